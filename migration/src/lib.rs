@@ -1,0 +1,27 @@
+//! The schema of the database, one file per step, oldest first.
+//!
+//! A step names tables and columns by its own identifiers and never imports the gateway: what a step did
+//! must not change when the code around it does. Every `*_at` column holds milliseconds since the Unix epoch,
+//! so that SQLite, PostgreSQL and Redis compare the same integers.
+
+pub use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::prelude::*;
+
+mod m20261122_000001_accounts;
+mod m20261122_000002_sessions;
+mod m20261122_000003_signing_keys;
+
+/// The list of steps, in the order in which they are applied.
+#[derive(Debug, Clone, Copy)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261122_000001_accounts::Step),
+            Box::new(m20261122_000002_sessions::Step),
+            Box::new(m20261122_000003_signing_keys::Step),
+        ]
+    }
+}

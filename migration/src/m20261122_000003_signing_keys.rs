@@ -1,0 +1,37 @@
+//! Signing keys of access tokens; the private half is sealed under `AUTH_SECRET` before it comes here.
+
+use sea_orm_migration::prelude::*;
+
+#[derive(DeriveMigrationName)]
+pub(super) struct Step;
+
+#[derive(DeriveIden)]
+enum SigningKeys {
+    Table,
+    Kid,
+    Algorithm,
+    PublicKey,
+    SealedPrivateKey,
+    CreatedAt,
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Step {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let table = Table::create()
+            .table(SigningKeys::Table)
+            .col(ColumnDef::new(SigningKeys::Kid).text().not_null().primary_key())
+            .col(ColumnDef::new(SigningKeys::Algorithm).text().not_null())
+            .col(ColumnDef::new(SigningKeys::PublicKey).binary().not_null())
+            .col(ColumnDef::new(SigningKeys::SealedPrivateKey).binary().not_null())
+            .col(ColumnDef::new(SigningKeys::CreatedAt).big_integer().not_null())
+            .to_owned();
+        manager.create_table(table).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager
+            .drop_table(Table::drop().table(SigningKeys::Table).to_owned())
+            .await
+    }
+}

@@ -1,0 +1,76 @@
+//! From a domain error to a GraphQL error: the only place of this door that shapes errors.
+//!
+//! `GraphqlError` must not implement `Display`: async-graphql turns every `Display` error into one without extensions, and `?` in a
+//! resolver would drop the code silently.
+
+use async_graphql::{ErrorExtensionValues, ServerError, Value};
+
+use crate::api::{answer, request};
+use crate::domain::Error;
+
+/// An error on its way out of this door.
+#[derive(Debug)]
+pub(super) struct GraphqlError(Error);
+
+impl From<Error> for GraphqlError {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+impl From<GraphqlError> for async_graphql::Error {
+    fn from(GraphqlError(error): GraphqlError) -> Self {
+        answer::log(&error);
+        Self {
+            message: error.to_string(),
+            source: None,
+            extensions: Some(extensions(&error)),
+        }
+    }
+}
+
+impl From<GraphqlError> for ServerError {
+    fn from(error: GraphqlError) -> Self {
+        async_graphql::Error::from(error).into_server_error(async_graphql::Pos::default())
+    }
+}
+
+/// Gives an error of the engine itself the code of a request that is not right; such an error has none.
+pub(super) fn give_code(mut error: ServerError) -> ServerError {
+    let extensions = error.extensions.get_or_insert_default();
+    if extensions.get("code").is_none() {
+        extensions.set("code", Error::bad_request("").code());
+    }
+    error
+}
+
+fn extensions(error: &Error) -> ErrorExtensionValues {
+    let mut extensions = ErrorExtensionValues::default();
+    extensions.set("code", error.code());
+    if !error.fields().is_empty() {
+        let fields = error.fields().iter().map(|problem| {
+            async_graphql::value!({ "field": camel_case(&problem.field), "message": problem.message.clone() })
+        });
+        extensions.set("fields", Value::List(fields.collect()));
+    }
+    if let Some(refusal) = error.refusal() {
+        extensions.set("reason", refusal.as_str());
+    }
+    if let Some(seconds) = error.retry_after_seconds() {
+        extensions.set("retryAfter", seconds);
+    }
+    if let (Error::Internal(_), Some(id)) = (error, request::current_id()) {
+        extensions.set("requestId", id);
+    }
+    extensions
+}
+
+/// `refresh_token` is `refreshToken` at this door.
+fn camel_case(name: &str) -> String {
+    let mut words = name.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |name, word| {
+        let (initial, rest) = word.split_at_checked(1).unwrap_or((word, ""));
+        name + &initial.to_ascii_uppercase() + rest
+    })
+}

@@ -1,0 +1,43 @@
+//! Liveness and readiness, for orchestrators.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+
+use super::Shared;
+
+#[derive(Serialize)]
+struct Readiness {
+    status: &'static str,
+    database: &'static str,
+    redis: &'static str,
+}
+
+pub(super) fn routes() -> Router<Shared> {
+    Router::new().route("/livez", get(live)).route("/readyz", get(ready))
+}
+
+/// The process answers; nothing else is asked, so that a database that is down gets no node restarted.
+async fn live() -> &'static str {
+    "ok"
+}
+
+/// Whether the node can do all of its work, and if not, what is missing.
+async fn ready(State(shared): State<Shared>) -> Response {
+    let health = shared.service.health().await;
+    let word = |is_up| if is_up { "up" } else { "down" };
+    let (status, summary) = if health.is_ready() {
+        (StatusCode::OK, "ready")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready")
+    };
+    let readiness = Readiness {
+        status: summary,
+        database: word(health.is_database_up),
+        redis: health.is_redis_up.map_or("not used", word),
+    };
+    (status, Json(readiness)).into_response()
+}

@@ -1,0 +1,115 @@
+//! What every request has, at either door: an id, a log line, and a body that is JSON and not too large.
+
+use std::time::Instant;
+
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::BODY_LIMIT;
+use crate::domain::{Error, Result};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Longest request id that is taken over from a client or proxy.
+const MAX_ID_LENGTH: usize = 64;
+
+tokio::task_local! {
+    static CURRENT_ID: HeaderValue;
+}
+
+/// The id of the request that is being answered.
+pub(super) fn current_id() -> Option<String> {
+    CURRENT_ID.try_with(|id| id.to_str().map(str::to_owned)).ok()?.ok()
+}
+
+/// Gives the request its id, in the log and on the answer, and logs how it ended. Neither holds anything that could be secret: the
+/// path, never the query or a header.
+pub(super) async fn scope(request: Request, next: Next) -> Response {
+    let id = request_id(request.headers());
+    let span = tracing::info_span!(
+        "request",
+        id = id.to_str().unwrap_or_default(),
+        method = %request.method(),
+        path = request.uri().path()
+    );
+    let started = Instant::now();
+    let answer = async {
+        let answer = next.run(request).await;
+        tracing::debug!(
+            status = answer.status().as_u16(),
+            micros = started.elapsed().as_micros(),
+            "answered"
+        );
+        answer
+    };
+    let mut response = CURRENT_ID.scope(id.clone(), answer.instrument(span)).await;
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+        .headers_mut()
+        .insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// The client's own id if it is short and plain, so that it cannot write into a log, else a fresh one.
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let is_plain = |id: &&HeaderValue| {
+        let id = id.as_bytes();
+        (1..=MAX_ID_LENGTH).contains(&id.len()) && id.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b))
+    };
+    headers.get(REQUEST_ID).filter(is_plain).cloned().unwrap_or_else(|| {
+        HeaderValue::from_str(&Uuid::now_v7().to_string()).unwrap_or(HeaderValue::from_static("none"))
+    })
+}
+
+/// Reads a body that is declared as JSON.
+///
+/// A form post or `text/plain` needs no preflight, so a foreign page could send one: neither is read (Fetch standard, "CORS-safelisted
+/// request-header").
+///
+/// # Errors
+/// `UnsupportedMediaType`, `PayloadTooLarge`, `BadRequest` when the client stops half way.
+pub(super) async fn json_bytes(headers: &HeaderMap, body: Body) -> Result<Bytes> {
+    if !is_json(headers) {
+        return Err(Error::UnsupportedMediaType);
+    }
+    bytes(body).await
+}
+
+/// Reads a body up to the limit.
+pub(super) async fn bytes(body: Body) -> Result<Bytes> {
+    let read = Limited::new(body, BODY_LIMIT).collect().await.map_err(|error| {
+        if error.downcast_ref::<LengthLimitError>().is_some() {
+            Error::PayloadTooLarge(BODY_LIMIT)
+        } else {
+            Error::bad_request("The body ended before it was complete.")
+        }
+    })?;
+    Ok(read.to_bytes())
+}
+
+/// `application/json`, in UTF-8 if a charset is named (RFC 8259 section 8.1).
+fn is_json(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return false;
+    };
+    let Ok(value) = value.to_str() else { return false };
+    let mut parts = value.split(';').map(str::trim);
+    let is_json = parts
+        .next()
+        .is_some_and(|media| media.eq_ignore_ascii_case("application/json"));
+    is_json
+        && parts
+            .filter(|part| !part.is_empty())
+            .all(|parameter| match parameter.split_once('=') {
+                Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+                    value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+                }
+                _ => true,
+            })
+}

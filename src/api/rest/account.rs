@@ -1,0 +1,60 @@
+//! The caller's own account.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderName;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::error::{Problem, ProblemDocument};
+use super::sign_in::NO_STORE;
+use crate::api::Shared;
+use crate::api::caller::Asker;
+use crate::domain::account::Account;
+
+/// The public side of an account.
+#[derive(Serialize, ToSchema)]
+pub(super) struct User {
+    /// The e-mail as it was typed at registration.
+    #[schema(example = "john.doe@example.com")]
+    email: String,
+    /// The username as it was typed at registration.
+    #[schema(example = "johndoe")]
+    username: String,
+    /// Names the account for ever; the `sub` of its access tokens.
+    uuid: Uuid,
+    /// Where the account's picture is.
+    #[schema(required)]
+    profile_image_url: Option<String>,
+}
+
+impl From<Account> for User {
+    fn from(account: Account) -> Self {
+        Self {
+            email: account.email,
+            username: account.username,
+            uuid: account.id.0,
+            profile_image_url: account.profile_image_url,
+        }
+    }
+}
+
+/// Me
+///
+/// The account of whoever asks.
+#[utoipa::path(
+    get, path = "/auth/me", tag = "Account", operation_id = "me", security(("access_token" = [])),
+    responses(
+        (status = 200, description = "The caller's account.", body = User),
+        (status = 401, description = "`UNAUTHENTICATED`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "`UNAVAILABLE`", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn me(
+    State(shared): State<Shared>,
+    asker: Asker,
+) -> Result<([(HeaderName, &'static str); 1], Json<User>), Problem> {
+    let account = shared.service.me(&asker.credentials).await?;
+    Ok((NO_STORE, Json(account.into())))
+}

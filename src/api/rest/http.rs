@@ -1,0 +1,103 @@
+//! How this door reads bodies and answers what no route is there for.
+
+use axum::extract::{FromRequest, Request};
+use serde::de::DeserializeOwned;
+
+use super::error::Problem;
+use crate::api::request;
+use crate::domain::error::FieldProblem;
+use crate::domain::{Error, Result};
+
+/// A JSON body of exactly this shape.
+pub(super) struct Body<T>(pub(super) T);
+
+/// The same, where the client may leave the body out.
+pub(super) struct OptionalBody<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> std::result::Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let bytes = request::json_bytes(&parts.headers, body).await?;
+        Ok(Self(parse(&bytes)?))
+    }
+}
+
+impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> std::result::Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let bytes = request::bytes(body).await?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        let request = Request::from_parts(parts, bytes.into());
+        Body::from_request(request, state).await.map(|Body(body)| Self(body))
+    }
+}
+
+/// There is no such route.
+pub(in crate::api) async fn not_found() -> Problem {
+    Error::NotFound.into()
+}
+
+/// There is such a route, for other methods.
+pub(in crate::api) async fn method_not_allowed() -> Problem {
+    Error::MethodNotAllowed.into()
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let field = field(&error);
+        wrong_shape(error.inner(), field)
+    })?;
+    deserializer.end().map_err(|error| wrong_shape(&error, None))?;
+    Ok(value)
+}
+
+/// The library's sentences say what is expected; they never quote a value that a client sent, except for an unknown field's name.
+fn wrong_shape(error: &serde_json::Error, field: Option<String>) -> Error {
+    if !error.is_data() {
+        return Error::bad_request(format!(
+            "The body is not JSON: see line {}, column {}.",
+            error.line(),
+            error.column()
+        ));
+    }
+    let Some(field) = field else {
+        return Error::bad_request("The body must be a JSON object.");
+    };
+    let text = error.to_string();
+    let message = if text.starts_with("missing field") {
+        "is required"
+    } else if text.starts_with("unknown field") {
+        "is not a field of this request"
+    } else if text.starts_with("duplicate field") {
+        "is given twice"
+    } else if text.starts_with("unknown variant") {
+        "must be one of current, others, all"
+    } else {
+        "must be a string"
+    };
+    Error::BadRequest {
+        detail: format!("The field {field} {message}."),
+        fields: vec![FieldProblem::new(field, message)],
+    }
+}
+
+/// The field at fault: where the value was wrong, its path; where a field is missing, unknown or double, the name in the library's
+/// sentence.
+fn field(error: &serde_path_to_error::Error<serde_json::Error>) -> Option<String> {
+    let text = error.inner().to_string();
+    let is_about_name = ["missing field", "unknown field", "duplicate field"]
+        .iter()
+        .any(|start| text.starts_with(start));
+    if is_about_name {
+        return text.split('`').nth(1).map(|name| name.chars().take(64).collect());
+    }
+    let path = error.path().to_string();
+    (path != ".").then_some(path)
+}

@@ -1,0 +1,67 @@
+//! The REST door: `/auth/…`, snake case, problem documents, and the OpenAPI document made from the code itself.
+
+mod account;
+mod error;
+mod http;
+mod sign_in;
+
+use axum::Router;
+use axum::http::header;
+use axum::routing::get;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Shared;
+
+pub(super) use error::panicked;
+pub(super) use http::{method_not_allowed, not_found};
+
+pub(super) fn routes() -> Router<Shared> {
+    let (router, _) = documented().split_for_parts();
+    router.route("/openapi.json", get(openapi))
+}
+
+/// The OpenAPI document of this door, as text.
+#[must_use]
+pub fn openapi_text() -> String {
+    let (_, document) = documented().split_for_parts();
+    let mut text = document.to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+async fn openapi() -> ([(header::HeaderName, &'static str); 1], String) {
+    ([(header::CONTENT_TYPE, "application/json")], openapi_text())
+}
+
+fn documented() -> OpenApiRouter<Shared> {
+    OpenApiRouter::with_openapi(description())
+        .routes(routes!(sign_in::register))
+        .routes(routes!(sign_in::login))
+        .routes(routes!(sign_in::refresh))
+        .routes(routes!(sign_in::logout))
+        .routes(routes!(account::me))
+}
+
+fn description() -> OpenApi {
+    let license = LicenseBuilder::new()
+        .name("Apache-2.0 OR MIT")
+        .identifier(Some("Apache-2.0 OR MIT"))
+        .build();
+    let info = InfoBuilder::new()
+        .title("auth-gateway")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some("Register, sign in, renew, sign out, and ask who you are. The same operations are offered as GraphQL at /graphql."))
+        .license(Some(license))
+        .build();
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("JWT")
+        .description(Some("The access token of a sign-in."))
+        .build();
+    let mut components = utoipa::openapi::Components::new();
+    components.add_security_scheme("access_token", SecurityScheme::Http(bearer));
+    OpenApiBuilder::new().info(info).components(Some(components)).build()
+}

@@ -1,0 +1,241 @@
+//! Register, login, refresh, logout.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::account::User;
+use super::error::{Problem, ProblemDocument};
+use super::http::{Body, OptionalBody};
+use crate::api::Shared;
+use crate::api::caller::Asker;
+use crate::domain::secret::SecretString;
+use crate::service::{LoginInput, LogoutInput, LogoutScope, RegisterInput, SignedIn};
+
+/// A new account.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RegisterBody {
+    /// E-mail address, unique without regard to case.
+    #[schema(example = "john.doe@example.com", format = Email)]
+    email: String,
+    /// At least 8 characters, at most 256; any Unicode.
+    #[schema(example = "Password@123", format = Password)]
+    password: String,
+    /// 3 to 32 of letters, digits, `_`, `.` and `-`; unique without regard to case.
+    #[schema(example = "johndoe")]
+    username: String,
+}
+
+/// A sign-in: the password, with either the e-mail or the username.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LoginBody {
+    /// The account's e-mail.
+    #[schema(example = "john.doe@example.com")]
+    email: Option<String>,
+    /// The account's username, in place of the e-mail.
+    username: Option<String>,
+    /// The account's password.
+    #[schema(example = "Password@123", format = Password)]
+    password: String,
+}
+
+/// A renewal.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RefreshBody {
+    /// The session's current refresh token.
+    #[schema(required)]
+    refresh_token: Option<String>,
+}
+
+/// A sign-out. Without a refresh token, the bearer access token names the session.
+#[derive(Deserialize, Default, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LogoutBody {
+    /// A refresh token of the session.
+    refresh_token: Option<String>,
+    /// Which sessions to end.
+    #[serde(default)]
+    scope: Scope,
+}
+
+/// Which sessions a sign-out ends.
+#[derive(Deserialize, Default, Clone, Copy, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Scope {
+    /// The one that asks.
+    #[default]
+    Current,
+    /// All but the one that asks.
+    Others,
+    /// All.
+    All,
+}
+
+/// A signed-in account and the tokens of its session.
+#[derive(Serialize, ToSchema)]
+pub(super) struct AuthPayload {
+    token: Token,
+    user: User,
+}
+
+/// The tokens of a session.
+#[derive(Serialize, ToSchema)]
+#[allow(clippy::struct_field_names, reason = "the names are the contract's")]
+struct Token {
+    /// The access token: a JWT, to be sent as `Authorization: Bearer …`.
+    access_token: String,
+    /// The refresh token, opaque; each one is good for one renewal.
+    refresh_token: String,
+    /// Always `bearer`.
+    #[schema(example = "bearer")]
+    token_type: &'static str,
+    /// Lifetime of the access token, in seconds.
+    #[schema(example = 900)]
+    expires_in: u64,
+}
+
+impl From<SignedIn> for AuthPayload {
+    fn from(signed_in: SignedIn) -> Self {
+        let token = Token {
+            access_token: signed_in.tokens.access.expose().to_owned(),
+            refresh_token: signed_in.tokens.refresh.expose().to_owned(),
+            token_type: "bearer",
+            expires_in: signed_in.tokens.expires_in.as_secs(),
+        };
+        Self {
+            token,
+            user: signed_in.account.into(),
+        }
+    }
+}
+
+impl IntoResponse for AuthPayload {
+    fn into_response(self) -> Response {
+        (NO_STORE, Json(self)).into_response()
+    }
+}
+
+/// Tokens must not stay in any cache (RFC 6749 section 5.1).
+pub(super) const NO_STORE: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
+
+/// Register
+///
+/// Makes an account and signs it in.
+#[utoipa::path(
+    post, path = "/auth/register", tag = "Sign-in", operation_id = "register", request_body = RegisterBody,
+    responses(
+        (status = 201, description = "The account exists and is signed in.", body = AuthPayload),
+        (status = 400, description = "`BAD_REQUEST`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "`EMAIL_TAKEN`, `USERNAME_TAKEN`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 413, description = "`PAYLOAD_TOO_LARGE`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 415, description = "`UNSUPPORTED_MEDIA_TYPE`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 422, description = "`VALIDATION_FAILED`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "`UNAVAILABLE`", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn register(
+    State(shared): State<Shared>,
+    asker: Asker,
+    Body(body): Body<RegisterBody>,
+) -> Result<(StatusCode, AuthPayload), Problem> {
+    let input = RegisterInput {
+        email: body.email,
+        password: SecretString::new(body.password),
+        username: body.username,
+    };
+    let signed_in = shared.service.register(input, asker.device).await?;
+    Ok((StatusCode::CREATED, signed_in.into()))
+}
+
+/// Login
+///
+/// Signs in with a password and opens a session. Wrong password and unknown account get the same answer.
+#[utoipa::path(
+    post, path = "/auth/login", tag = "Sign-in", operation_id = "login", request_body = LoginBody,
+    responses(
+        (status = 200, description = "Signed in.", body = AuthPayload),
+        (status = 400, description = "`BAD_REQUEST`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 401, description = "`INVALID_CREDENTIALS`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 413, description = "`PAYLOAD_TOO_LARGE`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 415, description = "`UNSUPPORTED_MEDIA_TYPE`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 422, description = "`VALIDATION_FAILED`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "`UNAVAILABLE`", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn login(
+    State(shared): State<Shared>,
+    asker: Asker,
+    Body(body): Body<LoginBody>,
+) -> Result<AuthPayload, Problem> {
+    let input = LoginInput {
+        email: body.email,
+        username: body.username,
+        password: SecretString::new(body.password),
+    };
+    Ok(shared.service.login(input, asker.device).await?.into())
+}
+
+/// Refresh
+///
+/// Hands out the next pair of tokens. A repeated request within the grace period gets the same refresh token again; a token that comes back
+/// later ends the session.
+#[utoipa::path(
+    post, path = "/auth/refresh", tag = "Sign-in", operation_id = "refresh", request_body = RefreshBody,
+    responses(
+        (status = 200, description = "Renewed.", body = AuthPayload),
+        (status = 400, description = "`BAD_REQUEST`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 401, description = "`REFRESH_TOKEN_INVALID`, `REFRESH_TOKEN_REUSED`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 413, description = "`PAYLOAD_TOO_LARGE`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 415, description = "`UNSUPPORTED_MEDIA_TYPE`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "`UNAVAILABLE`", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn refresh(
+    State(shared): State<Shared>,
+    Body(body): Body<RefreshBody>,
+) -> Result<AuthPayload, Problem> {
+    Ok(shared
+        .service
+        .refresh(body.refresh_token.map(SecretString::new))
+        .await?
+        .into())
+}
+
+/// Logout
+///
+/// Ends sessions, named by the bearer access token or by a refresh token in the body. Asking twice is no error.
+#[utoipa::path(
+    post, path = "/auth/logout", tag = "Sign-in", operation_id = "logout", request_body = Option<LogoutBody>,
+    security((), ("access_token" = [])),
+    responses(
+        (status = 204, description = "Signed out."),
+        (status = 400, description = "`BAD_REQUEST`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 401, description = "`UNAUTHENTICATED`, `REFRESH_TOKEN_INVALID`, `REFRESH_TOKEN_REUSED`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 413, description = "`PAYLOAD_TOO_LARGE`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 415, description = "`UNSUPPORTED_MEDIA_TYPE`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "`UNAVAILABLE`", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn logout(
+    State(shared): State<Shared>,
+    asker: Asker,
+    OptionalBody(body): OptionalBody<LogoutBody>,
+) -> Result<StatusCode, Problem> {
+    let scope = match body.scope {
+        Scope::Current => LogoutScope::Current,
+        Scope::Others => LogoutScope::Others,
+        Scope::All => LogoutScope::All,
+    };
+    let input = LogoutInput {
+        refresh_token: body.refresh_token.map(SecretString::new),
+        scope,
+    };
+    shared.service.logout(input, &asker.credentials).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,51 @@
+//! What resource servers and proxies read to verify access tokens on their own.
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+use super::Shared;
+
+/// How long a verifier may keep the answer, in seconds.
+const CACHE: &str = "public, max-age=300";
+
+pub(super) fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/.well-known/jwks.json", get(jwks))
+        .route("/.well-known/openid-configuration", get(discovery))
+}
+
+/// The public signing keys (RFC 7517 section 5).
+async fn jwks(State(shared): State<Shared>) -> impl IntoResponse {
+    let keys: Vec<Value> = shared
+        .service
+        .discovery()
+        .keys
+        .into_iter()
+        .map(|key| json!({"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": key.algorithm, "kid": key.kid, "x": key.x}))
+        .collect();
+    cached(json!({ "keys": keys }))
+}
+
+/// The discovery document, as far as resource servers need it (OpenID Connect Discovery 1.0 section 3, RFC 8414 section 2).
+async fn discovery(State(shared): State<Shared>) -> impl IntoResponse {
+    let discovery = shared.service.discovery();
+    let mut algorithms: Vec<String> = discovery.keys.into_iter().map(|key| key.algorithm).collect();
+    algorithms.sort();
+    algorithms.dedup();
+    let issuer = discovery.issuer;
+    cached(json!({
+        "issuer": issuer,
+        "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
+        "id_token_signing_alg_values_supported": algorithms,
+        "subject_types_supported": ["public"],
+        "response_types_supported": [],
+    }))
+}
+
+fn cached(document: Value) -> impl IntoResponse {
+    ([(header::CACHE_CONTROL, CACHE)], Json(document))
+}

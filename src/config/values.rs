@@ -1,0 +1,215 @@
+//! How single values are read. Each parser says what is allowed and gives an example.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use url::Url;
+
+use crate::domain::secret::{SecretBytes, SecretString};
+
+/// Least length of `AUTH_SECRET`, in bytes: as many as the keys derived from it have.
+pub(super) const AUTH_SECRET_BYTES: usize = 32;
+
+/// Where the gateway runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// On a developer's machine: everything missing is made, everything helpful is on.
+    Development,
+    /// For users: nothing is made up, nothing is shown that need not be.
+    Production,
+}
+
+/// `on` or `off`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Switch {
+    /// `on`
+    On,
+    /// `off`
+    Off,
+}
+
+impl Switch {
+    /// Whether it is on.
+    #[must_use]
+    pub fn is_on(self) -> bool {
+        self == Self::On
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, for machines.
+    Json,
+}
+
+/// The database to use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// A SQLite file.
+    Sqlite(PathBuf),
+    /// A PostgreSQL server; secret, since the address may hold a password.
+    Postgres(SecretString),
+}
+
+/// One Redis server, or several nodes of one cluster; secret, since an address may hold a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedisUrl(pub SecretString);
+
+/// What refresh tokens and stored signing keys are protected with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthSecret(pub SecretBytes);
+
+pub(super) fn stage(text: &str) -> Result<Stage, String> {
+    match text {
+        "development" => Ok(Stage::Development),
+        "production" => Ok(Stage::Production),
+        _ => Err("must be development or production, for example production".to_owned()),
+    }
+}
+
+pub(super) fn switch(text: &str) -> Result<Switch, String> {
+    match text {
+        "on" | "true" | "1" => Ok(Switch::On),
+        "off" | "false" | "0" => Ok(Switch::Off),
+        _ => Err("must be on or off, for example on".to_owned()),
+    }
+}
+
+pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("must be text or json, for example json".to_owned()),
+    }
+}
+
+/// A span of time such as `15m`, `30d` or `1h 30m`, between two bounds that are part of the sentence.
+pub(super) fn span(text: &str, least: Duration, most: Duration) -> Result<Duration, String> {
+    let rule = || {
+        format!(
+            "must be a time between {} and {} with its unit, for example 15m",
+            humantime::format_duration(least),
+            humantime::format_duration(most)
+        )
+    };
+    let span = humantime::parse_duration(text).map_err(|_| rule())?;
+    if (least..=most).contains(&span) {
+        Ok(span)
+    } else {
+        Err(rule())
+    }
+}
+
+/// A whole number between two bounds that are part of the sentence.
+pub(super) fn number<T>(text: &str, least: T, most: T, example: T) -> Result<T, String>
+where
+    T: std::str::FromStr + PartialOrd + fmt::Display + Copy,
+{
+    text.parse()
+        .ok()
+        .filter(|number| *number >= least && *number <= most)
+        .ok_or_else(|| format!("must be a whole number from {least} to {most}, for example {example}"))
+}
+
+/// The address under which browsers and services reach the gateway, without a slash at its end.
+pub(super) fn public_url(text: &str) -> Result<String, String> {
+    let rule = || {
+        "must be an http or https address without query or fragment, for example https://auth.example.com".to_owned()
+    };
+    let url = Url::parse(text).map_err(|_| rule())?;
+    let is_plain =
+        url.query().is_none() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
+    if matches!(url.scheme(), "http" | "https") && url.has_host() && is_plain {
+        Ok(url.as_str().trim_end_matches('/').to_owned())
+    } else {
+        Err(rule())
+    }
+}
+
+/// An exact origin as browsers send it (RFC 6454 section 6.2).
+pub(super) fn origin(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let origin = Url::parse(text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https"));
+    match origin.map(|url| url.origin().ascii_serialization()) {
+        Some(origin) if origin == text => Ok(origin),
+        _ => Err("must be exact origins, separated by commas, for example https://app.example.com".to_owned()),
+    }
+}
+
+pub(super) fn network(text: &str) -> Result<ipnet::IpNet, String> {
+    let text = text.trim();
+    text.parse()
+        .or_else(|_| {
+            text.parse()
+                .map(|address: std::net::IpAddr| ipnet::IpNet::from(address))
+        })
+        .map_err(|_| "must be networks in CIDR notation, separated by commas, for example 10.0.0.0/8".to_owned())
+}
+
+pub(super) fn database_url(text: &str) -> Result<DatabaseUrl, String> {
+    let rule = "must be sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE, for example sqlite://data/auth.db";
+    if let Some(path) = text.strip_prefix("sqlite://") {
+        let is_file =
+            !path.is_empty() && !path.ends_with('/') && !path.contains(['?', '#', '\0']) && !path.starts_with(':');
+        return if is_file {
+            Ok(DatabaseUrl::Sqlite(PathBuf::from(path)))
+        } else {
+            Err(rule.to_owned())
+        };
+    }
+    let url = Url::parse(text).map_err(|_| rule.to_owned())?;
+    if matches!(url.scheme(), "postgres" | "postgresql") && url.path().len() > 1 {
+        Ok(DatabaseUrl::Postgres(SecretString::new(text.to_owned())))
+    } else {
+        Err(rule.to_owned())
+    }
+}
+
+pub(super) fn redis_url(text: &str) -> Result<RedisUrl, String> {
+    let is_redis = Url::parse(text).is_ok_and(|url| url.scheme() == "redis" && url.has_host());
+    if is_redis {
+        Ok(RedisUrl(SecretString::new(text.to_owned())))
+    } else {
+        Err("must be redis://HOST:PORT, for example redis://127.0.0.1:6379".to_owned())
+    }
+}
+
+pub(super) fn auth_secret(text: &str) -> Result<AuthSecret, String> {
+    let decoded = [STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD]
+        .iter()
+        .find_map(|engine| engine.decode(text).ok());
+    match decoded.map(SecretBytes::new) {
+        Some(bytes) if bytes.expose().len() >= AUTH_SECRET_BYTES => Ok(AuthSecret(bytes)),
+        _ => Err(
+            "must be at least 32 random bytes in base64, for example the output of: openssl rand -base64 32".to_owned(),
+        ),
+    }
+}
+
+/// Text that may not be empty, such as an audience.
+pub(super) fn text(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() || text.chars().any(char::is_control) {
+        Err("must be a short text, for example auth-gateway".to_owned())
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+impl DatabaseUrl {
+    /// The folder for files that belong to this database: beside a SQLite file, else `data`.
+    #[must_use]
+    pub fn data_folder(&self) -> PathBuf {
+        match self {
+            Self::Sqlite(file) => file.parent().unwrap_or(Path::new("")).to_owned(),
+            Self::Postgres(_) => PathBuf::from("data"),
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Who is asking: what a request presents, and who that turns out to be.
+
+use super::account::Account;
+use super::account::AccountId;
+use super::clock::Timestamp;
+use super::secret::SecretString;
+use super::session::SessionId;
+
+/// The access token that a request presents.
+#[derive(Debug, Clone)]
+pub enum Credentials {
+    /// No `Authorization` header.
+    Missing,
+    /// A header that holds no single bearer token (RFC 6750 section 2.1).
+    Malformed,
+    /// A bearer token, not verified.
+    Bearer(SecretString),
+}
+
+/// What an access token says after its signature, algorithm, type, issuer and audience were verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccessClaim {
+    /// Whose token it is.
+    pub account: AccountId,
+    /// The session that it belongs to.
+    pub session: SessionId,
+    /// When it expires; not yet compared with the clock.
+    pub expires_at: Timestamp,
+}
+
+/// Somebody whose access token is valid and whose session lives.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The account.
+    pub account: Account,
+    /// The session.
+    pub session: SessionId,
+}

@@ -1,0 +1,18 @@
+//! What things are: accounts, sessions, tokens and errors as plain values.
+//!
+//! No I/O and no async here, and no word of HTTP, SQL or Redis. Text from outside is parsed into these types
+//! once, at the edge; everything further in may rely on them.
+
+pub mod account;
+pub mod caller;
+pub mod clock;
+pub mod email;
+pub mod error;
+pub mod password;
+pub mod refresh_token;
+pub mod secret;
+pub mod session;
+pub mod signing_key;
+pub mod username;
+
+pub use error::{Error, Result};

@@ -1,0 +1,143 @@
+//! Passwords as people choose and present them. Hashing them is `security`'s business.
+//!
+//! The rules follow NIST SP 800-63B-4 section 3.1.1.2: any Unicode, normalised, never cut, no composition rules,
+//! and a list of the passwords that everybody tries first.
+
+use unicode_normalization::UnicodeNormalization;
+
+use super::secret::SecretString;
+
+/// Longest password, in characters after normalisation. Fixed, so that no setting can make hashing unbounded.
+pub const MAX_LENGTH: usize = 256;
+
+/// The world's most common passwords, folded to lower case, one a line.
+const COMMON: &str = include_str!("common_passwords.txt");
+
+/// A password that somebody presents to sign in: normalised, not judged.
+#[derive(Debug, Clone)]
+pub struct PresentedPassword(SecretString);
+
+/// A password that meets the rules for a new one.
+#[derive(Debug, Clone)]
+pub struct NewPassword(PresentedPassword);
+
+impl PresentedPassword {
+    /// Reads a password for comparison. The minimum length does not matter here: it may have been lower
+    /// when the password was chosen.
+    ///
+    /// # Errors
+    /// What is allowed, as a clause that follows the field's name.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let text = SecretString::new(text.nfc().collect());
+        if text.expose().is_empty() {
+            return Err("must not be empty".to_owned());
+        }
+        if text.expose().chars().count() > MAX_LENGTH {
+            return Err(format!("must be at most {MAX_LENGTH} characters long"));
+        }
+        Ok(Self(text))
+    }
+
+    /// The bytes to hash: UTF-8 of the NFC form (RFC 8265 section 4.2, without its rejection of the empty string).
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        self.0.expose().as_bytes()
+    }
+}
+
+impl NewPassword {
+    /// Reads a password that is to be set, at least `min_length` characters long.
+    ///
+    /// # Errors
+    /// What is allowed, as a clause that follows the field's name.
+    pub fn parse(text: &str, min_length: usize) -> Result<Self, String> {
+        let password = PresentedPassword::parse(text)?;
+        let chosen = password.0.expose();
+        if chosen.chars().count() < min_length {
+            return Err(format!("must be at least {min_length} characters long"));
+        }
+        if chosen.chars().any(char::is_control) {
+            return Err("must not hold control characters".to_owned());
+        }
+        if chosen.chars().all(char::is_whitespace) {
+            return Err("must not be blank".to_owned());
+        }
+        if is_common(chosen) {
+            return Err("is one of the most common passwords; choose another".to_owned());
+        }
+        Ok(Self(password))
+    }
+
+    /// The same password, as one that is presented.
+    #[must_use]
+    pub fn into_presented(self) -> PresentedPassword {
+        self.0
+    }
+}
+
+fn is_common(password: &str) -> bool {
+    let folded = SecretString::new(password.to_lowercase());
+    COMMON.lines().any(|common| common == folded.expose())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{COMMON, NewPassword, PresentedPassword};
+
+    #[test]
+    fn length_is_counted_in_normalised_characters() {
+        assert!(NewPassword::parse("pässwö1", 8).is_err(), "7 characters in 9 bytes");
+        assert!(NewPassword::parse("pässwö12", 8).is_ok());
+        assert!(
+            NewPassword::parse("e\u{301}e\u{301}e\u{301}e\u{301}", 8).is_err(),
+            "8 code points make 4 characters"
+        );
+        assert!(NewPassword::parse(&"ü".repeat(256), 8).is_ok());
+        assert!(NewPassword::parse(&"ü".repeat(257), 8).is_err());
+    }
+
+    #[test]
+    fn both_spellings_of_one_character_are_one_password() {
+        let composed = PresentedPassword::parse("caf\u{e9} au lait").unwrap();
+        let decomposed = PresentedPassword::parse("cafe\u{301} au lait").unwrap();
+        assert_eq!(composed.expose(), decomposed.expose());
+    }
+
+    #[test]
+    fn blanks_around_a_password_belong_to_it() {
+        assert_eq!(
+            PresentedPassword::parse(" secret word ").unwrap().expose(),
+            b" secret word "
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_typed_or_is_typed_by_everybody_is_refused() {
+        for text in [
+            "        ",
+            "pass\0word1",
+            "tab\tseparated",
+            "line\nbreak12",
+            "12345678",
+            "Password1",
+            "QWERTYUIOP",
+        ] {
+            assert!(NewPassword::parse(text, 8).is_err(), "{text:?} was accepted");
+        }
+        assert!(NewPassword::parse("Password@123", 8).is_ok(), "the documented example");
+    }
+
+    #[test]
+    fn the_list_is_folded_and_has_no_line_twice() {
+        let mut lines: Vec<&str> = COMMON.lines().collect();
+        assert!(lines.len() >= 100);
+        assert!(
+            lines
+                .iter()
+                .all(|line| *line == line.to_lowercase() && line.len() >= 8 && line.trim() == *line)
+        );
+        lines.sort_unstable();
+        lines.dedup();
+        assert_eq!(lines.len(), COMMON.lines().count());
+    }
+}

@@ -1,0 +1,235 @@
+//! The command line.
+
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use auth_gateway::app::{self, App, StartError};
+use auth_gateway::config::{Environment, SettingError, Settings};
+use auth_gateway::domain::clock::SystemClock;
+use auth_gateway::store::{Database, SigningKeys};
+use auth_gateway::{api, telemetry};
+use clap::{Parser, Subcommand};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Register, login, refresh, logout and me, as GraphQL and as REST
+#[derive(Parser)]
+#[command(
+    name = "auth-gateway",
+    version,
+    args_override_self = true,
+    after_help = "Every option can be set in the environment or in a .env file too: --public-url is PUBLIC_URL there. \
+                  AUTH_SECRET, DATABASE_URL and REDIS_URL may be read from a file that AUTH_SECRET_FILE and so on name."
+)]
+struct Cli {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand, Clone, Copy)]
+enum Command {
+    /// Serve both doors; this is what happens without a command, too
+    Serve,
+    /// Change or show the state of the database's schema
+    Migrate {
+        #[command(subcommand)]
+        direction: Option<Migrate>,
+    },
+    /// Print the GraphQL schema
+    Schema,
+    /// Print the OpenAPI document of the REST door
+    Openapi,
+    /// Show the keys that sign access tokens
+    Keys {
+        #[command(subcommand)]
+        action: Option<Keys>,
+    },
+    /// Ask the gateway on HOST and PORT whether it is ready; the exit code tells
+    Healthcheck,
+}
+
+#[derive(Subcommand, Clone, Copy)]
+enum Migrate {
+    /// Apply every pending step; so does plain `migrate`
+    Up,
+    /// Take back the latest steps
+    Down {
+        /// How many
+        #[arg(long, default_value = "1")]
+        steps: u32,
+    },
+    /// List all steps and whether they are applied
+    Status,
+}
+
+#[derive(Subcommand, Clone, Copy)]
+enum Keys {
+    /// List the keys, the signing one first; so does plain `keys`
+    List,
+}
+
+/// What went wrong, and with which exit code the process ends: 2 for settings and usage, 1 for the rest.
+type Failure = (u8, String);
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((code, sentence)) => {
+            let _unheard = writeln!(std::io::stderr(), "auth-gateway: {sentence}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn run() -> Result<(), Failure> {
+    let environment = Environment::read().map_err(wrong_setting)?;
+    let arguments = Settings::arguments::<Cli>(&environment, std::env::args_os());
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => match Settings::complaint(&error) {
+            Some(complaint) => return Err(wrong_setting(complaint)),
+            None => error.exit(),
+        },
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(failed)?;
+    runtime.block_on(execute(cli))
+}
+
+async fn execute(cli: Cli) -> Result<(), Failure> {
+    let settings = cli.settings;
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve(&settings).await,
+        Command::Migrate { direction } => migrate(&settings, direction.unwrap_or(Migrate::Up)).await,
+        Command::Schema => print(&api::schema_text()),
+        Command::Openapi => print(&api::openapi_text()),
+        Command::Keys { action } => match action.unwrap_or(Keys::List) {
+            Keys::List => list_keys(&settings).await,
+        },
+        Command::Healthcheck => healthcheck(&settings).await,
+    }
+}
+
+async fn serve(settings: &Settings) -> Result<(), Failure> {
+    settings.check().map_err(wrong_setting)?;
+    telemetry::start(&settings.log).map_err(wrong_setting)?;
+    let listener = app::listen(settings).await.map_err(not_started)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let stop = stop_signal().map_err(failed)?;
+    let app = App::assemble(settings, Arc::new(SystemClock))
+        .await
+        .map_err(not_started)?;
+    print(&welcome(settings, address))?;
+    app.serve(listener, stop).await.map_err(failed)
+}
+
+fn welcome(settings: &Settings, address: SocketAddr) -> String {
+    let is_local = address.ip().is_loopback() || address.ip().is_unspecified();
+    let host = if is_local {
+        format!("localhost:{}", address.port())
+    } else {
+        address.to_string()
+    };
+    let here = format!("http://{host}");
+    let explorer = if settings.is_graphiql_on() {
+        "  (GraphiQL in a browser)"
+    } else {
+        ""
+    };
+    format!(
+        "auth-gateway {version} is ready:\n  GraphQL  {here}/graphql{explorer}\n  REST     {here}/auth/…  \
+         (described at {here}/openapi.json)\n  Keys     {here}/.well-known/jwks.json\n",
+        version = env!("CARGO_PKG_VERSION"),
+    )
+}
+
+/// Resolves when the process is told to stop.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: open requests have ten seconds to finish");
+    })
+}
+
+async fn migrate(settings: &Settings, direction: Migrate) -> Result<(), Failure> {
+    let database = connect(settings).await?;
+    match direction {
+        Migrate::Up => database.migrate_up().await.map_err(not_started)?,
+        Migrate::Down { steps } => {
+            database.migrate_down(Some(steps)).await.map_err(not_started)?;
+        }
+        Migrate::Status => {}
+    }
+    let steps = database.migrations().await.map_err(not_started)?;
+    let lines: Vec<String> = steps.iter().map(|step| format!("{step}\n")).collect();
+    print(&lines.concat())
+}
+
+async fn list_keys(settings: &Settings) -> Result<(), Failure> {
+    let keys = SigningKeys::new(connect(settings).await?);
+    let keys = keys.list().await.map_err(not_started)?;
+    let lines: Vec<String> = keys
+        .iter()
+        .map(|key| format!("{}  {}\n", key.algorithm, key.kid))
+        .collect();
+    print(&lines.concat())
+}
+
+async fn connect(settings: &Settings) -> Result<Database, Failure> {
+    Database::connect(&settings.database.database_url)
+        .await
+        .map_err(not_started)
+}
+
+/// A request small enough to be written by hand: an image that holds nothing but this program can check itself.
+async fn healthcheck(settings: &Settings) -> Result<(), Failure> {
+    let host = if settings.server.host.is_unspecified() {
+        IpAddr::V4(Ipv4Addr::LOCALHOST)
+    } else {
+        settings.server.host
+    };
+    let mut connection = TcpStream::connect((host, settings.server.port)).await.map_err(failed)?;
+    let request = "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    connection.write_all(request.as_bytes()).await.map_err(failed)?;
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.map_err(failed)?;
+    if answer.starts_with("HTTP/1.1 200 ") {
+        return Ok(());
+    }
+    Err((
+        1,
+        format!("not ready: {}", answer.lines().last().unwrap_or("no answer")),
+    ))
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(failed)
+}
+
+fn wrong_setting(error: SettingError) -> Failure {
+    (2, error.0)
+}
+
+fn not_started(error: impl Into<StartError>) -> Failure {
+    let error = error.into();
+    let code = if let StartError::Setting(_) = error { 2 } else { 1 };
+    (code, error.to_string())
+}
+
+fn failed(error: impl std::fmt::Display) -> Failure {
+    (1, error.to_string())
+}

@@ -1,0 +1,14 @@
+//! How secrets are protected: password hashes, refresh tokens, access tokens and the keys that sign them.
+//!
+//! Nothing here does I/O or knows where anything is stored.
+
+mod access_tokens;
+mod derived_key;
+mod password_pool;
+mod refresh_tokens;
+mod signing_keys;
+
+pub use access_tokens::{AccessTokens, TokenRules};
+pub use password_pool::{PasswordPool, Verdict};
+pub use refresh_tokens::RefreshTokens;
+pub use signing_keys::{KeyRing, KeyVault};

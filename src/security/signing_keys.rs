@@ -1,0 +1,207 @@
+//! The keys that sign access tokens: made, sealed for storage, opened, and shown to verifiers.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+use zeroize::Zeroizing;
+
+use super::derived_key::derive;
+use crate::domain::clock::Timestamp;
+use crate::domain::secret::SecretBytes;
+use crate::domain::signing_key::{PublicKey, StoredSigningKey};
+use crate::domain::{Error, Result};
+
+const ED_DSA: &str = "EdDSA";
+const NONCE_BYTES: usize = 12;
+
+/// Makes and opens stored signing keys; holds the key under which their private halves are sealed.
+pub struct KeyVault {
+    sealing: RandomizedNonceKey,
+}
+
+/// The opened keys: the one that signs, and all that verify.
+pub struct KeyRing {
+    signing: SigningKey,
+    verifying: Vec<VerifyingKey>,
+}
+
+pub(super) struct SigningKey {
+    pub(super) kid: String,
+    pub(super) algorithm: Algorithm,
+    pub(super) key: EncodingKey,
+}
+
+pub(super) struct VerifyingKey {
+    pub(super) kid: String,
+    pub(super) algorithm: Algorithm,
+    pub(super) key: DecodingKey,
+    public: PublicKey,
+}
+
+impl KeyVault {
+    /// Derives the sealing key from `AUTH_SECRET`.
+    pub fn new(secret: &SecretBytes) -> Result<Self> {
+        let key = derive(secret, "signing keys at rest")?;
+        let sealing = RandomizedNonceKey::new(&AES_256_GCM, key.as_slice())
+            .map_err(|_| Error::internal("the key for stored signing keys cannot be made"))?;
+        Ok(Self { sealing })
+    }
+
+    /// Makes a fresh Ed25519 key, sealed.
+    pub fn generate(&self, now: Timestamp) -> Result<StoredSigningKey> {
+        let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
+            .map_err(|_| Error::internal("no signing key could be generated"))?;
+        let pair = Ed25519KeyPair::from_pkcs8(document.as_ref()).map_err(Error::internal)?;
+        let public_key = pair.public_key().as_ref().to_vec();
+        let kid = thumbprint(&public_key);
+        let sealed_private_key = self.seal(document.as_ref(), &kid)?;
+        Ok(StoredSigningKey {
+            kid,
+            algorithm: ED_DSA.to_owned(),
+            public_key,
+            sealed_private_key,
+            created_at: now,
+        })
+    }
+
+    /// Opens stored keys; the first one signs.
+    ///
+    /// # Errors
+    /// When there is none, or one was sealed under another `AUTH_SECRET`.
+    pub fn open(&self, stored: &[StoredSigningKey]) -> Result<KeyRing> {
+        let first = stored
+            .first()
+            .ok_or_else(|| Error::internal("there is no signing key"))?;
+        let private = self.unseal(&first.sealed_private_key, &first.kid)?;
+        let signing = SigningKey {
+            kid: first.kid.clone(),
+            algorithm: algorithm(&first.algorithm)?,
+            key: EncodingKey::from_ed_der(&private),
+        };
+        let verifying = stored.iter().map(VerifyingKey::new).collect::<Result<_>>()?;
+        Ok(KeyRing { signing, verifying })
+    }
+
+    /// Nonce, ciphertext and tag; the key id is authenticated too, so that no row can pose as another.
+    fn seal(&self, private: &[u8], kid: &str) -> Result<Vec<u8>> {
+        let mut sealed = Zeroizing::new(private.to_vec());
+        let nonce = self
+            .sealing
+            .seal_in_place_append_tag(Aad::from(kid.as_bytes()), &mut *sealed)
+            .map_err(|_| Error::internal("a signing key could not be sealed"))?;
+        Ok([nonce.as_ref().as_slice(), sealed.as_slice()].concat())
+    }
+
+    fn unseal(&self, sealed: &[u8], kid: &str) -> Result<Zeroizing<Vec<u8>>> {
+        let foreign = || {
+            Error::internal(
+                "the stored signing key cannot be opened with this AUTH_SECRET; set the one that it was stored under",
+            )
+        };
+        let (nonce, rest) = sealed.split_at_checked(NONCE_BYTES).ok_or_else(foreign)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| foreign())?;
+        let mut opened = Zeroizing::new(rest.to_vec());
+        let length = self
+            .sealing
+            .open_in_place(nonce, Aad::from(kid.as_bytes()), opened.as_mut_slice())
+            .map_err(|_| foreign())?
+            .len();
+        opened.truncate(length);
+        Ok(opened)
+    }
+}
+
+impl KeyRing {
+    /// The public halves of all keys that verify.
+    pub fn public_keys(&self) -> impl Iterator<Item = &PublicKey> {
+        self.verifying.iter().map(|key| &key.public)
+    }
+
+    pub(super) fn signing(&self) -> &SigningKey {
+        &self.signing
+    }
+
+    pub(super) fn find(&self, kid: &str) -> Option<&VerifyingKey> {
+        self.verifying.iter().find(|key| key.kid == kid)
+    }
+}
+
+impl VerifyingKey {
+    fn new(stored: &StoredSigningKey) -> Result<Self> {
+        let x = URL_SAFE_NO_PAD.encode(&stored.public_key);
+        Ok(Self {
+            kid: stored.kid.clone(),
+            algorithm: algorithm(&stored.algorithm)?,
+            key: DecodingKey::from_ed_der(&stored.public_key),
+            public: PublicKey {
+                kid: stored.kid.clone(),
+                algorithm: stored.algorithm.clone(),
+                x,
+            },
+        })
+    }
+}
+
+fn algorithm(name: &str) -> Result<Algorithm> {
+    if name == ED_DSA {
+        Ok(Algorithm::EdDSA)
+    } else {
+        Err(Error::internal(format!(
+            "a stored signing key has the unknown algorithm {name}"
+        )))
+    }
+}
+
+/// The JWK thumbprint of an Ed25519 key (RFC 7638 section 3, RFC 8037 section 2): members in this order, no blanks.
+fn thumbprint(public_key: &[u8]) -> String {
+    let x = URL_SAFE_NO_PAD.encode(public_key);
+    let canonical = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, canonical.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vault(byte: u8) -> KeyVault {
+        KeyVault::new(&SecretBytes::new(vec![byte; 32])).unwrap()
+    }
+
+    #[test]
+    fn the_thumbprint_is_the_one_of_rfc_8037_appendix_a_3() {
+        let x = URL_SAFE_NO_PAD
+            .decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo")
+            .unwrap();
+        assert_eq!(thumbprint(&x), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    }
+
+    #[test]
+    fn a_key_opens_under_its_own_secret_and_id_only() {
+        let stored = vault(1).generate(Timestamp::from_millis(0)).unwrap();
+        assert!(vault(1).open(std::slice::from_ref(&stored)).is_ok());
+        assert!(vault(2).open(std::slice::from_ref(&stored)).is_err());
+        let renamed = StoredSigningKey {
+            kid: "another".to_owned(),
+            ..stored
+        };
+        assert!(vault(1).open(&[renamed]).is_err());
+    }
+
+    #[test]
+    fn the_private_half_does_not_stand_in_what_is_stored() {
+        let vault = vault(1);
+        let stored = vault.generate(Timestamp::from_millis(0)).unwrap();
+        let private = vault.unseal(&stored.sealed_private_key, &stored.kid).unwrap();
+        let seed = &private[16..32];
+        assert!(
+            !stored
+                .sealed_private_key
+                .windows(seed.len())
+                .any(|window| window == seed)
+        );
+    }
+}

@@ -1,0 +1,89 @@
+//! Logout: this session, the account's other sessions, or all of them.
+
+use super::Service;
+use crate::domain::account::AccountId;
+use crate::domain::caller::Credentials;
+use crate::domain::clock::Timestamp;
+use crate::domain::refresh_token::RefreshClaim;
+use crate::domain::secret::SecretString;
+use crate::domain::session::{EndReason, SessionId, Standing};
+use crate::domain::{Error, Result};
+
+/// Which sessions a logout ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogoutScope {
+    /// The one that asks.
+    #[default]
+    Current,
+    /// All but the one that asks.
+    Others,
+    /// All.
+    All,
+}
+
+/// Who logs out, and how far.
+#[derive(Debug)]
+pub struct LogoutInput {
+    /// Names the session, where it is given; then the access token is not looked at.
+    pub refresh_token: Option<SecretString>,
+    /// Which sessions to end.
+    pub scope: LogoutScope,
+}
+
+impl Service {
+    /// Ends sessions. A session that is over already is no error: a client may always ask again. An expired access token will do, since its
+    /// session may live on.
+    ///
+    /// # Errors
+    /// `RefreshTokenInvalid` or `Unauthenticated` for a token that was never ours; `RefreshTokenReused` when an old token asks for more than
+    /// its own session; `Unavailable`.
+    pub async fn logout(&self, input: LogoutInput, credentials: &Credentials) -> Result<()> {
+        let now = self.parts.clock.now();
+        if let Some(token) = &input.refresh_token {
+            let claim = self
+                .parts
+                .refresh_tokens
+                .open(token.expose())
+                .ok_or(Error::RefreshTokenInvalid)?;
+            return self.logout_by_refresh_token(claim, input.scope, now).await;
+        }
+        let claim = self.verify(credentials)?;
+        self.end_sessions(claim.session, input.scope, now).await
+    }
+
+    /// A stolen token that its owner has used since must not reach the account's other sessions.
+    async fn logout_by_refresh_token(&self, claim: RefreshClaim, scope: LogoutScope, now: Timestamp) -> Result<()> {
+        if scope != LogoutScope::Current
+            && let Some(session) = self.parts.sessions.find(claim.session, now).await?
+            && session.standing(claim.generation, now, &self.parts.lifetimes) == Standing::Reused
+        {
+            self.parts.sessions.end(claim.session, EndReason::Reuse, now).await?;
+            return Err(Error::RefreshTokenReused);
+        }
+        self.end_sessions(claim.session, scope, now).await
+    }
+
+    async fn end_sessions(&self, session: SessionId, scope: LogoutScope, now: Timestamp) -> Result<()> {
+        if scope != LogoutScope::Current {
+            // Only a live session speaks for its siblings. They go first: should this fail half way, it can still ask again.
+            let Some(live) = self.parts.sessions.find(session, now).await? else {
+                return Ok(());
+            };
+            self.end_siblings(live.account, session, now).await?;
+        }
+        if scope != LogoutScope::Others {
+            self.parts.sessions.end(session, EndReason::Logout, now).await?;
+            tracing::info!(target: "audit", event = "logged_out", session = %session.0);
+        }
+        Ok(())
+    }
+
+    async fn end_siblings(&self, account: AccountId, except: SessionId, now: Timestamp) -> Result<()> {
+        self.parts
+            .sessions
+            .end_others(account, except, EndReason::EndedElsewhere, now)
+            .await?;
+        tracing::info!(target: "audit", event = "other_sessions_ended", account = %account.0, by_session = %except.0);
+        Ok(())
+    }
+}

@@ -1,0 +1,40 @@
+//! Refresh: the next pair of tokens for a session.
+
+use super::input::required;
+use super::{Service, SignedIn};
+use crate::domain::secret::SecretString;
+use crate::domain::session::Rotation;
+use crate::domain::{Error, Result};
+
+impl Service {
+    /// Renews the session of a refresh token. Asked again with the same token within the grace period, it answers with the same
+    /// refresh token again.
+    ///
+    /// # Errors
+    /// `RefreshTokenInvalid`; `RefreshTokenReused`, and then the session is over; `BadRequest` without a token; `Unavailable`.
+    pub async fn refresh(&self, token: Option<SecretString>) -> Result<SignedIn> {
+        let token = required("refresh_token", token)?;
+        let claim = self
+            .parts
+            .refresh_tokens
+            .open(token.expose())
+            .ok_or(Error::RefreshTokenInvalid)?;
+        let now = self.parts.clock.now();
+        match self.parts.sessions.rotate(claim, now).await? {
+            Rotation::Current { account, generation } => {
+                let account = self
+                    .parts
+                    .accounts
+                    .find(account)
+                    .await?
+                    .ok_or(Error::RefreshTokenInvalid)?;
+                self.sign_in(account, claim.session, generation, now)
+            }
+            Rotation::Reused { account } => {
+                tracing::warn!(target: "audit", event = "refresh_token_reused", account = %account.0, session = %claim.session.0);
+                Err(Error::RefreshTokenReused)
+            }
+            Rotation::Over => Err(Error::RefreshTokenInvalid),
+        }
+    }
+}

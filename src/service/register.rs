@@ -1,0 +1,76 @@
+//! Register: a new account, signed in at once.
+
+use super::input::Problems;
+use super::{Service, SignedIn};
+use crate::domain::Result;
+use crate::domain::account::{AccountId, NewAccount};
+use crate::domain::email::Email;
+use crate::domain::password::NewPassword;
+use crate::domain::secret::SecretString;
+use crate::domain::session::{Device, Generation};
+use crate::domain::username::Username;
+
+/// What a person types to register.
+#[derive(Debug)]
+pub struct RegisterInput {
+    /// The e-mail.
+    pub email: String,
+    /// The password.
+    pub password: SecretString,
+    /// The username.
+    pub username: String,
+}
+
+struct Registration {
+    email: Email,
+    password: NewPassword,
+    username: Username,
+}
+
+impl Service {
+    /// Makes an account and its first session.
+    ///
+    /// # Errors
+    /// `Validation` names every unacceptable field; `EmailTaken`, `UsernameTaken`; `Unavailable`. In every case nothing is stored.
+    pub async fn register(&self, input: RegisterInput, device: Device) -> Result<SignedIn> {
+        let registration = self.read_registration(&input)?;
+        self.parts.sessions.check_ready().await?;
+        let password_hash = self
+            .parts
+            .passwords
+            .hash(registration.password.into_presented())
+            .await?;
+        let now = self.parts.clock.now();
+        let account = NewAccount {
+            id: AccountId::random(),
+            email: registration.email,
+            username: registration.username,
+            password_hash,
+            created_at: now,
+        };
+        let session = self.new_session(account.id, device, now);
+        // Signed before anything is stored: after the commit nothing is left that could fail.
+        let signed_in = self.sign_in(account.public(), session.id, Generation::FIRST, now)?;
+        self.parts.accounts.create(&account, &session).await?;
+        tracing::info!(target: "audit", event = "registered", account = %account.id.0, session = %session.id.0);
+        Ok(signed_in)
+    }
+
+    fn read_registration(&self, input: &RegisterInput) -> Result<Registration> {
+        let mut problems = Problems::default();
+        let email = problems.check("email", Email::parse(&input.email));
+        let password = problems.check(
+            "password",
+            NewPassword::parse(input.password.expose(), self.parts.password_min_length),
+        );
+        let username = problems.check("username", Username::parse(&input.username));
+        match (email, password, username) {
+            (Some(email), Some(password), Some(username)) => Ok(Registration {
+                email,
+                password,
+                username,
+            }),
+            _ => Err(problems.into_error()),
+        }
+    }
+}

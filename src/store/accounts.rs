@@ -1,0 +1,94 @@
+//! Accounts in SQL.
+
+use sea_orm::ActiveValue::Set;
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, SqlErr};
+
+use super::database::{Database, failure};
+use super::entity::{accounts, sessions};
+use crate::domain::account::{Account, AccountId, AccountWithPassword, Identifier, NewAccount, PasswordHash};
+use crate::domain::session::NewSession;
+use crate::domain::{Error, Result};
+
+/// The accounts.
+#[derive(Debug, Clone)]
+pub struct Accounts {
+    database: Database,
+}
+
+impl Accounts {
+    /// Accounts in this database.
+    #[must_use]
+    pub fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    /// Makes an account together with its first session: both, or neither.
+    ///
+    /// # Errors
+    /// `EmailTaken` or `UsernameTaken`, found by the unique indexes at the insert: a look beforehand would let two
+    /// registrations through at once.
+    pub async fn create(&self, account: &NewAccount, session: &NewSession) -> Result<()> {
+        let transaction = self.database.begin_write().await?;
+        let row = accounts::ActiveModel {
+            id: Set(account.id.0),
+            email: Set(account.email.as_str().to_owned()),
+            email_key: Set(account.email.key().to_owned()),
+            username: Set(account.username.as_str().to_owned()),
+            username_key: Set(account.username.key()),
+            password_hash: Set(account.password_hash.0.clone()),
+            profile_image_url: Set(None),
+            roles: Set(account.public().roles.join(" ")),
+            created_at: Set(account.created_at.millis()),
+        };
+        accounts::Entity::insert(row)
+            .exec_without_returning(&transaction)
+            .await
+            .map_err(taken)?;
+        let session = sessions::ActiveModel::from(session);
+        sessions::Entity::insert(session)
+            .exec_without_returning(&transaction)
+            .await
+            .map_err(failure)?;
+        transaction.commit().await.map_err(failure)
+    }
+
+    /// The account with this e-mail or username, to check a password against.
+    pub async fn find_for_login(&self, identifier: &Identifier) -> Result<Option<AccountWithPassword>> {
+        let is_identified = match identifier {
+            Identifier::Email(email) => accounts::Column::EmailKey.eq(email.key()),
+            Identifier::Username(username) => accounts::Column::UsernameKey.eq(username.key()),
+        };
+        let row = accounts::Entity::find()
+            .filter(is_identified)
+            .one(self.database.connection())
+            .await;
+        Ok(row.map_err(failure)?.map(Into::into))
+    }
+
+    /// The account with this id.
+    pub async fn find(&self, id: AccountId) -> Result<Option<Account>> {
+        let row = accounts::Entity::find_by_id(id.0).one(self.database.connection()).await;
+        Ok(row.map_err(failure)?.map(Into::into))
+    }
+
+    /// Replaces a password hash, unless it has been replaced in the meantime.
+    pub async fn replace_password_hash(&self, id: AccountId, old: &PasswordHash, new: &PasswordHash) -> Result<()> {
+        accounts::Entity::update_many()
+            .col_expr(accounts::Column::PasswordHash, new.0.clone().into())
+            .filter(accounts::Column::Id.eq(id.0))
+            .filter(accounts::Column::PasswordHash.eq(old.0.clone()))
+            .exec(self.database.connection())
+            .await
+            .map_err(failure)?;
+        Ok(())
+    }
+}
+
+/// Both databases name the column or its index in the violation.
+fn taken(error: DbErr) -> Error {
+    match error.sql_err() {
+        Some(SqlErr::UniqueConstraintViolation(message)) if message.contains("email_key") => Error::EmailTaken,
+        Some(SqlErr::UniqueConstraintViolation(message)) if message.contains("username_key") => Error::UsernameTaken,
+        _ => failure(error),
+    }
+}

@@ -1,0 +1,211 @@
+//! The connection to SQLite or PostgreSQL, the schema, and what a failure of either means.
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use migration::{Migrator, MigratorTrait};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr,
+    SqliteTransactionMode, SqlxError, Statement, TransactionOptions, TransactionTrait,
+};
+
+use crate::config::DatabaseUrl;
+use crate::domain::{Error, Result};
+
+/// How long a request waits for a connection: a client learns of an outage within a second.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(900);
+/// How long a SQLite writer waits for another.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// A connection that was idle for this long is tried before it is used: a server that restarted costs no request.
+const IDLE_BEFORE_TEST: Duration = Duration::from_secs(1);
+/// More readers than cores gain nothing on SQLite; more connections than this gain nothing on PostgreSQL.
+const SQLITE_CONNECTIONS: u32 = 4;
+const POSTGRES_CONNECTIONS: u32 = 16;
+/// Names the lock under which nodes that start together take turns; any constant does.
+const START_LOCK: i64 = 0x6175_7468_2d67_7764;
+
+/// The database that holds accounts, sessions and signing keys.
+#[derive(Debug, Clone)]
+pub struct Database {
+    connection: DatabaseConnection,
+}
+
+/// A step of the schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MigrationState {
+    /// Its name.
+    pub name: String,
+    /// Whether it has been applied.
+    pub is_applied: bool,
+}
+
+impl Database {
+    /// Connects; a missing SQLite file is made, with its folder.
+    ///
+    /// # Errors
+    /// `Unavailable` when the server does not answer or the file cannot be opened.
+    pub async fn connect(url: &DatabaseUrl) -> Result<Self> {
+        let options = match url {
+            DatabaseUrl::Sqlite(file) => sqlite(file)?,
+            DatabaseUrl::Postgres(url) => postgres(url.expose()),
+        };
+        let connection = sea_orm::Database::connect(options).await.map_err(failure)?;
+        Ok(Self { connection })
+    }
+
+    /// Asks the database for a sign of life.
+    pub async fn ping(&self) -> Result<()> {
+        self.connection.ping().await.map_err(failure)
+    }
+
+    /// Every step of the schema, oldest first.
+    pub async fn migrations(&self) -> Result<Vec<MigrationState>> {
+        let pending = Migrator::get_pending_migrations_read_only(&self.connection)
+            .await
+            .map_err(failure)?;
+        let is_pending = |name: &str| pending.iter().any(|step| step.name() == name);
+        let states = Migrator::get_migration_files()
+            .iter()
+            .map(|step| MigrationState {
+                name: step.name().to_owned(),
+                is_applied: !is_pending(step.name()),
+            })
+            .collect();
+        Ok(states)
+    }
+
+    /// Applies every pending step. Nodes that start together take turns, and the later ones find nothing to do.
+    pub async fn migrate_up(&self) -> Result<()> {
+        let turn = self.take_turn().await?;
+        Migrator::up(&turn, None).await.map_err(failure)?;
+        turn.commit().await.map_err(failure)
+    }
+
+    /// Takes back the latest `steps` steps, all of them for `None`.
+    pub async fn migrate_down(&self, steps: Option<u32>) -> Result<()> {
+        let turn = self.take_turn().await?;
+        Migrator::down(&turn, steps).await.map_err(failure)?;
+        turn.commit().await.map_err(failure)
+    }
+
+    pub(super) fn connection(&self) -> &DatabaseConnection {
+        &self.connection
+    }
+
+    /// A transaction that may write. On SQLite it takes the write lock at once: one that reads first and writes later fails as soon as
+    /// another has written in between, whatever the busy timeout.
+    pub(super) async fn begin_write(&self) -> Result<DatabaseTransaction> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        self.connection.begin_with_options(options).await.map_err(failure)
+    }
+
+    /// A write transaction that only one node holds at a time, until it ends.
+    pub(super) async fn take_turn(&self) -> Result<DatabaseTransaction> {
+        let turn = self.begin_write().await?;
+        if self.connection.get_database_backend() == DbBackend::Postgres {
+            let lock = Statement::from_sql_and_values(
+                DbBackend::Postgres,
+                "SELECT pg_advisory_xact_lock($1)",
+                [START_LOCK.into()],
+            );
+            turn.execute_raw(lock).await.map_err(failure)?;
+        }
+        Ok(turn)
+    }
+}
+
+impl fmt::Display for MigrationState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:<8} {}",
+            if self.is_applied { "applied" } else { "pending" },
+            self.name
+        )
+    }
+}
+
+fn sqlite(file: &Path) -> Result<ConnectOptions> {
+    if let Some(folder) = file.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| {
+            Error::unavailable(format!(
+                "the folder {} for the database cannot be made: {error}",
+                folder.display()
+            ))
+        })?;
+    }
+    let file = file.to_owned();
+    let mut options = base("sqlite://", SQLITE_CONNECTIONS);
+    options.map_sqlx_sqlite_opts(move |sqlite| {
+        // WAL lets readers go on beside the writer; FULL makes a commit outlast a power cut.
+        sqlite
+            .filename(&file)
+            .create_if_missing(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .pragma("journal_mode", "WAL")
+            .pragma("synchronous", "FULL")
+    });
+    Ok(options)
+}
+
+fn postgres(url: &str) -> ConnectOptions {
+    let mut options = base(url, POSTGRES_CONNECTIONS);
+    options.set_application_name("auth-gateway");
+    options
+}
+
+fn base(url: &str, connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire_if_idle_for(IDLE_BEFORE_TEST)
+        .sqlx_logging(false);
+    options
+}
+
+/// What a database error means to the client: it is down and comes back, or the fault is ours.
+pub(super) fn failure(error: DbErr) -> Error {
+    if is_outage(&error) {
+        Error::unavailable(error)
+    } else {
+        Error::internal(error)
+    }
+}
+
+fn is_outage(error: &DbErr) -> bool {
+    if let DbErr::Conn(RuntimeErr::SqlxError(cause))
+    | DbErr::Exec(RuntimeErr::SqlxError(cause))
+    | DbErr::Query(RuntimeErr::SqlxError(cause)) = error
+    {
+        if let SqlxError::Database(cause) = cause.as_ref() {
+            return cause.code().is_some_and(|code| is_outage_code(&code));
+        }
+        return matches!(
+            cause.as_ref(),
+            SqlxError::Io(_)
+                | SqlxError::Tls(_)
+                | SqlxError::Protocol(_)
+                | SqlxError::PoolTimedOut
+                | SqlxError::PoolClosed
+                | SqlxError::WorkerCrashed
+        );
+    }
+    matches!(error, DbErr::ConnectionAcquire(_) | DbErr::Conn(_))
+}
+
+/// PostgreSQL: class 08 connection exception, 53 insufficient resources, 57P shutdown and start, 25006 a standby that cannot write, 40 a
+/// transaction that may be tried again. SQLite: 5 busy, 6 locked, 8 read-only, 10 I/O, 13 full, 14 cannot open, with extended codes.
+fn is_outage_code(code: &str) -> bool {
+    let is_postgres =
+        code.len() == 5 && (["08", "53", "57P", "40"].iter().any(|class| code.starts_with(class)) || code == "25006");
+    let is_sqlite = code.len() < 5
+        && code
+            .parse::<u32>()
+            .is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14));
+    is_postgres || is_sqlite
+}

@@ -1,0 +1,50 @@
+//! The table `accounts`.
+
+use sea_orm::entity::prelude::*;
+
+use crate::domain::account::{Account, AccountId, AccountWithPassword, PasswordHash};
+
+#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "accounts")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub email: String,
+    #[sea_orm(unique)]
+    pub email_key: String,
+    pub username: String,
+    #[sea_orm(unique)]
+    pub username_key: String,
+    pub password_hash: String,
+    pub profile_image_url: Option<String>,
+    /// Separated by blanks, as scopes are.
+    pub roles: String,
+    pub created_at: i64,
+}
+
+#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl From<Model> for Account {
+    fn from(row: Model) -> Self {
+        Self {
+            id: AccountId(row.id),
+            email: row.email,
+            username: row.username,
+            profile_image_url: row.profile_image_url,
+            roles: row.roles.split_whitespace().map(str::to_owned).collect(),
+        }
+    }
+}
+
+impl From<Model> for AccountWithPassword {
+    fn from(mut row: Model) -> Self {
+        let password_hash = PasswordHash(std::mem::take(&mut row.password_hash));
+        Self {
+            account: row.into(),
+            password_hash,
+        }
+    }
+}

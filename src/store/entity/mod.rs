@@ -1,0 +1,5 @@
+//! One table a file. Relations point from child to parent only.
+
+pub(super) mod accounts;
+pub(super) mod sessions;
+pub(super) mod signing_keys;

@@ -1,0 +1,47 @@
+//! The table `signing_keys`.
+
+use sea_orm::ActiveValue::Set;
+use sea_orm::entity::prelude::*;
+
+use crate::domain::clock::Timestamp;
+use crate::domain::signing_key::StoredSigningKey;
+
+#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "signing_keys")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub kid: String,
+    pub algorithm: String,
+    pub public_key: Vec<u8>,
+    pub sealed_private_key: Vec<u8>,
+    pub created_at: i64,
+}
+
+#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl From<Model> for StoredSigningKey {
+    fn from(row: Model) -> Self {
+        Self {
+            kid: row.kid,
+            algorithm: row.algorithm,
+            public_key: row.public_key,
+            sealed_private_key: row.sealed_private_key,
+            created_at: Timestamp::from_millis(row.created_at),
+        }
+    }
+}
+
+impl From<&StoredSigningKey> for ActiveModel {
+    fn from(key: &StoredSigningKey) -> Self {
+        Self {
+            kid: Set(key.kid.clone()),
+            algorithm: Set(key.algorithm.clone()),
+            public_key: Set(key.public_key.clone()),
+            sealed_private_key: Set(key.sealed_private_key.clone()),
+            created_at: Set(key.created_at.millis()),
+        }
+    }
+}

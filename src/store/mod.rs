@@ -1,0 +1,16 @@
+//! Where state lives: the only folder that names SeaORM or Redis.
+//!
+//! A store method is one atomic step that returns what came of it; no transaction, row or connection leaves this folder.
+
+mod accounts;
+mod database;
+mod entity;
+mod redis;
+pub mod sessions;
+mod signing_keys;
+
+pub use accounts::Accounts;
+pub use database::{Database, MigrationState};
+pub use redis::Redis;
+pub use sessions::SessionStore;
+pub use signing_keys::SigningKeys;

@@ -1,0 +1,202 @@
+//! Sessions whose hot state is in Redis, over the truth in SQL.
+//!
+//! One key a session, one script a step: every script touches one slot, so a cluster works. A key that Redis lost is rebuilt from
+//! its row. The row may lag behind in generation, which is harmless: a newer token proves itself by its tag, and is adopted. An end
+//! is written to SQL first and to Redis second, so whatever Redis loses, an ended session stays ended.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redis::Script;
+use uuid::Uuid;
+
+use super::{SessionStore, SqlSessions};
+use crate::domain::account::AccountId;
+use crate::domain::clock::{Timestamp, millis};
+use crate::domain::refresh_token::RefreshClaim;
+use crate::domain::session::{EndReason, Generation, NewSession, Rotation, Session, SessionId};
+use crate::domain::{Error, Result};
+use crate::store::Redis;
+
+/// How long the mark of an ended session stays: longer than any rebuild that read its row before it was ended.
+const MARK_LIFETIME: Duration = Duration::from_mins(10);
+/// SQL learns of a session's generation at the first renewal after this long, or a tenth of a token's lifetime if that is
+/// shorter: a session that Redis forgot must not look unused.
+const SAVE_INTERVAL: Duration = Duration::from_hours(1);
+
+/// Sessions in Redis over SQL.
+pub struct HotSessions {
+    redis: Redis,
+    sql: SqlSessions,
+    scripts: Scripts,
+}
+
+struct Scripts {
+    load: Script,
+    find: Script,
+    rotate: Script,
+    end: Script,
+}
+
+/// What `find.lua` and `rotate.lua` return.
+type Answer = (String, String, u32, i64, i64);
+
+impl HotSessions {
+    /// Hot state in `redis`, truth in `sql`.
+    #[must_use]
+    pub fn new(redis: Redis, sql: SqlSessions) -> Self {
+        let scripts = Scripts {
+            load: Script::new(include_str!("lua/load.lua")),
+            find: Script::new(include_str!("lua/find.lua")),
+            rotate: Script::new(include_str!("lua/rotate.lua")),
+            end: Script::new(include_str!("lua/end.lua")),
+        };
+        Self { redis, sql, scripts }
+    }
+
+    /// Brings a live session that Redis does not know back from SQL.
+    async fn rebuild(&self, id: SessionId, now: Timestamp) -> Result<Option<Session>> {
+        let Some(session) = self.sql.find(id, now).await? else {
+            return Ok(None);
+        };
+        let left = session.over_at(self.sql.lifetimes()).millis() - now.millis();
+        let arguments = [
+            session.account.0.to_string(),
+            session.generation.0.to_string(),
+            session.rotated_at.millis().to_string(),
+            session.expires_at.millis().to_string(),
+            now.millis().to_string(),
+            left.to_string(),
+        ];
+        let _was_put: i64 = self.redis.run(&self.scripts.load, &key(id), &arguments).await?;
+        // The session may have been ended after its row was read, and Redis may have lost the mark since: look again.
+        if self.sql.find(id, now).await?.is_none() {
+            self.mark_ended(id).await?;
+            return Ok(None);
+        }
+        Ok(Some(session))
+    }
+
+    async fn mark_ended(&self, id: SessionId) -> Result<()> {
+        let keep = [millis(MARK_LIFETIME).to_string()];
+        let _done: i64 = self.redis.run(&self.scripts.end, &key(id), &keep).await?;
+        Ok(())
+    }
+
+    async fn find_in_redis(&self, id: SessionId, now: Timestamp) -> Result<Option<Session>> {
+        let answer: Answer = self.redis.run(&self.scripts.find, &key(id), &[]).await?;
+        match answer.0.as_str() {
+            "found" => Ok(Some(session(id, &answer)?).filter(|session| now < session.over_at(self.sql.lifetimes()))),
+            "ended" => Ok(None),
+            _ => self.rebuild(id, now).await,
+        }
+    }
+
+    async fn rotate_in_redis(&self, claim: RefreshClaim, now: Timestamp) -> Result<Answer> {
+        let lifetimes = self.sql.lifetimes();
+        let interval = SAVE_INTERVAL.min(lifetimes.refresh_token / 10);
+        let arguments = [
+            claim.generation.0.to_string(),
+            now.millis().to_string(),
+            millis(lifetimes.refresh_token).to_string(),
+            millis(lifetimes.grace).to_string(),
+            millis(interval).to_string(),
+        ];
+        self.redis
+            .run(&self.scripts.rotate, &key(claim.session), &arguments)
+            .await
+    }
+}
+
+#[async_trait]
+impl SessionStore for HotSessions {
+    async fn check_ready(&self) -> Result<()> {
+        self.redis.ping().await
+    }
+
+    async fn open(&self, session: &NewSession) -> Result<()> {
+        // Redis learns of it at first use.
+        self.sql.open(session).await
+    }
+
+    async fn find(&self, id: SessionId, now: Timestamp) -> Result<Option<Session>> {
+        match self.find_in_redis(id, now).await {
+            // SQL knows every end: it can answer for Redis.
+            Err(error @ Error::Unavailable { .. }) => {
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "redis does not answer, asking the database"
+                );
+                self.sql.find(id, now).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn rotate(&self, claim: RefreshClaim, now: Timestamp) -> Result<Rotation> {
+        let mut answer = self.rotate_in_redis(claim, now).await?;
+        if answer.0 == "missing" {
+            if self.rebuild(claim.session, now).await?.is_none() {
+                return Ok(Rotation::Over);
+            }
+            answer = self.rotate_in_redis(claim, now).await?;
+        }
+        match answer.0.as_str() {
+            "moved" | "repeated" => current(&answer),
+            "due" => {
+                self.sql.catch_up(&session(claim.session, &answer)?).await?;
+                current(&answer)
+            }
+            "reused" => {
+                self.end(claim.session, EndReason::Reuse, now).await?;
+                Ok(Rotation::Reused {
+                    account: account(&answer)?,
+                })
+            }
+            "over" => Ok(Rotation::Over),
+            other => Err(Error::unavailable(format!(
+                "redis lost session {} twice in one step: {other}",
+                claim.session.0
+            ))),
+        }
+    }
+
+    async fn end(&self, id: SessionId, reason: EndReason, now: Timestamp) -> Result<()> {
+        self.sql.end(id, reason, now).await?;
+        self.mark_ended(id).await
+    }
+
+    async fn end_others(&self, account: AccountId, except: SessionId, reason: EndReason, now: Timestamp) -> Result<()> {
+        self.sql.end_others(account, except, reason, now).await?;
+        // Also those that an earlier try ended in SQL, but could not mark here.
+        for id in self.sql.ended_since(account, now.minus(MARK_LIFETIME)).await? {
+            self.mark_ended(id).await?;
+        }
+        Ok(())
+    }
+}
+
+fn key(id: SessionId) -> String {
+    format!("auth-gateway:session:{}", id.0)
+}
+
+fn account(answer: &Answer) -> Result<AccountId> {
+    Uuid::parse_str(&answer.1).map(AccountId).map_err(Error::internal)
+}
+
+fn current(answer: &Answer) -> Result<Rotation> {
+    Ok(Rotation::Current {
+        account: account(answer)?,
+        generation: Generation(answer.2),
+    })
+}
+
+fn session(id: SessionId, answer: &Answer) -> Result<Session> {
+    Ok(Session {
+        id,
+        account: account(answer)?,
+        generation: Generation(answer.2),
+        rotated_at: Timestamp::from_millis(answer.3),
+        expires_at: Timestamp::from_millis(answer.4),
+    })
+}

@@ -1,0 +1,41 @@
+//! Sessions: SQL is the truth about which exist; Redis, where configured, holds their hot state.
+//!
+//! Both stores keep the one contract below, and one suite of tests runs the same cases on each.
+
+mod hot;
+mod sql;
+
+use async_trait::async_trait;
+
+use crate::domain::Result;
+use crate::domain::account::AccountId;
+use crate::domain::clock::Timestamp;
+use crate::domain::refresh_token::RefreshClaim;
+use crate::domain::session::{EndReason, NewSession, Rotation, Session, SessionId};
+
+pub use hot::HotSessions;
+pub use sql::SqlSessions;
+
+/// What the service asks of sessions. Every method is one atomic step, whatever else happens at the same time,
+/// and fails with `Unavailable` when a store that it needs is down.
+#[async_trait]
+pub trait SessionStore: Send + Sync {
+    /// Whether everything needed to open, renew or end a session answers. Asked before work that would be lost otherwise.
+    async fn check_ready(&self) -> Result<()>;
+
+    /// Opens a session.
+    async fn open(&self, session: &NewSession) -> Result<()>;
+
+    /// Finds a live session; `None` if it has been ended, its time is over, or it never was one.
+    async fn find(&self, id: SessionId, now: Timestamp) -> Result<Option<Session>>;
+
+    /// Renews a session by the rotation table in ARCHITECTURE.md. A reused token ends the session in the same step.
+    async fn rotate(&self, claim: RefreshClaim, now: Timestamp) -> Result<Rotation>;
+
+    /// Ends a session; ending one that is over already changes nothing. Once this returns, the session is over at every
+    /// node, and stays so whatever a cache loses.
+    async fn end(&self, id: SessionId, reason: EndReason, now: Timestamp) -> Result<()>;
+
+    /// Ends every session of the account that is open now, except one; as lasting as `end`.
+    async fn end_others(&self, account: AccountId, except: SessionId, reason: EndReason, now: Timestamp) -> Result<()>;
+}

@@ -1,0 +1,161 @@
+//! Sessions in SQL: the truth, and on a node without Redis the hot state too.
+
+use async_trait::async_trait;
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect};
+use uuid::Uuid;
+
+use super::SessionStore;
+use crate::domain::Result;
+use crate::domain::account::AccountId;
+use crate::domain::clock::Timestamp;
+use crate::domain::refresh_token::RefreshClaim;
+use crate::domain::session::{EndReason, Lifetimes, NewSession, Rotation, Session, SessionId, Standing};
+use crate::store::database::{Database, failure};
+use crate::store::entity::sessions::{ActiveModel, Column, Entity};
+
+/// Sessions in SQL alone.
+#[derive(Debug, Clone)]
+pub struct SqlSessions {
+    database: Database,
+    lifetimes: Lifetimes,
+}
+
+impl SqlSessions {
+    /// Sessions in this database that live by `lifetimes`.
+    #[must_use]
+    pub fn new(database: Database, lifetimes: Lifetimes) -> Self {
+        Self { database, lifetimes }
+    }
+
+    /// Lets the row catch up with hot state that has moved on: never back, and never out of its end.
+    pub(super) async fn catch_up(&self, session: &Session) -> Result<()> {
+        Entity::update_many()
+            .col_expr(Column::Generation, i64::from(session.generation.0).into())
+            .col_expr(Column::RotatedAt, session.rotated_at.millis().into())
+            .filter(Column::Id.eq(session.id.0))
+            .filter(Column::EndedAt.is_null())
+            .filter(Column::Generation.lt(i64::from(session.generation.0)))
+            .exec(self.database.connection())
+            .await
+            .map_err(failure)?;
+        Ok(())
+    }
+
+    /// The sessions of the account that were ended at `since` or later.
+    pub(super) async fn ended_since(&self, account: AccountId, since: Timestamp) -> Result<Vec<SessionId>> {
+        let ids: Vec<Uuid> = Entity::find()
+            .select_only()
+            .column(Column::Id)
+            .filter(Column::AccountId.eq(account.0))
+            .filter(Column::EndedAt.gte(since.millis()))
+            .into_tuple()
+            .all(self.database.connection())
+            .await
+            .map_err(failure)?;
+        Ok(ids.into_iter().map(SessionId).collect())
+    }
+
+    pub(super) fn lifetimes(&self) -> &Lifetimes {
+        &self.lifetimes
+    }
+
+    /// Moves a live session on to the successor of the presented generation, unless it stands beyond it already. One
+    /// statement: of two clients that present the same token, the database lets one through.
+    async fn move_on(&self, claim: RefreshClaim, now: Timestamp) -> Result<Option<Rotation>> {
+        let next = claim.generation.next();
+        let still_fresh = now.minus(self.lifetimes.refresh_token);
+        let moved = Entity::update_many()
+            .col_expr(Column::Generation, i64::from(next.0).into())
+            .col_expr(Column::RotatedAt, now.millis().into())
+            .filter(Column::Id.eq(claim.session.0))
+            .filter(Column::EndedAt.is_null())
+            .filter(Column::Generation.lte(i64::from(claim.generation.0)))
+            .filter(Column::ExpiresAt.gt(now.millis()))
+            .filter(Column::RotatedAt.gt(still_fresh.millis()))
+            .exec_with_returning(self.database.connection())
+            .await
+            .map_err(failure)?;
+        Ok(moved.into_iter().next().map(|row| Rotation::Current {
+            account: AccountId(row.account_id),
+            generation: next,
+        }))
+    }
+
+    async fn end_where(&self, which: Condition, reason: EndReason, now: Timestamp) -> Result<()> {
+        Entity::update_many()
+            .col_expr(Column::EndedAt, Expr::value(now.millis()))
+            .col_expr(Column::EndReason, Expr::value(reason.as_str()))
+            .filter(which)
+            .filter(Column::EndedAt.is_null())
+            .exec(self.database.connection())
+            .await
+            .map_err(failure)?;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl SessionStore for SqlSessions {
+    async fn check_ready(&self) -> Result<()> {
+        // The next statement says so itself.
+        Ok(())
+    }
+
+    async fn open(&self, session: &NewSession) -> Result<()> {
+        Entity::insert(ActiveModel::from(session))
+            .exec_without_returning(self.database.connection())
+            .await
+            .map_err(failure)?;
+        Ok(())
+    }
+
+    async fn find(&self, id: SessionId, now: Timestamp) -> Result<Option<Session>> {
+        let row = Entity::find_by_id(id.0)
+            .filter(Column::EndedAt.is_null())
+            .one(self.database.connection())
+            .await;
+        let session = row.map_err(failure)?.map(Session::from);
+        Ok(session.filter(|session| now < session.over_at(&self.lifetimes)))
+    }
+
+    async fn rotate(&self, claim: RefreshClaim, now: Timestamp) -> Result<Rotation> {
+        loop {
+            if let Some(rotation) = self.move_on(claim, now).await? {
+                return Ok(rotation);
+            }
+            let Some(session) = self.find(claim.session, now).await? else {
+                return Ok(Rotation::Over);
+            };
+            match session.standing(claim.generation, now, &self.lifetimes) {
+                // Cannot be: a row that `move_on` refused only ever moves further away. Asking again is the safe answer.
+                Standing::Current => {}
+                Standing::InGrace => {
+                    return Ok(Rotation::Current {
+                        account: session.account,
+                        generation: session.generation,
+                    });
+                }
+                Standing::Over => return Ok(Rotation::Over),
+                Standing::Reused => {
+                    self.end(session.id, EndReason::Reuse, now).await?;
+                    return Ok(Rotation::Reused {
+                        account: session.account,
+                    });
+                }
+            }
+        }
+    }
+
+    async fn end(&self, id: SessionId, reason: EndReason, now: Timestamp) -> Result<()> {
+        self.end_where(Condition::all().add(Column::Id.eq(id.0)), reason, now)
+            .await
+    }
+
+    async fn end_others(&self, account: AccountId, except: SessionId, reason: EndReason, now: Timestamp) -> Result<()> {
+        let others = Condition::all()
+            .add(Column::AccountId.eq(account.0))
+            .add(Column::Id.ne(except.0));
+        self.end_where(others, reason, now).await
+    }
+}

@@ -1,0 +1,272 @@
+// Usage: node graphiql.mjs BASE_URL SCREENSHOT.png
+//
+// Visits GraphiQL at BASE_URL/graphql the way a newcomer does, in a real browser that can reach nothing but that
+// server: registers, looks at the account, signs in, puts the access token into the header editor by hand, looks again.
+// The server must be one where the account of the ready-made tabs does not exist yet.
+//
+// The browser is Chromium, at the path in CHROMIUM or where the system installs it.
+
+import { existsSync } from 'node:fs';
+import { chromium } from 'playwright-core';
+
+const EMAIL = 'john.doe@example.com';
+const PLACEHOLDER = 'paste-the-accessToken-here';
+const TAB_NAMES = ['register', 'login', 'me', 'refreshToken', 'logout'];
+const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser'];
+const VIEWPORT = { width: 1280, height: 800 };
+const PATIENCE_MS = 20_000;
+
+/** Something the visit found, or a fault of the set-up: one line, no stack. */
+class Failure extends Error {}
+
+function readArguments() {
+  const [base, screenshot] = process.argv.slice(2);
+  if (!base || !URL.canParse(base) || !screenshot) {
+    throw new Failure('Usage: node graphiql.mjs BASE_URL SCREENSHOT.png, such as http://127.0.0.1:8000 graphiql.png');
+  }
+  return { base: new URL(base), screenshot };
+}
+
+function findBrowser() {
+  const chosen = process.env.CHROMIUM;
+  const found = (chosen ? [chosen] : BROWSERS).find((path) => existsSync(path));
+  if (!found) {
+    throw new Failure(
+      chosen
+        ? `No Chromium at ${chosen}, the path in CHROMIUM.`
+        : `No Chromium at ${BROWSERS.join(' or ')}: install it, or put its path into CHROMIUM.`,
+    );
+  }
+  return found;
+}
+
+async function launch(base) {
+  const executablePath = findBrowser();
+  try {
+    return await chromium.launch({
+      executablePath,
+      args: [
+        // Its sandbox needs privileges that containers lack, and the only page visited is our own.
+        '--no-sandbox',
+        '--disable-gpu',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+        // The network of an air-gapped office: a request to anywhere else fails even if the page's policy let it out.
+        `--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE ${base.hostname}`,
+      ],
+    });
+  } catch (error) {
+    throw new Failure(`Chromium at ${executablePath} did not start: ${firstLine(error)}.`);
+  }
+}
+
+function firstLine(error) {
+  return error.message.split('\n')[0];
+}
+
+/** Notes everything that must not happen, from the first request on. */
+function watch(page, base) {
+  const seen = { requests: 0, problems: [] };
+  page.on('request', (request) => {
+    const url = new URL(request.url());
+    if (url.protocol === 'data:' || url.protocol === 'blob:') return;
+    seen.requests += 1;
+    if (url.origin !== base.origin) seen.problems.push(`a request left the origin: ${url.href}`);
+  });
+  // A violated Content-Security-Policy is reported here as well.
+  page.on('console', (message) => {
+    if (message.type() === 'error') seen.problems.push(`a console error: ${message.text()}`);
+  });
+  page.on('pageerror', (error) => seen.problems.push(`an uncaught error: ${error.message}`));
+  return seen;
+}
+
+/** The page, in the terms of someone who sits in front of it. */
+class Visit {
+  constructor(page) {
+    this.page = page;
+    this.result = page.locator('.graphiql-response .CodeMirror-code');
+    this.headers = page.locator('.graphiql-editor-tool .graphiql-editor:not(.hidden) .CodeMirror');
+  }
+
+  async open(url) {
+    let response;
+    try {
+      response = await this.page.goto(url);
+    } catch (error) {
+      throw new Failure(`No server answers at ${url}: ${firstLine(error)}.`);
+    }
+    if (response.status() !== 200) throw new Failure(`${url} answered ${response.status()} instead of a page.`);
+    await this.waitUntilReady();
+  }
+
+  async waitUntilReady() {
+    await this.page.locator('.graphiql-container').waitFor();
+    const names = await this.page.getByRole('tab').allInnerTexts();
+    const [found, expected] = [names.join(), TAB_NAMES.join()];
+    if (found !== expected) throw new Failure(`The tabs are ${found} instead of ${expected}.`);
+  }
+
+  async goToTab(name) {
+    await this.page.getByRole('tab', { name, exact: true }).click();
+    await this.waitForOperation(name);
+  }
+
+  /** GraphiQL learns a tab's operation name a moment after showing it, and runs the previous one until then. */
+  async waitForOperation(name) {
+    await this.page.waitForFunction(
+      (expected) => document.querySelector('.graphiql-query-editor .CodeMirror')?.CodeMirror.operationName === expected,
+      name,
+    );
+  }
+
+  /** Runs the tab's operation, and gives the request that it caused. */
+  async run(name) {
+    await this.waitForOperation(name);
+    const [request] = await Promise.all([
+      this.page.waitForRequest((sent) => sent.postDataJSON()?.operationName === name),
+      this.page.getByRole('button', { name: /^Execute query/ }).click(),
+    ]);
+    return request;
+  }
+
+  /** Waits until the result on screen matches, and gives the match. */
+  async readResult(pattern) {
+    const handle = await this.page
+      .waitForFunction(
+        ({ source, selector }) => document.querySelector(selector)?.innerText.match(new RegExp(source)),
+        { source: pattern.source, selector: '.graphiql-response .CodeMirror-code' },
+      )
+      .catch(async () => {
+        throw new Failure(`The result does not show ${pattern} but: ${await this.excerpt()}`);
+      });
+    return handle.jsonValue();
+  }
+
+  async excerpt() {
+    const shown = await this.result.innerText();
+    return shown.replace(/\s+/g, ' ').slice(0, 300);
+  }
+
+  /** For `register` and `login`: the access token that the result shows. */
+  async readAccessToken() {
+    const [, token] = await this.readResult(/"accessToken": "([^"]+)"|"code": "[^"]+"/);
+    if (token) return token;
+    throw new Failure(`No access token (does the server have an empty database?) but: ${await this.excerpt()}`);
+  }
+
+  async readEmail() {
+    await this.readResult(new RegExp(`"email": "${EMAIL.replaceAll('.', '\\.')}"`));
+  }
+
+  async showHeaders() {
+    await this.page.getByRole('button', { name: 'Headers', exact: true }).click();
+    await this.page.locator('section[aria-label="Headers"]').waitFor();
+    const text = await this.readHeaders();
+    if (!text.includes(PLACEHOLDER)) throw new Failure(`The header editor holds no placeholder but: ${text}`);
+  }
+
+  async readHeaders() {
+    return this.headers.evaluate((editor) => editor.CodeMirror.getValue());
+  }
+
+  /** Selects everything and types over it, key by key: the editor closes quotes and braces by itself meanwhile. */
+  async typeHeaders(text) {
+    await this.headers.click();
+    await this.page.keyboard.press('ControlOrMeta+a');
+    await this.page.keyboard.type(text);
+    const typed = await this.readHeaders();
+    if (typed !== text) throw new Failure(`The header editor holds ${typed} after typing ${text}`);
+  }
+
+  async saveScreenshot(path) {
+    // The start of the header, not the last characters of the token.
+    await this.page.keyboard.press('ControlOrMeta+Home');
+    // Off the button, whose tooltip would cover the editor.
+    await this.page.mouse.move(VIEWPORT.width / 2, VIEWPORT.height - 1);
+    await this.page.getByRole('tooltip').waitFor({ state: 'detached' });
+    await this.page.screenshot({ path });
+  }
+}
+
+async function checkBearer(request, token, what) {
+  const sent = await request.headerValue('authorization');
+  if (sent !== `Bearer ${token}`) throw new Failure(`${what} was sent with the header "${sent}".`);
+}
+
+async function visitAsNewcomer(page, base, screenshot) {
+  const visit = new Visit(page);
+  await visit.open(new URL('/graphql', base).href);
+
+  await visit.run('register');
+  const registered = await visit.readAccessToken();
+
+  // Untouched, the placeholder stands for the newest token.
+  await visit.goToTab('me');
+  await checkBearer(await visit.run('me'), registered, 'The untouched "me" tab after register');
+  await visit.readEmail();
+
+  await visit.goToTab('login');
+  await visit.run('login');
+  const token = await visit.readAccessToken();
+  if (token === registered) throw new Failure('login gave the very access token that register gave.');
+
+  await visit.goToTab('me');
+  await visit.showHeaders();
+  await visit.typeHeaders(JSON.stringify({ Authorization: `Bearer ${token}` }));
+  await checkBearer(await visit.run('me'), token, 'The "me" tab with the token typed in');
+  await visit.readEmail();
+  await visit.headers.click();
+  await visit.saveScreenshot(screenshot);
+
+  // Once more: only now is GraphiQL sure to have noticed the new header, and to write it where it should not.
+  await visit.run('me');
+  await visit.readEmail();
+  await checkReturn(visit, [registered, token]);
+}
+
+/** A returning visitor finds the tabs again, the placeholder, and no token. */
+async function checkReturn(visit, tokens) {
+  // GraphiQL stores what it shows a moment after the last change.
+  await visit.page.waitForFunction(
+    (index) =>
+      localStorage.getItem('graphiql:query')?.includes('query me') &&
+      JSON.parse(localStorage.getItem('graphiql:tabState'))?.activeTabIndex === index,
+    TAB_NAMES.indexOf('me'),
+  );
+  await visit.page.reload();
+  await visit.waitUntilReady();
+  await visit.waitForOperation('me');
+  if (!(await visit.readHeaders()).includes(PLACEHOLDER)) throw new Failure('The placeholder is gone after a reload.');
+  const stored = await visit.page.evaluate(() => Object.entries(localStorage));
+  const leak = stored.find(([, value]) => tokens.some((token) => value.includes(token)));
+  if (leak) throw new Failure(`An access token was written to the storage of the browser, under ${leak[0]}.`);
+}
+
+async function main() {
+  const { base, screenshot } = readArguments();
+  const browser = await launch(base);
+  try {
+    const page = await browser.newPage({ viewport: VIEWPORT });
+    page.setDefaultTimeout(PATIENCE_MS);
+    const seen = watch(page, base);
+    const failure = await visitAsNewcomer(page, base, screenshot).catch((error) => error);
+    // What the browser complained of usually explains why the visit did not get on.
+    if (seen.problems.length > 0) throw new Failure(`GraphiQL caused ${seen.problems.join('; ')}`);
+    if (failure instanceof Failure) throw failure;
+    if (failure) throw new Failure(`The visit did not get on: ${firstLine(failure)}`);
+    console.log(`GraphiQL: registered, signed in, read ${EMAIL}; ${seen.requests} requests, all to the origin`);
+  } finally {
+    await browser.close();
+  }
+}
+
+try {
+  await main();
+} catch (error) {
+  if (!(error instanceof Failure)) throw error;
+  console.error(error.message);
+  process.exitCode = 1;
+}

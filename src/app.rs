@@ -101,12 +101,12 @@ impl App {
         });
         let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
         let server = axum::serve(listener, service).with_graceful_shutdown(async move {
-            let _stopped = stopped.wait_for(|is_stopping| *is_stopping).await;
+            let _stopped = stopped.wait_for(|is_stopping| *is_stopping).await.is_ok();
         });
         tokio::select! {
             result = async { server.await } => result,
             () = async {
-                let _stopped = overdue.wait_for(|is_stopping| *is_stopping).await;
+                let _stopped = overdue.wait_for(|is_stopping| *is_stopping).await.is_ok();
                 tokio::time::sleep(GRACE).await;
             } => {
                 tracing::warn!("some requests did not finish in time");

@@ -49,6 +49,10 @@ pub(in crate::api) async fn method_not_allowed() -> Problem {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    // The library would read an array as the fields in their order.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(Error::bad_request("The body must be a JSON object."));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let field = field(&error);

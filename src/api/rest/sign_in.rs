@@ -226,7 +226,7 @@ pub(super) async fn logout(
     State(shared): State<Shared>,
     asker: Asker,
     OptionalBody(body): OptionalBody<LogoutBody>,
-) -> Result<StatusCode, Problem> {
+) -> Result<impl IntoResponse, Problem> {
     let scope = match body.scope {
         Scope::Current => LogoutScope::Current,
         Scope::Others => LogoutScope::Others,
@@ -237,5 +237,5 @@ pub(super) async fn logout(
         scope,
     };
     shared.service.logout(input, &asker.credentials).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok((StatusCode::NO_CONTENT, NO_STORE))
 }

@@ -24,6 +24,10 @@ const MARK_LIFETIME: Duration = Duration::from_mins(10);
 /// shorter: a session that Redis forgot must not look unused.
 const SAVE_INTERVAL: Duration = Duration::from_hours(1);
 
+/// How much longer than the session lives Redis keeps its key. The scripts compare the times themselves; a key must not go between
+/// two of them, nor because Redis counts time a little differently.
+const MARGIN: Duration = Duration::from_mins(1);
+
 /// Sessions in Redis over SQL.
 pub struct HotSessions {
     redis: Redis,
@@ -65,8 +69,7 @@ impl HotSessions {
             session.generation.0.to_string(),
             session.rotated_at.millis().to_string(),
             session.expires_at.millis().to_string(),
-            now.millis().to_string(),
-            left.to_string(),
+            (left + millis(MARGIN)).to_string(),
         ];
         let _was_put: i64 = self.redis.run(&self.scripts.load, &key(id), &arguments).await?;
         // The session may have been ended after its row was read, and Redis may have lost the mark since: look again.
@@ -101,6 +104,7 @@ impl HotSessions {
             millis(lifetimes.refresh_token).to_string(),
             millis(lifetimes.grace).to_string(),
             millis(interval).to_string(),
+            millis(MARGIN).to_string(),
         ];
         self.redis
             .run(&self.scripts.rotate, &key(claim.session), &arguments)

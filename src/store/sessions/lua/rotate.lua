@@ -1,6 +1,7 @@
 -- Renews a session by the rotation table in ARCHITECTURE.md.
 -- KEYS[1]  the session
--- ARGV     1 presented generation, 2 now, 3 lifetime of a refresh token, 4 grace period, 5 how often SQL is told (times in ms)
+-- ARGV     1 presented generation, 2 now, 3 lifetime of a refresh token, 4 grace period, 5 how often SQL is told, 6 how much longer
+--          than the session lives its key is kept (times in ms)
 -- returns  {outcome, account, generation, rotated at, expires at}; the outcome is
 --          'moved'    the session stands at a new generation
 --          'due'      the same, and it is time to tell SQL
@@ -16,8 +17,8 @@ if not session[1] then
   return {'missing', '', 0, 0, 0}
 end
 
-local presented, now, lifetime, grace, interval =
-  tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local presented, now, lifetime = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local grace, interval, margin = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local account, generation, rotated, expires, saved =
   session[1], tonumber(session[2]), tonumber(session[3]), tonumber(session[4]), tonumber(session[6])
 
@@ -39,5 +40,5 @@ if now >= saved + interval then
   redis.call('HSET', KEYS[1], 'saved', now)
 end
 redis.call('HSET', KEYS[1], 'generation', generation, 'rotated', now)
-redis.call('PEXPIRE', KEYS[1], math.min(lifetime, expires - now))
+redis.call('PEXPIRE', KEYS[1], math.min(lifetime, expires - now) + margin)
 return {outcome, account, generation, now, expires}

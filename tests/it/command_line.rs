@@ -1,0 +1,171 @@
+//! The binary as an operator meets it: wrong settings, a production start, the commands.
+
+use std::process::Output;
+
+use crate::harness::{Backend, Process, Stores, http, raw, run_to_end};
+
+const SECRET: &str = "VGhpcyBzZWNyZXQgaXMgZm9yIHRlc3RzIGFsb25lLiEh";
+
+fn complaint(output: &Output) -> (Option<i32>, String) {
+    (output.status.code(), String::from_utf8(output.stderr.clone()).unwrap())
+}
+
+#[test]
+fn a_wrong_setting_is_one_sentence_with_its_name_and_an_example() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, value, example) in [
+        ("PORT", "abc", "8000"),
+        ("PORT", "70000", "8000"),
+        ("HOST", "localhost", "0.0.0.0"),
+        ("ENVIRONMENT", "staging", "production"),
+        ("PUBLIC_URL", "auth.example.com", "https://auth.example.com"),
+        (
+            "DATABASE_URL",
+            "mysql://root:hunter2@localhost/auth",
+            "sqlite://data/auth.db",
+        ),
+        ("REDIS_URL", "localhost:6379", "redis://127.0.0.1:6379"),
+        ("AUTH_SECRET", "aHVudGVyMg==", "openssl rand -base64 32"),
+        ("ACCESS_TOKEN_TTL", "15", "15m"),
+        ("REFRESH_GRACE", "1h", "15m"),
+        ("PASSWORD_MIN_LENGTH", "0", "12"),
+        ("ARGON2_MEMORY_KIB", "lots", "19456"),
+        ("HASH_THREADS", "0", "4"),
+        ("TRUSTED_PROXIES", "10.0.0.0/33", "10.0.0.0/8"),
+        ("CORS_ORIGINS", "https://app.example.com/", "https://app.example.com"),
+        ("GRAPHIQL", "maybe", "on"),
+        ("RUST_LOG", "a=b=c", "auth_gateway=debug"),
+        ("LOG_FORMAT", "xml", "json"),
+        ("AUTH_SECRET_FILE", "/nowhere/secret", "/run/secrets/auth_secret"),
+    ] {
+        let (code, sentence) = complaint(&run_to_end(folder.path(), &[], &[(name, value)]));
+        assert_eq!(code, Some(2), "{name}={value}: {sentence}");
+        assert_eq!(sentence.lines().count(), 1, "{sentence}");
+        assert!(sentence.starts_with(&format!("auth-gateway: {name}")), "{sentence}");
+        assert!(sentence.contains(example), "{name}={value}: {sentence}");
+        assert!(
+            !sentence.contains("hunter2") && !sentence.contains("aHVudGVyMg=="),
+            "a secret is shown: {sentence}"
+        );
+    }
+    assert!(
+        !folder.path().join("data").exists(),
+        "nothing is made before the settings are right"
+    );
+}
+
+#[test]
+fn production_makes_nothing_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, sentence) = complaint(&run_to_end(folder.path(), &[], &[("ENVIRONMENT", "production")]));
+    assert_eq!(code, Some(2));
+    assert!(sentence.contains("AUTH_SECRET must be set in production"), "{sentence}");
+
+    let production = [("ENVIRONMENT", "production"), ("AUTH_SECRET", SECRET)];
+    let (code, sentence) = complaint(&run_to_end(folder.path(), &["serve", "--port", "0"], &production));
+    assert_eq!(code, Some(1));
+    assert!(sentence.contains("auth-gateway migrate up"), "{sentence}");
+}
+
+#[tokio::test]
+async fn production_starts_after_migrate_up_and_shows_no_graphiql_and_no_schema() {
+    let stores = Stores::new(Backend::Sqlite).await;
+    assert!(
+        run_to_end(stores.folder.path(), &["migrate", "up"], &[])
+            .status
+            .success()
+    );
+    let options = ["--environment", "production", "--auth-secret", SECRET];
+    let gateway = Process::start(stores.folder.path(), &options);
+    let page = http()
+        .get(format!("{}/graphql", gateway.url))
+        .header("accept", "text/html");
+    assert_ne!(raw(page).await.0, 200);
+    assert_eq!(
+        raw(http().get(format!("{}/graphiql/start.js", gateway.url))).await.0,
+        404
+    );
+    let query = serde_json::json!({"query": "{ __schema { queryType { name } } }"});
+    let (_, _, answer) = raw(http().post(format!("{}/graphql", gateway.url)).json(&query)).await;
+    assert_eq!(
+        answer["data"]["__schema"]["queryType"],
+        serde_json::Value::Null,
+        "{answer}"
+    );
+}
+
+#[test]
+fn values_come_from_the_command_line_then_the_environment_then_the_env_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(".env");
+    let status = |arguments: &[&str], environment: &[(&str, &str)]| {
+        complaint(&run_to_end(folder.path(), arguments, environment)).1
+    };
+    std::fs::write(&file, "PORT=from-file\n").unwrap();
+    assert!(status(&[], &[]).contains("from-file"));
+    assert!(status(&[], &[("PORT", "from-environment")]).contains("from-environment"));
+    assert!(status(&["--port", "from-arguments"], &[("PORT", "8000")]).contains("from-arguments"));
+    std::fs::write(&file, "AUTH_SECRET hunter2\n").unwrap();
+    let sentence = status(&[], &[]);
+    assert!(sentence.contains(".env") && !sentence.contains("hunter2"), "{sentence}");
+}
+
+#[test]
+fn a_secret_may_come_from_a_file_and_an_empty_variable_is_unset() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("url");
+    std::fs::write(&file, "sqlite://elsewhere/auth.db\n").unwrap();
+    let path = file.to_str().unwrap();
+    let output = run_to_end(
+        folder.path(),
+        &["migrate"],
+        &[("DATABASE_URL_FILE", path), ("PORT", "")],
+    );
+    assert!(output.status.success(), "{output:?}");
+    assert!(folder.path().join("elsewhere/auth.db").exists());
+    let both = [("DATABASE_URL_FILE", path), ("DATABASE_URL", "sqlite://x.db")];
+    let (code, sentence) = complaint(&run_to_end(folder.path(), &["migrate"], &both));
+    assert_eq!(code, Some(2));
+    assert!(sentence.contains("DATABASE_URL and DATABASE_URL_FILE"), "{sentence}");
+}
+
+#[test]
+fn an_outage_at_the_start_is_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let unreachable = [("DATABASE_URL", "postgres://auth:hunter2@127.0.0.1:1/auth")];
+    let (code, sentence) = complaint(&run_to_end(folder.path(), &["serve", "--port", "0"], &unreachable));
+    assert_eq!(code, Some(1));
+    assert!(
+        sentence.contains("DATABASE_URL") && !sentence.contains("hunter2"),
+        "{sentence}"
+    );
+}
+
+#[test]
+fn the_healthcheck_tells_by_its_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = Process::start(folder.path(), &[]);
+    let port = gateway.url.rsplit_once(':').unwrap().1.to_owned();
+    assert!(
+        run_to_end(folder.path(), &["healthcheck", "--port", &port], &[])
+            .status
+            .success()
+    );
+    drop(gateway);
+    assert_eq!(
+        run_to_end(folder.path(), &["healthcheck", "--port", &port], &[])
+            .status
+            .code(),
+        Some(1)
+    );
+}
+
+#[test]
+fn a_port_in_use_is_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let (code, sentence) = complaint(&run_to_end(folder.path(), &["--port", &port], &[]));
+    assert_eq!(code, Some(1));
+    assert!(sentence.contains("PORT") && sentence.contains(&port), "{sentence}");
+}

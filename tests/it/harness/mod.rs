@@ -1,0 +1,41 @@
+//! One world for each test: its own database, a gateway of its own on a free port, a clock that the test moves.
+
+mod client;
+mod clock;
+mod process;
+mod stores;
+mod world;
+
+pub use client::{Door, SignedIn, http, raw};
+pub use clock::ManualClock;
+pub use process::{Process, node, run_to_end};
+pub use stores::{Backend, Stores, redis_url};
+pub use world::World;
+
+/// Writes one test for each door on each backend, all with the same body.
+macro_rules! scenario {
+    ($(#[$doc:meta])* async fn $name:ident($world:ident: &World) $body:block) => {
+        $(#[$doc])*
+        mod $name {
+            #[allow(unused_imports, reason = "not every scenario needs all of its file's imports")]
+            use super::*;
+
+            async fn scenario($world: &World) $body
+
+            $crate::harness::scenario!(@test sqlite_rest, Sqlite, Rest);
+            $crate::harness::scenario!(@test sqlite_graphql, Sqlite, Graphql);
+            $crate::harness::scenario!(@test postgres_rest, Postgres, Rest);
+            $crate::harness::scenario!(@test postgres_graphql, Postgres, Graphql);
+            $crate::harness::scenario!(@test postgres_redis_rest, PostgresRedis, Rest);
+            $crate::harness::scenario!(@test postgres_redis_graphql, PostgresRedis, Graphql);
+        }
+    };
+    (@test $test:ident, $backend:ident, $door:ident) => {
+        #[tokio::test]
+        async fn $test() {
+            let world = $crate::harness::World::new($crate::harness::Backend::$backend, $crate::harness::Door::$door).await;
+            scenario(&world).await;
+        }
+    };
+}
+pub(crate) use scenario;

@@ -1,0 +1,96 @@
+//! The real binary in a process of its own, and the Node programs beside it.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+/// A gateway process, killed with the test.
+pub struct Process {
+    child: Child,
+    pub url: String,
+}
+
+impl Process {
+    /// Starts the gateway in `folder` on a free port and waits until it says that it is ready.
+    pub fn start(folder: &Path, options: &[&str]) -> Self {
+        let mut child = gateway(folder)
+            .args(["--port", "0"])
+            .args(options)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let address = lines.find_map(|line| {
+            let line = line.unwrap();
+            line.split_whitespace()
+                .find(|word| word.starts_with("http://"))
+                .map(str::to_owned)
+        });
+        let Some(address) = address else {
+            let mut complaint = String::new();
+            child.stderr.take().unwrap().read_to_string(&mut complaint).unwrap();
+            panic!("the gateway did not start: {complaint}");
+        };
+        let url = address.trim_end_matches("/graphql").replace("localhost", "127.0.0.1");
+        Self { child, url }
+    }
+
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args(["-s", name, &self.child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits for the end; the exit code, or none after a signal.
+    pub fn wait(&mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ended_already = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+/// Runs a command of the gateway to its end.
+pub fn run_to_end(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    gateway(folder)
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap()
+}
+
+/// Runs one of the programs in tests/node to its end.
+pub fn node(arguments: &[&str]) -> Output {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/node");
+    assert!(
+        folder.join("node_modules").exists(),
+        "tests/node has no modules yet: run the tests with scripts/test"
+    );
+    Command::new("node")
+        .current_dir(folder)
+        .args(arguments)
+        .output()
+        .expect("node runs: scripts/test installs it")
+}
+
+/// With nothing set but what the test sets.
+fn gateway(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_auth-gateway"));
+    command
+        .current_dir(folder)
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
+    command
+}

@@ -1,0 +1,126 @@
+//! A database for each test, and what a test may want to see or break in it.
+
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    Sqlite,
+    Postgres,
+    PostgresRedis,
+}
+
+/// The stores of one test; they go with it.
+pub struct Stores {
+    pub folder: TempDir,
+    pub database_url: String,
+    pub redis_url: Option<String>,
+    server: Option<(String, String)>,
+}
+
+impl Stores {
+    pub async fn new(backend: Backend) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let redis_url = (backend == Backend::PostgresRedis).then(redis_url);
+        if backend == Backend::Sqlite {
+            let database_url = format!("sqlite://{}", folder.path().join("auth.db").display());
+            return Self {
+                folder,
+                database_url,
+                redis_url,
+                server: None,
+            };
+        }
+        let server = given("TEST_DATABASE_URL");
+        let name = format!("auth_gateway_test_{}", Uuid::new_v4().simple());
+        on_server(&server, &format!("CREATE DATABASE {name}")).await;
+        let mut url = url::Url::parse(&server).unwrap();
+        url.set_path(&name);
+        Self {
+            folder,
+            database_url: url.into(),
+            redis_url,
+            server: Some((server, name)),
+        }
+    }
+
+    /// How many accounts and sessions are stored.
+    pub async fn rows(&self) -> (i64, i64) {
+        let connection = self.connect().await;
+        (
+            count(&connection, "accounts").await,
+            count(&connection, "sessions").await,
+        )
+    }
+
+    /// The one text that a query yields.
+    pub async fn text(&self, query: &str) -> String {
+        let connection = self.connect().await;
+        let statement = Statement::from_string(connection.get_database_backend(), query);
+        let row = connection
+            .query_one_raw(statement)
+            .await
+            .unwrap()
+            .expect("the query yields a row");
+        row.try_get_by_index(0).unwrap()
+    }
+
+    pub async fn execute(&self, statement: &str) {
+        self.connect().await.execute_unprepared(statement).await.unwrap();
+    }
+
+    async fn connect(&self) -> DatabaseConnection {
+        Database::connect(&self.database_url).await.unwrap()
+    }
+}
+
+impl Drop for Stores {
+    fn drop(&mut self) {
+        let Some((server, name)) = self.server.take() else {
+            return;
+        };
+        // A drop cannot wait, and the test's own runtime may be on its way out.
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(on_server(&server, &format!("DROP DATABASE {name} WITH (FORCE)")));
+        });
+        let _best_effort = dropped.join();
+    }
+}
+
+pub fn redis_url() -> String {
+    given("TEST_REDIS_URL")
+}
+
+async fn count(connection: &DatabaseConnection, table: &str) -> i64 {
+    let query = Statement::from_string(
+        connection.get_database_backend(),
+        format!("SELECT COUNT(*) FROM {table}"),
+    );
+    connection
+        .query_one_raw(query)
+        .await
+        .unwrap()
+        .unwrap()
+        .try_get_by_index(0)
+        .unwrap()
+}
+
+async fn on_server(url: &str, statement: &str) {
+    let connection = Database::connect(url).await.unwrap_or_else(|error| {
+        panic!("TEST_DATABASE_URL names a PostgreSQL server that does not answer ({error}); scripts/test starts one")
+    });
+    connection.execute_unprepared(statement).await.unwrap();
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "how scripts/test tells the tests where its servers are"
+)]
+fn given(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: run the tests with scripts/test"))
+}

@@ -1,0 +1,114 @@
+//! A gateway in this process, over stores of its own.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use auth_gateway::app::App;
+use auth_gateway::config::Settings;
+use clap::Parser;
+use tokio::net::TcpListener;
+
+use super::client::{Client, Door, Refusal, SignedIn, User};
+use super::{Backend, ManualClock, Stores};
+
+#[derive(Parser)]
+#[command(args_override_self = true)]
+struct Arguments {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// Settings from options of the command line.
+fn settings(options: &[&str]) -> Settings {
+    Arguments::try_parse_from([&["test"], options].concat())
+        .unwrap()
+        .settings
+}
+
+pub struct World {
+    pub stores: Stores,
+    pub clock: Arc<ManualClock>,
+    pub door: Door,
+    address: SocketAddr,
+}
+
+impl World {
+    pub async fn new(backend: Backend, door: Door) -> Self {
+        Self::with(backend, door, &[]).await
+    }
+
+    /// With more options than the cheap hashes that every test has.
+    pub async fn with(backend: Backend, door: Door, options: &[&str]) -> Self {
+        let stores = Stores::new(backend).await;
+        let clock = Arc::new(ManualClock::new());
+        let address = start(&stores, &clock, options).await;
+        Self {
+            stores,
+            clock,
+            door,
+            address,
+        }
+    }
+
+    /// The address of another gateway over the same stores.
+    pub async fn second_node(&self, options: &[&str]) -> Client {
+        let address = start(&self.stores, &self.clock, options).await;
+        Client {
+            door: self.door,
+            address,
+        }
+    }
+
+    pub fn client(&self) -> Client {
+        Client {
+            door: self.door,
+            address: self.address,
+        }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Registers the documented example.
+    pub async fn john(&self) -> SignedIn {
+        self.client()
+            .register_with("john.doe@example.com", "Password@123", "johndoe")
+            .await
+            .unwrap()
+    }
+
+    pub async fn login(&self, email: &str, password: &str) -> Result<SignedIn, Refusal> {
+        self.client()
+            .login(&serde_json::json!({"email": email, "password": password}))
+            .await
+    }
+
+    pub async fn refresh(&self, token: &str) -> Result<SignedIn, Refusal> {
+        self.client().refresh(token).await
+    }
+
+    pub async fn me(&self, access_token: &str) -> Result<User, Refusal> {
+        self.client().me(access_token).await
+    }
+}
+
+async fn start(stores: &Stores, clock: &Arc<ManualClock>, options: &[&str]) -> SocketAddr {
+    let mut all = vec![
+        "--argon2-memory-kib=128",
+        "--argon2-iterations=1",
+        "--hash-threads=1",
+        "--database-url",
+        &stores.database_url,
+        "--auth-secret=VGhpcyBzZWNyZXQgaXMgZm9yIHRlc3RzIGFsb25lLiEh",
+    ];
+    if let Some(url) = &stores.redis_url {
+        all.extend(["--redis-url", url]);
+    }
+    all.extend(options);
+    let app = App::assemble(&settings(&all), clock.clone()).await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(app.serve(listener, std::future::pending()));
+    address
+}

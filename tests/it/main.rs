@@ -1,0 +1,37 @@
+//! The gateway as its users see it.
+//!
+//! Each scenario runs through both doors, on SQLite, on PostgreSQL and on PostgreSQL with Redis: six tests with one body.
+//! `scripts/test` starts the servers; without them the tests fail with a sentence that says so.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+#![allow(
+    unreachable_pub,
+    clippy::too_many_lines,
+    reason = "one harness serves all files, and a table of cases is as long as it is"
+)]
+
+mod harness;
+
+mod bad_input;
+mod command_line;
+mod graphiql;
+mod graphql_over_http;
+mod keys;
+mod layers;
+mod login;
+mod logout;
+mod me;
+mod migrations;
+mod nodes;
+mod operations;
+mod refresh;
+mod register;
+mod session_store;
+mod settings;
+mod shutdown;
+mod snapshots;

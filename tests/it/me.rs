@@ -1,0 +1,60 @@
+//! `me`, and what makes an access token good.
+
+use std::time::Duration;
+
+use crate::harness::{World, scenario};
+
+scenario! {
+    async fn without_a_token_nobody_is_told_anything(world: &World) {
+        world.john().await;
+        let refusal = world.client().me_with(&[]).await.unwrap_err();
+        assert_eq!((refusal.code.as_str(), refusal.reason.as_deref()), ("UNAUTHENTICATED", Some("missing")));
+    }
+}
+
+scenario! {
+    async fn an_access_token_expires(world: &World) {
+        let john = world.john().await;
+        world.clock.advance(Duration::from_secs(899));
+        assert!(world.me(&john.access_token).await.is_ok());
+        world.clock.advance(Duration::from_secs(1));
+        let refusal = world.me(&john.access_token).await.unwrap_err();
+        assert_eq!((refusal.code.as_str(), refusal.reason.as_deref()), ("UNAUTHENTICATED", Some("expired")));
+    }
+}
+
+scenario! {
+    async fn headers_that_hold_no_single_token_are_refused(world: &World) {
+        let john = world.john().await;
+        let good = format!("Bearer {}", john.access_token);
+        let huge = format!("Bearer {}", "x".repeat(100_000));
+        let forged = format!("{good}x");
+        let swapped = format!("Bearer {}", john.refresh_token);
+        for headers in [
+            vec![("authorization", "Bearer")],
+            vec![("authorization", "Bearer ")],
+            vec![("authorization", "Basic am9objpkb2U=")],
+            vec![("authorization", "nonsense")],
+            vec![("authorization", john.access_token.as_str())],
+            vec![("authorization", huge.as_str())],
+            vec![("authorization", forged.as_str())],
+            vec![("authorization", swapped.as_str())],
+            vec![("authorization", good.as_str()), ("authorization", good.as_str())],
+        ] {
+            let refusal = world.client().me_with(&headers).await.unwrap_err();
+            let got = (refusal.code.as_str(), refusal.reason.as_deref());
+            assert_eq!(got, ("UNAUTHENTICATED", Some("invalid")), "{:.60}", headers[0].1);
+        }
+        assert!(world.client().me_with(&[("authorization", &good.replace("Bearer", "bearer"))]).await.is_ok());
+    }
+}
+
+scenario! {
+    async fn an_account_that_is_gone_lets_nobody_in(world: &World) {
+        let john = world.john().await;
+        world.stores.execute("DELETE FROM accounts").await;
+        let refusal = world.me(&john.access_token).await.unwrap_err();
+        assert_eq!((refusal.code.as_str(), refusal.reason.as_deref()), ("UNAUTHENTICATED", Some("revoked")));
+        assert_eq!(world.refresh(&john.refresh_token).await.unwrap_err().code, "REFRESH_TOKEN_INVALID");
+    }
+}

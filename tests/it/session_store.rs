@@ -1,0 +1,312 @@
+//! The contract of session stores, on each of them: the rotation table row by row, races, ends that last.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth_gateway::config::{DatabaseUrl, RedisUrl};
+use auth_gateway::domain::account::{AccountId, NewAccount, PasswordHash};
+use auth_gateway::domain::clock::Timestamp;
+use auth_gateway::domain::email::Email;
+use auth_gateway::domain::refresh_token::RefreshClaim;
+use auth_gateway::domain::secret::SecretString;
+use auth_gateway::domain::session::{Device, EndReason, Generation, Lifetimes, NewSession, Rotation, SessionId};
+use auth_gateway::domain::username::Username;
+use auth_gateway::store::sessions::{HotSessions, SqlSessions};
+use auth_gateway::store::{Accounts, Database, Redis, SessionStore};
+
+use crate::harness::{Backend, Stores, redis_url};
+
+const LIFETIMES: Lifetimes = Lifetimes {
+    refresh_token: Duration::from_hours(24),
+    session: Duration::from_hours(72),
+    grace: Duration::from_secs(10),
+};
+const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+struct Bench {
+    stores: Stores,
+    sessions: Arc<dyn SessionStore>,
+    accounts: Accounts,
+    account: AccountId,
+}
+
+impl Bench {
+    async fn new(backend: Backend) -> Self {
+        let stores = Stores::new(backend).await;
+        let url = match backend {
+            Backend::Sqlite => DatabaseUrl::Sqlite(stores.database_url.trim_start_matches("sqlite://").into()),
+            Backend::Postgres | Backend::PostgresRedis => {
+                DatabaseUrl::Postgres(SecretString::new(stores.database_url.clone()))
+            }
+        };
+        let database = Database::connect(&url).await.unwrap();
+        database.migrate_up().await.unwrap();
+        let sql = SqlSessions::new(database.clone(), LIFETIMES);
+        let sessions: Arc<dyn SessionStore> = match &stores.redis_url {
+            Some(url) => Arc::new(HotSessions::new(
+                Redis::new(&RedisUrl(SecretString::new(url.clone()))).unwrap(),
+                sql,
+            )),
+            None => Arc::new(sql),
+        };
+        let account = AccountId::random();
+        let bench = Self {
+            stores,
+            sessions,
+            accounts: Accounts::new(database),
+            account,
+        };
+        bench.add_account(account, "john").await;
+        bench
+    }
+
+    /// An account, and with it the session that a registration opens.
+    async fn add_account(&self, id: AccountId, name: &str) -> SessionId {
+        let account = NewAccount {
+            id,
+            email: Email::parse(&format!("{name}@example.com")).unwrap(),
+            username: Username::parse(name).unwrap(),
+            password_hash: PasswordHash("$argon2id$".to_owned()),
+            created_at: START,
+        };
+        let session = session_of(id);
+        self.accounts.create(&account, &session).await.unwrap();
+        session.id
+    }
+
+    async fn open(&self) -> SessionId {
+        let session = session_of(self.account);
+        self.sessions.open(&session).await.unwrap();
+        session.id
+    }
+
+    async fn rotate(&self, session: SessionId, generation: u32, now: Timestamp) -> Outcome {
+        let claim = RefreshClaim {
+            session,
+            generation: Generation(generation),
+        };
+        match self.sessions.rotate(claim, now).await.unwrap() {
+            Rotation::Current { account, generation } => {
+                assert_eq!(account, self.account);
+                Outcome::Current(generation.0)
+            }
+            Rotation::Reused { account } => {
+                assert_eq!(account, self.account);
+                Outcome::Reused
+            }
+            Rotation::Over => Outcome::Over,
+        }
+    }
+
+    async fn is_live(&self, session: SessionId, now: Timestamp) -> bool {
+        self.sessions.find(session, now).await.unwrap().is_some()
+    }
+
+    /// Redis forgets a session, as after an eviction or a restart. Without Redis there is nothing to forget.
+    async fn forget(&self, session: SessionId) {
+        if self.stores.redis_url.is_some() {
+            let mut connection = redis::Client::open(redis_url())
+                .unwrap()
+                .get_multiplexed_async_connection()
+                .await
+                .unwrap();
+            let key = format!("auth-gateway:session:{}", session.0);
+            let _deleted: i64 = redis::cmd("DEL").arg(key).query_async(&mut connection).await.unwrap();
+        }
+    }
+}
+
+fn session_of(account: AccountId) -> NewSession {
+    let expires_at = START.plus(LIFETIMES.session);
+    NewSession {
+        id: SessionId::fresh(),
+        account,
+        created_at: START,
+        expires_at,
+        device: Device::default(),
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    Current(u32),
+    Reused,
+    Over,
+}
+
+/// Writes one test for each store.
+macro_rules! on_each_store {
+    ($(async fn $name:ident($bench:ident: &Bench) $body:block)*) => {
+        $(mod $name {
+            use super::*;
+
+            async fn case($bench: &Bench) $body
+
+            #[tokio::test]
+            async fn sql_on_sqlite() {
+                case(&Bench::new(Backend::Sqlite).await).await;
+            }
+
+            #[tokio::test]
+            async fn sql_on_postgres() {
+                case(&Bench::new(Backend::Postgres).await).await;
+            }
+
+            #[tokio::test]
+            async fn redis_over_postgres() {
+                case(&Bench::new(Backend::PostgresRedis).await).await;
+            }
+        })*
+    };
+}
+
+on_each_store! {
+    async fn the_current_generation_moves_on(bench: &Bench) {
+        let session = bench.open().await;
+        for generation in 1..6 {
+            assert_eq!(bench.rotate(session, generation, START).await, Outcome::Current(generation + 1));
+        }
+        assert_eq!(bench.sessions.find(session, START).await.unwrap().unwrap().generation, Generation(6));
+    }
+
+    async fn the_predecessor_yields_the_same_until_its_grace_is_over(bench: &Bench) {
+        let session = bench.open().await;
+        assert_eq!(bench.rotate(session, 1, START).await, Outcome::Current(2));
+        assert_eq!(bench.rotate(session, 1, START).await, Outcome::Current(2));
+        assert_eq!(bench.rotate(session, 1, START.plus(LIFETIMES.grace)).await, Outcome::Current(2));
+        let late = START.plus(LIFETIMES.grace).plus(Duration::from_millis(1));
+        assert_eq!(bench.rotate(session, 1, late).await, Outcome::Reused);
+        assert!(!bench.is_live(session, late).await);
+        assert_eq!(bench.rotate(session, 2, late).await, Outcome::Over);
+    }
+
+    async fn an_older_generation_ends_this_session_alone(bench: &Bench) {
+        let (session, sibling) = (bench.open().await, bench.open().await);
+        assert_eq!(bench.rotate(session, 1, START).await, Outcome::Current(2));
+        assert_eq!(bench.rotate(session, 2, START).await, Outcome::Current(3));
+        assert_eq!(bench.rotate(session, 1, START).await, Outcome::Reused);
+        assert_eq!(bench.rotate(session, 3, START).await, Outcome::Over);
+        assert_eq!(bench.rotate(session, 1, START).await, Outcome::Over);
+        assert_eq!(bench.rotate(sibling, 1, START).await, Outcome::Current(2));
+    }
+
+    async fn a_newer_generation_is_adopted(bench: &Bench) {
+        let session = bench.open().await;
+        assert_eq!(bench.rotate(session, 7, START).await, Outcome::Current(8));
+        assert_eq!(bench.rotate(session, 7, START).await, Outcome::Current(8));
+        assert_eq!(bench.rotate(session, 8, START).await, Outcome::Current(9));
+    }
+
+    async fn a_session_that_never_was_is_over(bench: &Bench) {
+        let unknown = SessionId::fresh();
+        assert_eq!(bench.rotate(unknown, 1, START).await, Outcome::Over);
+        assert!(!bench.is_live(unknown, START).await);
+        bench.sessions.end(unknown, EndReason::Logout, START).await.unwrap();
+    }
+
+    async fn time_ends_a_session_that_is_not_renewed(bench: &Bench) {
+        let session = bench.open().await;
+        let last = START.plus(LIFETIMES.refresh_token);
+        assert!(bench.is_live(session, last.minus(Duration::from_millis(1))).await);
+        assert!(!bench.is_live(session, last).await);
+        assert_eq!(bench.rotate(session, 1, last).await, Outcome::Over);
+    }
+
+    async fn renewal_does_not_outlast_the_greatest_age(bench: &Bench) {
+        let session = bench.open().await;
+        let step = LIFETIMES.refresh_token.mul_f64(0.9);
+        assert_eq!(bench.rotate(session, 1, START.plus(step)).await, Outcome::Current(2));
+        assert_eq!(bench.rotate(session, 2, START.plus(step * 2)).await, Outcome::Current(3));
+        assert_eq!(bench.rotate(session, 3, START.plus(step * 3)).await, Outcome::Current(4));
+        let end = START.plus(LIFETIMES.session);
+        assert!(bench.is_live(session, end.minus(Duration::from_millis(1))).await);
+        assert!(!bench.is_live(session, end).await);
+        assert_eq!(bench.rotate(session, 4, end).await, Outcome::Over);
+    }
+
+    async fn an_end_is_an_end_however_often(bench: &Bench) {
+        let session = bench.open().await;
+        assert!(bench.is_live(session, START).await);
+        for reason in [EndReason::Logout, EndReason::EndedElsewhere] {
+            bench.sessions.end(session, reason, START).await.unwrap();
+            assert!(!bench.is_live(session, START).await);
+            assert_eq!(bench.rotate(session, 1, START).await, Outcome::Over);
+        }
+        let reason = bench.stores.text("SELECT end_reason FROM sessions WHERE ended_at IS NOT NULL").await;
+        assert_eq!(reason, "logout", "the first end counts");
+    }
+
+    async fn the_others_are_the_accounts_other_open_sessions(bench: &Bench) {
+        let (first, second, third) = (bench.open().await, bench.open().await, bench.open().await);
+        let stranger = bench.add_account(AccountId::random(), "jane").await;
+        for session in [first, second, third, stranger] {
+            assert!(bench.is_live(session, START).await);
+        }
+        bench.sessions.end_others(bench.account, second, EndReason::EndedElsewhere, START).await.unwrap();
+        let mut alive = Vec::new();
+        for session in [first, second, third, stranger] {
+            alive.push(bench.is_live(session, START).await);
+        }
+        assert_eq!(alive, [false, true, false, true]);
+    }
+
+    async fn fifty_at_once_get_one_successor_and_the_chain_goes_on(bench: &Bench) {
+        let session = bench.open().await;
+        for generation in 1..4 {
+            let claim = RefreshClaim { session, generation: Generation(generation) };
+            let attempts: Vec<_> = (0..50)
+                .map(|_| {
+                    let sessions = bench.sessions.clone();
+                    tokio::spawn(async move { sessions.rotate(claim, START).await.unwrap() })
+                })
+                .collect();
+            for attempt in attempts {
+                let expected = Rotation::Current { account: bench.account, generation: Generation(generation + 1) };
+                assert_eq!(attempt.await.unwrap(), expected);
+            }
+        }
+    }
+
+    async fn a_logout_among_renewals_wins(bench: &Bench) {
+        let session = bench.open().await;
+        let renewals: Vec<_> = (0..20)
+            .map(|_| {
+                let sessions = bench.sessions.clone();
+                let claim = RefreshClaim { session, generation: Generation::FIRST };
+                tokio::spawn(async move { sessions.rotate(claim, START).await.unwrap() })
+            })
+            .collect();
+        bench.sessions.end(session, EndReason::Logout, START).await.unwrap();
+        assert!(!bench.is_live(session, START).await);
+        for renewal in renewals {
+            assert_ne!(renewal.await.unwrap(), Rotation::Reused { account: bench.account });
+        }
+        assert!(!bench.is_live(session, START).await);
+        assert_eq!(bench.rotate(session, 2, START).await, Outcome::Over);
+    }
+
+    async fn a_store_that_forgets_logs_nobody_out_and_nobody_back_in(bench: &Bench) {
+        let (live, ended) = (bench.open().await, bench.open().await);
+        assert_eq!(bench.rotate(live, 1, START).await, Outcome::Current(2));
+        assert_eq!(bench.rotate(live, 2, START).await, Outcome::Current(3));
+        bench.sessions.end(ended, EndReason::Logout, START).await.unwrap();
+        for session in [live, ended] {
+            bench.forget(session).await;
+        }
+        assert!(bench.is_live(live, START).await);
+        assert!(!bench.is_live(ended, START).await);
+        assert_eq!(bench.rotate(ended, 1, START).await, Outcome::Over);
+        assert_eq!(bench.rotate(live, 3, START).await, Outcome::Current(4));
+        assert_eq!(bench.rotate(live, 3, START).await, Outcome::Current(4));
+    }
+
+    async fn a_session_in_use_stays_in_use_even_if_it_is_forgotten(bench: &Bench) {
+        let session = bench.open().await;
+        let day = LIFETIMES.refresh_token;
+        assert_eq!(bench.rotate(session, 1, START.plus(day / 2)).await, Outcome::Current(2));
+        bench.forget(session).await;
+        let later = START.plus(day + day / 4);
+        assert!(bench.is_live(session, later).await, "the store remembers when the session was last renewed");
+        assert_eq!(bench.rotate(session, 2, later).await, Outcome::Current(3));
+    }
+}

@@ -1,0 +1,63 @@
+//! Told to stop, the gateway finishes what it has begun.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use crate::harness::Process;
+
+const BODY: &str = r#"{"email":"john.doe@example.com","password":"Password@123","username":"johndoe"}"#;
+
+/// Sends the head of a registration and half of its body.
+fn half_a_request(gateway: &Process) -> TcpStream {
+    let mut connection = TcpStream::connect(gateway.url.trim_start_matches("http://")).unwrap();
+    let length = BODY.len();
+    let head = format!(
+        "POST /auth/register HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    );
+    connection.write_all(head.as_bytes()).unwrap();
+    connection.write_all(&BODY.as_bytes()[..length / 2]).unwrap();
+    connection
+}
+
+/// Waits until the listener is closed, which is the first thing that a stop does.
+fn until_it_takes_no_new_connection(gateway: &Process) {
+    let address = gateway.url.trim_start_matches("http://");
+    while TcpStream::connect(address).is_ok() {
+        std::thread::yield_now();
+    }
+}
+
+fn an_open_request_is_finished_after(signal: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut gateway = Process::start(folder.path(), &["--argon2-memory-kib=128"]);
+    let mut connection = half_a_request(&gateway);
+    gateway.signal(signal);
+    until_it_takes_no_new_connection(&gateway);
+    assert!(!gateway.has_ended());
+    connection.write_all(&BODY.as_bytes()[BODY.len() / 2..]).unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201 Created"), "{answer}");
+    assert_eq!(gateway.wait(), Some(0));
+}
+
+#[test]
+fn an_open_request_is_finished_after_sigterm() {
+    an_open_request_is_finished_after("TERM");
+}
+
+#[test]
+fn an_open_request_is_finished_after_sigint() {
+    an_open_request_is_finished_after("INT");
+}
+
+/// The test ends when the process does: a gateway that waited for ever would hang it.
+#[test]
+fn a_request_that_never_ends_does_not_keep_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut gateway = Process::start(folder.path(), &[]);
+    let connection = half_a_request(&gateway);
+    gateway.signal("TERM");
+    assert_eq!(gateway.wait(), Some(0));
+    drop(connection);
+}

@@ -20,6 +20,7 @@ use crate::security::{AccessTokens, KeyVault, PasswordPool, RefreshTokens, Token
 use crate::service::{self, Parts, Service};
 use crate::store::sessions::{HotSessions, SqlSessions};
 use crate::store::{Accounts, Database, MigrationState, Redis, SessionStore, SigningKeys};
+use crate::telemetry;
 
 /// How long requests may take to finish once the gateway is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -42,7 +43,7 @@ pub enum StartError {
     #[error("{}", sentence(.0))]
     Failed(#[from] Error),
     /// The address cannot be listened on.
-    #[error("HOST and PORT name {address}, where nothing can listen ({cause}); choose another, for example PORT=8001.")]
+    #[error("The gateway cannot listen on {address} ({cause}); choose another PORT or HOST, for example PORT=8001.")]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -116,12 +117,20 @@ impl App {
     }
 }
 
-/// Binds the public listener.
-pub async fn listen(settings: &Settings) -> Result<TcpListener, StartError> {
-    let address = SocketAddr::new(settings.server.host, settings.server.port);
+/// Binds a listener on the configured address.
+pub async fn listen(settings: &Settings, port: u16) -> Result<TcpListener, StartError> {
+    let address = SocketAddr::new(settings.server.host, port);
     TcpListener::bind(address)
         .await
         .map_err(|cause| StartError::Listen { address, cause })
+}
+
+/// Serves the counts on the admin listener for as long as the process lives.
+pub fn serve_metrics(listener: TcpListener) -> Result<(), StartError> {
+    let counts = telemetry::start_metrics()?;
+    let routes = api::admin_routes(move || counts.render());
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    Ok(())
 }
 
 async fn bring_up_to_date(database: &Database, settings: &Settings) -> Result<(), StartError> {

@@ -119,35 +119,47 @@ async fn execute(cli: Cli) -> Result<(), Failure> {
 
 async fn serve(settings: &Settings) -> Result<(), Failure> {
     settings.check().map_err(wrong_setting)?;
-    telemetry::start(&settings.log).map_err(wrong_setting)?;
-    let listener = app::listen(settings).await.map_err(not_started)?;
+    telemetry::start_logs(&settings.log).map_err(wrong_setting)?;
+    let listener = app::listen(settings, settings.server.port).await.map_err(not_started)?;
     let address = listener.local_addr().map_err(failed)?;
+    let mut metrics = None;
+    if let Some(port) = settings.server.admin_port {
+        let listener = app::listen(settings, port).await.map_err(not_started)?;
+        metrics = Some(listener.local_addr().map_err(failed)?);
+        app::serve_metrics(listener).map_err(not_started)?;
+    }
     let stop = stop_signal().map_err(failed)?;
     let app = App::assemble(settings, Arc::new(SystemClock))
         .await
         .map_err(not_started)?;
-    print(&welcome(settings, address))?;
+    print(&welcome(settings, address, metrics))?;
     app.serve(listener, stop).await.map_err(failed)
 }
 
-fn welcome(settings: &Settings, address: SocketAddr) -> String {
-    let is_local = address.ip().is_loopback() || address.ip().is_unspecified();
-    let host = if is_local {
-        format!("localhost:{}", address.port())
-    } else {
-        address.to_string()
-    };
-    let here = format!("http://{host}");
+fn welcome(settings: &Settings, address: SocketAddr, metrics: Option<SocketAddr>) -> String {
+    let here = browsable(address);
     let explorer = if settings.is_graphiql_on() {
         "  (GraphiQL in a browser)"
     } else {
         ""
     };
+    let metrics = metrics.map_or(String::new(), |address| {
+        format!("  Metrics  {}/metrics\n", browsable(address))
+    });
     format!(
         "auth-gateway {version} is ready:\n  GraphQL  {here}/graphql{explorer}\n  REST     {here}/auth/…  \
-         (described at {here}/openapi.json)\n  Keys     {here}/.well-known/jwks.json\n",
+         (described at {here}/openapi.json)\n  Keys     {here}/.well-known/jwks.json\n{metrics}",
         version = env!("CARGO_PKG_VERSION"),
     )
+}
+
+fn browsable(address: SocketAddr) -> String {
+    let is_local = address.ip().is_loopback() || address.ip().is_unspecified();
+    if is_local {
+        format!("http://localhost:{}", address.port())
+    } else {
+        format!("http://{address}")
+    }
 }
 
 /// Resolves when the process is told to stop.

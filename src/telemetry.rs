@@ -1,14 +1,27 @@
-//! Log lines: for people or for machines, on standard error, so that standard output is free for what a command prints.
+//! Log lines and metrics.
+//!
+//! Log lines go to standard error, so that standard output is free for what a command prints. Metrics are only counted where somebody
+//! can read them.
 
+use std::time::Duration;
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogFormat, LogSettings, SettingError};
+use crate::domain::{Error, Result};
+
+/// Upper bounds of the duration buckets, in seconds: from a cached read to a login in a long queue.
+const BUCKETS: [f64; 11] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
+/// How often the exporter tidies up.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Starts logging.
 ///
 /// # Errors
 /// When `RUST_LOG` is no filter.
-pub fn start(settings: &LogSettings) -> Result<(), SettingError> {
+pub fn start_logs(settings: &LogSettings) -> std::result::Result<(), SettingError> {
     // A start with nothing to do should say nothing; a directive of the operator's own comes later, and wins.
     let filter = EnvFilter::try_new(format!("sea_orm_migration=warn,{}", settings.rust_log)).map_err(|_| {
         SettingError(format!(
@@ -24,4 +37,37 @@ pub fn start(settings: &LogSettings) -> Result<(), SettingError> {
         LogFormat::Json => lines.json().flatten_event(true).try_init(),
     };
     started.map_err(|error| SettingError(format!("Logging cannot be started: {error}.")))
+}
+
+/// Starts counting; what is returned renders the counts for Prometheus.
+///
+/// # Errors
+/// When it has been started before.
+pub fn start_metrics() -> Result<PrometheusHandle> {
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)
+        .and_then(PrometheusBuilder::install_recorder)
+        .map_err(Error::internal)?;
+    describe_counter!(
+        "auth_gateway_operations_total",
+        "Operations by name and outcome: ok, or the error code in lower case"
+    );
+    describe_histogram!(
+        "auth_gateway_operation_duration_seconds",
+        Unit::Seconds,
+        "How long operations took"
+    );
+    describe_counter!("auth_gateway_http_requests_total", "HTTP requests by method and status");
+    describe_gauge!(
+        "auth_gateway_password_queue",
+        "Passwords that wait for a hashing thread"
+    );
+    let upkeep = handle.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(UPKEEP).await;
+            upkeep.run_upkeep();
+        }
+    });
+    Ok(handle)
 }

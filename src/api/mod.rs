@@ -7,6 +7,7 @@ mod caller;
 mod graphiql;
 mod graphql;
 mod health;
+mod metrics;
 mod request;
 mod rest;
 mod well_known;
@@ -24,6 +25,7 @@ use crate::service::Service;
 
 pub use caller::Proxies;
 pub use graphql::schema_text;
+pub use metrics::admin_routes;
 pub use rest::openapi_text;
 
 /// Largest body that is read, in bytes, at both doors.

@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use metrics::counter;
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -31,10 +32,11 @@ pub(super) fn current_id() -> Option<String> {
 /// path, never the query or a header.
 pub(super) async fn scope(request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
+    let method = request.method().clone();
     let span = tracing::info_span!(
         "request",
         id = id.to_str().unwrap_or_default(),
-        method = %request.method(),
+        %method,
         path = request.uri().path()
     );
     let started = Instant::now();
@@ -48,11 +50,24 @@ pub(super) async fn scope(request: Request, next: Next) -> Response {
         answer
     };
     let mut response = CURRENT_ID.scope(id.clone(), answer.instrument(span)).await;
+    let status = response.status().as_str().to_owned();
+    counter!("auth_gateway_http_requests_total", "method" => method_label(&method), "status" => status).increment(1);
     response.headers_mut().insert(REQUEST_ID, id);
     response
         .headers_mut()
         .insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+/// A client may make up methods, and each label is kept for ever.
+fn method_label(method: &Method) -> &'static str {
+    const KNOWN: [Method; 5] = [Method::GET, Method::HEAD, Method::POST, Method::DELETE, Method::OPTIONS];
+    const NAMES: [&str; 5] = ["GET", "HEAD", "POST", "DELETE", "OPTIONS"];
+    KNOWN
+        .iter()
+        .zip(NAMES)
+        .find(|(known, _)| *known == method)
+        .map_or("other", |(_, name)| name)
 }
 
 /// The client's own id if it is short and plain, so that it cannot write into a log, else a fresh one.

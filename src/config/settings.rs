@@ -56,6 +56,9 @@ pub struct ServerSettings {
     /// Port to listen on; 0 takes a free one
     #[arg(long, global = true, default_value = "8000", value_parser = |text: &str| values::number(text, 0, u16::MAX, 8000))]
     pub port: u16,
+    /// Port of a second listener on the same address, for Prometheus at /metrics. Unset: off
+    #[arg(long, global = true, value_parser = |text: &str| values::number(text, 0, u16::MAX, 9000))]
+    pub admin_port: Option<u16>,
     /// `production` refuses generated secrets and pending migrations, and turns GraphiQL and introspection off
     #[arg(long, global = true, default_value = "development", value_parser = values::stage)]
     pub environment: Stage,

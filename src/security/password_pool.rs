@@ -9,6 +9,7 @@ use std::thread;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use aws_lc_rs::{constant_time, rand};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use metrics::gauge;
 use password_hash::phc::{Output, ParamsString, PasswordHash as Phc, Salt};
 use tokio::sync::oneshot;
 
@@ -121,6 +122,7 @@ impl PasswordPool {
                 TrySendError::Full(_) => Error::unavailable("the queue of the hashing threads is full"),
                 TrySendError::Disconnected(_) => Error::internal("the hashing threads are gone"),
             })?;
+        gauge!("auth_gateway_password_queue").increment(1);
         answered.await.map_err(Error::internal)?
     }
 
@@ -141,6 +143,7 @@ impl PasswordPool {
 fn work(waiting: &Receiver<Job>, params: &Params) {
     let mut memory = vec![Block::default(); params.block_count()];
     for job in waiting {
+        gauge!("auth_gateway_password_queue").decrement(1);
         // The client has gone: whoever waits behind it should not wait for its hash too.
         if job.answer.is_closed() {
             continue;

@@ -1,6 +1,7 @@
 //! Login: a password for a new session.
 
 use super::input::Problems;
+use super::measure::measured;
 use super::{Service, SignedIn};
 use crate::domain::account::{AccountWithPassword, Identifier};
 use crate::domain::email::Email;
@@ -29,6 +30,10 @@ impl Service {
     /// `InvalidCredentials` for a wrong password and for an unknown account alike, after the same work; `Validation` for what can be no
     /// account's e-mail, username or password; `Unavailable`.
     pub async fn login(&self, input: LoginInput, device: Device) -> Result<SignedIn> {
+        measured("login", self.open_session(input, device)).await
+    }
+
+    async fn open_session(&self, input: LoginInput, device: Device) -> Result<SignedIn> {
         let (identifier, password) = read_login(&input)?;
         self.parts.sessions.check_ready().await?;
         let found = self.parts.accounts.find_for_login(&identifier).await?;

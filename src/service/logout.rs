@@ -1,6 +1,7 @@
 //! Logout: this session, the account's other sessions, or all of them.
 
 use super::Service;
+use super::measure::measured;
 use crate::domain::account::AccountId;
 use crate::domain::caller::Credentials;
 use crate::domain::clock::Timestamp;
@@ -38,6 +39,10 @@ impl Service {
     /// `RefreshTokenInvalid` or `Unauthenticated` for a token that was never ours; `RefreshTokenReused` when an old token asks for more than
     /// its own session; `Unavailable`.
     pub async fn logout(&self, input: LogoutInput, credentials: &Credentials) -> Result<()> {
+        measured("logout", self.end_by(input, credentials)).await
+    }
+
+    async fn end_by(&self, input: LogoutInput, credentials: &Credentials) -> Result<()> {
         let now = self.parts.clock.now();
         if let Some(token) = &input.refresh_token {
             let claim = self

@@ -1,6 +1,7 @@
 //! Me: the caller's own account.
 
 use super::Service;
+use super::measure::measured;
 use crate::domain::Result;
 use crate::domain::account::Account;
 use crate::domain::caller::Credentials;
@@ -11,6 +12,7 @@ impl Service {
     /// # Errors
     /// As `authenticate`.
     pub async fn me(&self, credentials: &Credentials) -> Result<Account> {
-        Ok(self.authenticate(credentials).await?.account)
+        let caller = measured("me", self.authenticate(credentials)).await?;
+        Ok(caller.account)
     }
 }

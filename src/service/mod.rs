@@ -9,6 +9,7 @@ mod keys;
 mod login;
 mod logout;
 mod me;
+mod measure;
 mod refresh;
 mod register;
 mod tokens;

@@ -1,6 +1,7 @@
 //! Refresh: the next pair of tokens for a session.
 
 use super::input::required;
+use super::measure::measured;
 use super::{Service, SignedIn};
 use crate::domain::secret::SecretString;
 use crate::domain::session::Rotation;
@@ -13,6 +14,10 @@ impl Service {
     /// # Errors
     /// `RefreshTokenInvalid`; `RefreshTokenReused`, and then the session is over; `BadRequest` without a token; `Unavailable`.
     pub async fn refresh(&self, token: Option<SecretString>) -> Result<SignedIn> {
+        measured("refresh", self.renew_session(token)).await
+    }
+
+    async fn renew_session(&self, token: Option<SecretString>) -> Result<SignedIn> {
         let token = required("refresh_token", token)?;
         let claim = self
             .parts

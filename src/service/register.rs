@@ -1,6 +1,7 @@
 //! Register: a new account, signed in at once.
 
 use super::input::Problems;
+use super::measure::measured;
 use super::{Service, SignedIn};
 use crate::domain::Result;
 use crate::domain::account::{AccountId, NewAccount};
@@ -33,6 +34,10 @@ impl Service {
     /// # Errors
     /// `Validation` names every unacceptable field; `EmailTaken`, `UsernameTaken`; `Unavailable`. In every case nothing is stored.
     pub async fn register(&self, input: RegisterInput, device: Device) -> Result<SignedIn> {
+        measured("register", self.create_account(input, device)).await
+    }
+
+    async fn create_account(&self, input: RegisterInput, device: Device) -> Result<SignedIn> {
         let registration = self.read_registration(&input)?;
         self.parts.sessions.check_ready().await?;
         let password_hash = self

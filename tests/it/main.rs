@@ -26,6 +26,7 @@ mod layers;
 mod login;
 mod logout;
 mod me;
+mod metrics;
 mod migrations;
 mod nodes;
 mod operations;

@@ -1,6 +1,6 @@
 //! The real binary in a process of its own, and the Node programs beside it.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -8,6 +8,8 @@ use std::process::{Child, Command, Output, Stdio};
 pub struct Process {
     child: Child,
     pub url: String,
+    /// Where its metrics are; only with `--admin-port`.
+    pub metrics_url: String,
 }
 
 impl Process {
@@ -19,20 +21,33 @@ impl Process {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let address = lines.find_map(|line| {
-            let line = line.unwrap();
-            line.split_whitespace()
-                .find(|word| word.starts_with("http://"))
-                .map(str::to_owned)
-        });
-        let Some(address) = address else {
-            let mut complaint = String::new();
-            child.stderr.take().unwrap().read_to_string(&mut complaint).unwrap();
-            panic!("the gateway did not start: {complaint}");
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        // What it prints last: the metrics if there are any.
+        let last = if options.contains(&"--admin-port") {
+            "  Metrics"
+        } else {
+            "  Keys"
         };
-        let url = address.trim_end_matches("/graphql").replace("localhost", "127.0.0.1");
-        Self { child, url }
+        let mut welcome = Vec::new();
+        for line in lines {
+            let is_last = line.starts_with(last);
+            welcome.extend(
+                line.split_whitespace()
+                    .filter(|word| word.starts_with("http://"))
+                    .map(str::to_owned),
+            );
+            if is_last {
+                let on_loopback = |url: &String| url.replace("localhost", "127.0.0.1");
+                let url = on_loopback(&welcome[0]).trim_end_matches("/graphql").to_owned();
+                return Self {
+                    child,
+                    url,
+                    metrics_url: on_loopback(&welcome[welcome.len() - 1]),
+                };
+            }
+        }
+        let ended = child.wait_with_output().unwrap();
+        panic!("the gateway did not start: {}", String::from_utf8_lossy(&ended.stderr));
     }
 
     pub fn signal(&self, name: &str) {

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::error::{Problem, ProblemDocument};
-use super::sign_in::NO_STORE;
+use super::http::NO_STORE;
 use crate::api::Shared;
 use crate::api::caller::Asker;
 use crate::domain::account::Account;

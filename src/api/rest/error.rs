@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
 
 use crate::api::{answer, request};
 use crate::domain::Error;
@@ -53,6 +53,24 @@ struct FieldDocument {
     /// What is allowed, as a clause that follows the name.
     #[schema(example = "must be at least 8 characters long")]
     message: String,
+}
+
+/// The problems that every operation with a body has.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "describes answers; `Problem` makes them")]
+pub(super) enum BodyProblems {
+    /// `BAD_REQUEST`
+    #[response(status = 400, content_type = "application/problem+json")]
+    BadRequest(ProblemDocument),
+    /// `PAYLOAD_TOO_LARGE`
+    #[response(status = 413, content_type = "application/problem+json")]
+    PayloadTooLarge(ProblemDocument),
+    /// `UNSUPPORTED_MEDIA_TYPE`
+    #[response(status = 415, content_type = "application/problem+json")]
+    UnsupportedMediaType(ProblemDocument),
+    /// `UNAVAILABLE`
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(ProblemDocument),
 }
 
 impl From<Error> for Problem {

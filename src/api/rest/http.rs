@@ -1,12 +1,16 @@
 //! How this door reads bodies and answers what no route is there for.
 
 use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderName, header};
 use serde::de::DeserializeOwned;
 
 use super::error::Problem;
 use crate::api::request;
 use crate::domain::error::FieldProblem;
 use crate::domain::{Error, Result};
+
+/// Tokens and personal data must not stay in any cache (RFC 6749 section 5.1).
+pub(super) const NO_STORE: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
 
 /// A JSON body of exactly this shape.
 pub(super) struct Body<T>(pub(super) T);

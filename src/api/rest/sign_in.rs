@@ -2,14 +2,14 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderName, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::account::User;
-use super::error::{Problem, ProblemDocument};
-use super::http::{Body, OptionalBody};
+use super::error::{BodyProblems, Problem, ProblemDocument};
+use super::http::{Body, NO_STORE, OptionalBody};
 use crate::api::Shared;
 use crate::api::caller::Asker;
 use crate::domain::secret::SecretString;
@@ -121,9 +121,6 @@ impl IntoResponse for AuthPayload {
     }
 }
 
-/// Tokens must not stay in any cache (RFC 6749 section 5.1).
-pub(super) const NO_STORE: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
-
 /// Register
 ///
 /// Makes an account and signs it in.
@@ -131,12 +128,9 @@ pub(super) const NO_STORE: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "n
     post, path = "/auth/register", tag = "Sign-in", operation_id = "register", request_body = RegisterBody,
     responses(
         (status = 201, description = "The account exists and is signed in.", body = AuthPayload),
-        (status = 400, description = "`BAD_REQUEST`", body = ProblemDocument, content_type = "application/problem+json"),
+        BodyProblems,
         (status = 409, description = "`EMAIL_TAKEN`, `USERNAME_TAKEN`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, description = "`PAYLOAD_TOO_LARGE`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 415, description = "`UNSUPPORTED_MEDIA_TYPE`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 422, description = "`VALIDATION_FAILED`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "`UNAVAILABLE`", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn register(
@@ -160,12 +154,9 @@ pub(super) async fn register(
     post, path = "/auth/login", tag = "Sign-in", operation_id = "login", request_body = LoginBody,
     responses(
         (status = 200, description = "Signed in.", body = AuthPayload),
-        (status = 400, description = "`BAD_REQUEST`", body = ProblemDocument, content_type = "application/problem+json"),
+        BodyProblems,
         (status = 401, description = "`INVALID_CREDENTIALS`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, description = "`PAYLOAD_TOO_LARGE`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 415, description = "`UNSUPPORTED_MEDIA_TYPE`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 422, description = "`VALIDATION_FAILED`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "`UNAVAILABLE`", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn login(
@@ -189,11 +180,8 @@ pub(super) async fn login(
     post, path = "/auth/refresh", tag = "Sign-in", operation_id = "refresh", request_body = RefreshBody,
     responses(
         (status = 200, description = "Renewed.", body = AuthPayload),
-        (status = 400, description = "`BAD_REQUEST`", body = ProblemDocument, content_type = "application/problem+json"),
+        BodyProblems,
         (status = 401, description = "`REFRESH_TOKEN_INVALID`, `REFRESH_TOKEN_REUSED`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, description = "`PAYLOAD_TOO_LARGE`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 415, description = "`UNSUPPORTED_MEDIA_TYPE`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "`UNAVAILABLE`", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn refresh(
@@ -215,11 +203,8 @@ pub(super) async fn refresh(
     security((), ("access_token" = [])),
     responses(
         (status = 204, description = "Signed out."),
-        (status = 400, description = "`BAD_REQUEST`", body = ProblemDocument, content_type = "application/problem+json"),
+        BodyProblems,
         (status = 401, description = "`UNAUTHENTICATED`, `REFRESH_TOKEN_INVALID`, `REFRESH_TOKEN_REUSED`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, description = "`PAYLOAD_TOO_LARGE`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 415, description = "`UNSUPPORTED_MEDIA_TYPE`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "`UNAVAILABLE`", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn logout(

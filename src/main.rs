@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use auth_gateway::app::{self, App, StartError};
 use auth_gateway::config::{Environment, SettingError, Settings};
@@ -72,6 +73,9 @@ enum Keys {
     /// List the keys, the signing one first; so does plain `keys`
     List,
 }
+
+/// How long `healthcheck` waits for an answer.
+const HEALTHCHECK_PATIENCE: Duration = Duration::from_secs(3);
 
 /// What went wrong, and with which exit code the process ends: 2 for settings and usage, 1 for the rest.
 type Failure = (u8, String);
@@ -148,7 +152,9 @@ fn welcome(settings: &Settings, address: SocketAddr, metrics: Option<SocketAddr>
     });
     format!(
         "auth-gateway {version} is ready:\n  GraphQL  {here}/graphql{explorer}\n  REST     {here}/auth/…  \
-         (described at {here}/openapi.json)\n  Keys     {here}/.well-known/jwks.json\n{metrics}",
+         (described at {here}/openapi.json)\n  Keys     {here}/.well-known/jwks.json\n{metrics}  \
+         Issuer   {issuer}  (PUBLIC_URL: the address that clients use)\n",
+        issuer = settings.server.public_url,
         version = env!("CARGO_PKG_VERSION"),
     )
 }
@@ -211,11 +217,10 @@ async fn healthcheck(settings: &Settings) -> Result<(), Failure> {
     } else {
         settings.server.host
     };
-    let mut connection = TcpStream::connect((host, settings.server.port)).await.map_err(failed)?;
-    let request = "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    connection.write_all(request.as_bytes()).await.map_err(failed)?;
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer).await.map_err(failed)?;
+    let address = SocketAddr::new(host, settings.server.port);
+    let answer = tokio::time::timeout(HEALTHCHECK_PATIENCE, ask(address)).await;
+    let answer = answer.map_err(std::io::Error::from).flatten();
+    let answer = answer.map_err(|error| (1, format!("nothing answers on {address} ({error})")))?;
     if answer.starts_with("HTTP/1.1 200 ") {
         return Ok(());
     }
@@ -223,6 +228,15 @@ async fn healthcheck(settings: &Settings) -> Result<(), Failure> {
         1,
         format!("not ready: {}", answer.lines().last().unwrap_or("no answer")),
     ))
+}
+
+async fn ask(address: SocketAddr) -> std::io::Result<String> {
+    let mut connection = TcpStream::connect(address).await?;
+    let request = "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    connection.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await?;
+    Ok(answer)
 }
 
 fn print(text: &str) -> Result<(), Failure> {

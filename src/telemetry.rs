@@ -3,6 +3,7 @@
 //! Log lines go to standard error, so that standard output is free for what a command prints. Metrics are only counted where somebody
 //! can read them.
 
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
@@ -31,6 +32,7 @@ pub fn start_logs(settings: &LogSettings) -> std::result::Result<(), SettingErro
     })?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let started = match settings.log_format {
         LogFormat::Text => lines.try_init(),

@@ -96,7 +96,7 @@ where
 /// leaves a browser with a mixture of old and new files, and an unchanged file costs no transfer.
 async fn serve_file(Path(name): Path<String>, request: HeaderMap) -> Response {
     let Some(file) = FILES.iter().find(|file| file.name == name) else {
-        return StatusCode::NOT_FOUND.into_response();
+        return super::rest::not_found().await.into_response();
     };
     let headers = [
         (CONTENT_TYPE, file.content_type),

@@ -63,10 +63,10 @@ pub enum Error {
     #[error("The answer is JSON; accept application/json.")]
     NotAcceptable,
     /// A limit was reached.
-    #[error("Too many attempts; try again in {} seconds.", .0.as_secs().max(1))]
+    #[error("Too many attempts; try again in {}.", seconds(*.0))]
     RateLimited(Duration),
     /// A dependency is down, or a queue is full.
-    #[error("The service is not available right now; try again in {} seconds.", .retry_after.as_secs().max(1))]
+    #[error("The service is not available right now; try again in {}.", seconds(*.retry_after))]
     Unavailable {
         /// When a retry is worth while.
         retry_after: Duration,
@@ -212,6 +212,13 @@ impl Error {
     /// A failure that should not happen.
     pub fn internal(cause: impl Into<Cause>) -> Self {
         Self::Internal(cause.into())
+    }
+}
+
+fn seconds(span: Duration) -> String {
+    match span.as_secs() {
+        0 | 1 => "a second".to_owned(),
+        seconds => format!("{seconds} seconds"),
     }
 }
 

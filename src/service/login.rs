@@ -38,9 +38,10 @@ impl Service {
         self.parts.sessions.check_ready().await?;
         let found = self.parts.accounts.find_for_login(&identifier).await?;
         let stored = found.as_ref().map(|found| &found.password_hash);
+        let account = found.as_ref().map(|found| found.account.id.0.to_string());
         let verdict = self.parts.passwords.verify(password.clone(), stored).await?;
         let (Some(found), Verdict::Matches | Verdict::MatchesAtOldCost) = (found, verdict) else {
-            tracing::info!(target: "audit", event = "login_failed");
+            tracing::info!(target: "audit", event = "login_failed", account, ip = device.ip);
             return Err(Error::InvalidCredentials);
         };
         if verdict == Verdict::MatchesAtOldCost {

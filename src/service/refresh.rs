@@ -25,16 +25,21 @@ impl Service {
             .open(token.expose())
             .ok_or(Error::RefreshTokenInvalid)?;
         let now = self.parts.clock.now();
+        // The account is read first: if the database is down, the token must still be good when it is back.
+        let session = self
+            .parts
+            .sessions
+            .find(claim.session, now)
+            .await?
+            .ok_or(Error::RefreshTokenInvalid)?;
+        let account = self
+            .parts
+            .accounts
+            .find(session.account)
+            .await?
+            .ok_or(Error::RefreshTokenInvalid)?;
         match self.parts.sessions.rotate(claim, now).await? {
-            Rotation::Current { account, generation } => {
-                let account = self
-                    .parts
-                    .accounts
-                    .find(account)
-                    .await?
-                    .ok_or(Error::RefreshTokenInvalid)?;
-                self.sign_in(account, claim.session, generation, now)
-            }
+            Rotation::Current { generation, .. } => self.sign_in(account, claim.session, generation, now),
             Rotation::Reused { account } => {
                 tracing::warn!(target: "audit", event = "refresh_token_reused", account = %account.0, session = %claim.session.0);
                 Err(Error::RefreshTokenReused)

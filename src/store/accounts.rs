@@ -40,16 +40,17 @@ impl Accounts {
             roles: Set(account.public().roles.join(" ")),
             created_at: Set(account.created_at.millis()),
         };
-        accounts::Entity::insert(row)
-            .exec_without_returning(&transaction)
-            .await
-            .map_err(taken)?;
+        self.database
+            .answer_or(
+                taken,
+                accounts::Entity::insert(row).exec_without_returning(&transaction),
+            )
+            .await?;
         let session = sessions::ActiveModel::from(session);
-        sessions::Entity::insert(session)
-            .exec_without_returning(&transaction)
-            .await
-            .map_err(failure)?;
-        transaction.commit().await.map_err(failure)
+        self.database
+            .answer(sessions::Entity::insert(session).exec_without_returning(&transaction))
+            .await?;
+        self.database.answer(transaction.commit()).await
     }
 
     /// The account with this e-mail or username, to check a password against.
@@ -58,28 +59,37 @@ impl Accounts {
             Identifier::Email(email) => accounts::Column::EmailKey.eq(email.key()),
             Identifier::Username(username) => accounts::Column::UsernameKey.eq(username.key()),
         };
-        let row = accounts::Entity::find()
-            .filter(is_identified)
-            .one(self.database.connection())
-            .await;
-        Ok(row.map_err(failure)?.map(Into::into))
+        let row = self
+            .database
+            .answer(
+                accounts::Entity::find()
+                    .filter(is_identified)
+                    .one(self.database.connection()),
+            )
+            .await?;
+        Ok(row.map(Into::into))
     }
 
     /// The account with this id.
     pub async fn find(&self, id: AccountId) -> Result<Option<Account>> {
-        let row = accounts::Entity::find_by_id(id.0).one(self.database.connection()).await;
-        Ok(row.map_err(failure)?.map(Into::into))
+        let row = self
+            .database
+            .answer(accounts::Entity::find_by_id(id.0).one(self.database.connection()))
+            .await?;
+        Ok(row.map(Into::into))
     }
 
     /// Replaces a password hash, unless it has been replaced in the meantime.
     pub async fn replace_password_hash(&self, id: AccountId, old: &PasswordHash, new: &PasswordHash) -> Result<()> {
-        accounts::Entity::update_many()
-            .col_expr(accounts::Column::PasswordHash, new.0.clone().into())
-            .filter(accounts::Column::Id.eq(id.0))
-            .filter(accounts::Column::PasswordHash.eq(old.0.clone()))
-            .exec(self.database.connection())
-            .await
-            .map_err(failure)?;
+        self.database
+            .answer(
+                accounts::Entity::update_many()
+                    .col_expr(accounts::Column::PasswordHash, new.0.clone().into())
+                    .filter(accounts::Column::Id.eq(id.0))
+                    .filter(accounts::Column::PasswordHash.eq(old.0.clone()))
+                    .exec(self.database.connection()),
+            )
+            .await?;
         Ok(())
     }
 }

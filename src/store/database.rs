@@ -1,10 +1,15 @@
 //! The connection to SQLite or PostgreSQL, the schema, and what a failure of either means.
 
 use std::fmt;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::str::FromStr;
 use std::time::Duration;
 
 use migration::{Migrator, MigratorTrait};
+use sea_orm::sqlx::postgres::PgConnectOptions;
+use sea_orm::sqlx::{ConnectOptions as _, Connection as _};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr,
     SqliteTransactionMode, SqlxError, Statement, TransactionOptions, TransactionTrait,
@@ -13,8 +18,10 @@ use sea_orm::{
 use crate::config::DatabaseUrl;
 use crate::domain::{Error, Result};
 
-/// How long a request waits for a connection: a client learns of an outage within a second.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(900);
+/// How long a request waits for PostgreSQL: a client learns of an outage within a second.
+const PATIENCE: Duration = Duration::from_millis(900);
+/// How long a start waits for PostgreSQL.
+const START_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a SQLite writer waits for another.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that was idle for this long is tried before it is used: a server that restarted costs no request.
@@ -29,6 +36,7 @@ const START_LOCK: i64 = 0x6175_7468_2d67_7764;
 #[derive(Debug, Clone)]
 pub struct Database {
     connection: DatabaseConnection,
+    patience: Duration,
 }
 
 /// A step of the schema.
@@ -46,17 +54,20 @@ impl Database {
     /// # Errors
     /// `Unavailable` when the server does not answer or the file cannot be opened.
     pub async fn connect(url: &DatabaseUrl) -> Result<Self> {
-        let options = match url {
-            DatabaseUrl::Sqlite(file) => sqlite(file)?,
-            DatabaseUrl::Postgres(url) => postgres(url.expose()),
+        let (options, patience) = match url {
+            DatabaseUrl::Sqlite(file) => (sqlite(file)?, BUSY_TIMEOUT),
+            DatabaseUrl::Postgres(url) => {
+                try_postgres(url.expose()).await?;
+                (postgres(url.expose()), PATIENCE)
+            }
         };
         let connection = sea_orm::Database::connect(options).await.map_err(failure)?;
-        Ok(Self { connection })
+        Ok(Self { connection, patience })
     }
 
     /// Asks the database for a sign of life.
     pub async fn ping(&self) -> Result<()> {
-        self.connection.ping().await.map_err(failure)
+        self.answer(self.connection.ping()).await
     }
 
     /// Every step of the schema, oldest first.
@@ -93,6 +104,24 @@ impl Database {
         &self.connection
     }
 
+    /// Waits for a statement, but not for ever: a server that hangs is down.
+    pub(super) async fn answer<T>(&self, statement: impl Future<Output = std::result::Result<T, DbErr>>) -> Result<T> {
+        self.answer_or(failure, statement).await
+    }
+
+    /// The same, for a statement whose failure may mean something else.
+    pub(super) async fn answer_or<T>(
+        &self,
+        meaning: fn(DbErr) -> Error,
+        statement: impl Future<Output = std::result::Result<T, DbErr>>,
+    ) -> Result<T> {
+        // Boxed: the library's futures are large, and an operation holds several of them.
+        match tokio::time::timeout(self.patience, Box::pin(statement)).await {
+            Ok(answer) => answer.map_err(meaning),
+            Err(elapsed) => Err(Error::unavailable(elapsed)),
+        }
+    }
+
     /// A transaction that may write. On SQLite it takes the write lock at once: one that reads first and writes later fails as soon as
     /// another has written in between, whatever the busy timeout.
     pub(super) async fn begin_write(&self) -> Result<DatabaseTransaction> {
@@ -100,7 +129,7 @@ impl Database {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        self.connection.begin_with_options(options).await.map_err(failure)
+        self.answer(self.connection.begin_with_options(options)).await
     }
 
     /// A write transaction that only one node holds at a time, until it ends.
@@ -129,27 +158,41 @@ impl fmt::Display for MigrationState {
     }
 }
 
+/// Connects once without the pool, which would only say that it waited in vain.
+async fn try_postgres(url: &str) -> Result<()> {
+    let options = PgConnectOptions::from_str(url).map_err(Error::unavailable)?;
+    let attempt = tokio::time::timeout(START_PATIENCE, options.connect()).await;
+    let connection = attempt.map_err(Error::unavailable)?.map_err(Error::unavailable)?;
+    connection.close().await.map_err(Error::unavailable)
+}
+
 fn sqlite(file: &Path) -> Result<ConnectOptions> {
-    if let Some(folder) = file.parent() {
-        std::fs::create_dir_all(folder).map_err(|error| {
-            Error::unavailable(format!(
-                "the folder {} for the database cannot be made: {error}",
-                folder.display()
-            ))
-        })?;
-    }
+    make_private_file(file)
+        .map_err(|error| Error::unavailable(format!("the database file {} cannot be made: {error}", file.display())))?;
     let file = file.to_owned();
     let mut options = base("sqlite://", SQLITE_CONNECTIONS);
     options.map_sqlx_sqlite_opts(move |sqlite| {
         // WAL lets readers go on beside the writer; FULL makes a commit outlast a power cut.
         sqlite
             .filename(&file)
-            .create_if_missing(true)
             .busy_timeout(BUSY_TIMEOUT)
             .pragma("journal_mode", "WAL")
             .pragma("synchronous", "FULL")
     });
     Ok(options)
+}
+
+/// E-mail addresses and password hashes are for the gateway's own eyes. SQLite gives its other files the same mode.
+fn make_private_file(file: &Path) -> std::io::Result<()> {
+    if let Some(folder) = file.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(file)
+        .map(drop)
 }
 
 fn postgres(url: &str) -> ConnectOptions {
@@ -162,7 +205,7 @@ fn base(url: &str, connections: u32) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(connections)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .acquire_timeout(PATIENCE)
         .test_before_acquire_if_idle_for(IDLE_BEFORE_TEST)
         .sqlx_logging(false);
     options

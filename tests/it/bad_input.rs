@@ -325,6 +325,21 @@ async fn graphql_requests_of_the_wrong_form_are_answers_of_the_right_form() {
 }
 
 #[tokio::test]
+async fn without_a_token_me_is_null_and_the_rest_of_the_answer_stays() {
+    let world = World::new(Backend::Sqlite, Door::Graphql).await;
+    let query = json!({"query": "{ me { uuid } other: __typename }"});
+    let (status, _, answer) = raw(http().post(world.url("/graphql")).json(&query)).await;
+    assert_eq!(status, 200);
+    assert_eq!(answer["data"], json!({"me": null, "other": "Query"}));
+    assert_eq!(answer["errors"][0]["path"], json!(["me"]));
+    assert_eq!(
+        answer["errors"][0]["extensions"],
+        json!({"code": "UNAUTHENTICATED", "reason": "missing"})
+    );
+    assert_eq!(answer["errors"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_foreign_accept_is_not_acceptable_and_a_request_id_is_kept_if_it_is_plain() {
     let world = World::new(Backend::Sqlite, Door::Graphql).await;
     let request = http()

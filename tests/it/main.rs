@@ -30,6 +30,7 @@ mod metrics;
 mod migrations;
 mod nodes;
 mod operations;
+mod outage;
 mod refresh;
 mod register;
 mod session_store;

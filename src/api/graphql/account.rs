@@ -45,10 +45,17 @@ impl From<Account> for User {
 impl Query {
     /// The account of whoever asks: of the access token in `Authorization: Bearer …`. Without a valid one it is null, with an
     /// `UNAUTHENTICATED` error.
-    async fn me(&self, context: &Context<'_>) -> Result<Option<User>, GraphqlError> {
+    async fn me(&self, context: &Context<'_>) -> Option<User> {
         let asker = context.data_unchecked::<Asker>();
-        let account = service(context).me(&asker.credentials).await?;
-        Ok(Some(account.into()))
+        match service(context).me(&asker.credentials).await {
+            Ok(account) => Some(account.into()),
+            // Returned as an error, it would take the rest of the answer with it.
+            Err(error) => {
+                let error = async_graphql::Error::from(GraphqlError::from(error)).into_server_error(context.item.pos);
+                context.add_error(context.set_error_path(error));
+                None
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use async_graphql::{ErrorExtensionValues, ServerError, Value};
 
 use crate::api::{answer, request};
 use crate::domain::Error;
+use crate::domain::error::FieldProblem;
 
 /// An error on its way out of this door.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ impl From<GraphqlError> for async_graphql::Error {
     fn from(GraphqlError(error): GraphqlError) -> Self {
         answer::log(&error);
         Self {
-            message: error.to_string(),
+            message: message(&error),
             source: None,
             extensions: Some(extensions(&error)),
         }
@@ -30,8 +31,15 @@ impl From<GraphqlError> for async_graphql::Error {
 }
 
 impl From<GraphqlError> for ServerError {
+    /// For a request as a whole: there is no place in a document to point to.
     fn from(error: GraphqlError) -> Self {
-        async_graphql::Error::from(error).into_server_error(async_graphql::Pos::default())
+        let async_graphql::Error {
+            message, extensions, ..
+        } = error.into();
+        Self {
+            extensions,
+            ..Self::new(message, None)
+        }
     }
 }
 
@@ -63,6 +71,16 @@ fn extensions(error: &Error) -> ErrorExtensionValues {
         extensions.set("requestId", id);
     }
     extensions
+}
+
+/// The sentence, with the fields in this door's spelling.
+fn message(error: &Error) -> String {
+    if error.fields().is_empty() {
+        return error.to_string();
+    }
+    let camel = |problem: &FieldProblem| FieldProblem::new(camel_case(&problem.field), problem.message.clone());
+    let problems: Vec<FieldProblem> = error.fields().iter().map(camel).collect();
+    Error::Validation(problems).to_string()
 }
 
 /// `refresh_token` is `refreshToken` at this door.

@@ -4,6 +4,8 @@
 //! its row. The row may lag behind in generation, which is harmless: a newer token proves itself by its tag, and is adopted. An end
 //! is written to SQL first and to Redis second, so whatever Redis loses, an ended session stays ended.
 
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -33,6 +35,8 @@ pub struct HotSessions {
     redis: Redis,
     sql: SqlSessions,
     scripts: Scripts,
+    /// Sessions that SQL has ended and Redis could not be told of.
+    owed: Mutex<HashSet<SessionId>>,
 }
 
 struct Scripts {
@@ -55,7 +59,12 @@ impl HotSessions {
             rotate: Script::new(include_str!("lua/rotate.lua")),
             end: Script::new(include_str!("lua/end.lua")),
         };
-        Self { redis, sql, scripts }
+        Self {
+            redis,
+            sql,
+            scripts,
+            owed: Mutex::default(),
+        }
     }
 
     /// Brings a live session that Redis does not know back from SQL.
@@ -80,18 +89,62 @@ impl HotSessions {
         Ok(Some(session))
     }
 
+    /// Marks a session that SQL has ended. Where Redis does not answer, the mark is owed: the caller's own request fails, and the next
+    /// one that finds Redis back pays first.
     async fn mark_ended(&self, id: SessionId) -> Result<()> {
+        let marked = self.write_mark(id).await;
+        if marked.is_err() {
+            self.owed.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+        }
+        marked
+    }
+
+    async fn pay_owed_marks(&self) -> Result<()> {
+        loop {
+            let next = self
+                .owed
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .iter()
+                .next()
+                .copied();
+            let Some(id) = next else { return Ok(()) };
+            self.write_mark(id).await?;
+            self.owed.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        }
+    }
+
+    async fn write_mark(&self, id: SessionId) -> Result<()> {
         let keep = [millis(MARK_LIFETIME).to_string()];
         let _done: i64 = self.redis.run(&self.scripts.end, &key(id), &keep).await?;
         Ok(())
     }
 
-    async fn find_in_redis(&self, id: SessionId, now: Timestamp) -> Result<Option<Session>> {
-        let answer: Answer = self.redis.run(&self.scripts.find, &key(id), &[]).await?;
-        match answer.0.as_str() {
-            "found" => Ok(Some(session(id, &answer)?).filter(|session| now < session.over_at(self.sql.lifetimes()))),
-            "ended" => Ok(None),
-            _ => self.rebuild(id, now).await,
+    async fn look_up(&self, id: SessionId) -> Result<Answer> {
+        self.pay_owed_marks().await?;
+        self.redis.run(&self.scripts.find, &key(id), &[]).await
+    }
+
+    /// Tells SQL where the session stands, which now and then is due. SQL has the last word on whether it lives; if it has none to say,
+    /// the renewal stands all the same: Redis has made it, and the client must get its token.
+    async fn save(&self, id: SessionId, answer: &Answer, now: Timestamp) -> Result<Rotation> {
+        let saved = async {
+            self.sql.catch_up(&session(id, answer)?).await?;
+            self.sql.find(id, now).await
+        };
+        match saved.await {
+            Ok(Some(_)) => current(answer),
+            Ok(None) => {
+                self.mark_ended(id).await?;
+                Ok(Rotation::Over)
+            }
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the database could not be told of a renewal"
+                );
+                current(answer)
+            }
         }
     }
 
@@ -124,20 +177,26 @@ impl SessionStore for HotSessions {
     }
 
     async fn find(&self, id: SessionId, now: Timestamp) -> Result<Option<Session>> {
-        match self.find_in_redis(id, now).await {
+        let answer = match self.look_up(id).await {
+            Ok(answer) => answer,
             // SQL knows every end: it can answer for Redis.
-            Err(error @ Error::Unavailable { .. }) => {
+            Err(error) => {
                 tracing::debug!(
                     error = &error as &dyn std::error::Error,
                     "redis does not answer, asking the database"
                 );
-                self.sql.find(id, now).await
+                return self.sql.find(id, now).await;
             }
-            answer => answer,
+        };
+        match answer.0.as_str() {
+            "found" => Ok(Some(session(id, &answer)?).filter(|session| now < session.over_at(self.sql.lifetimes()))),
+            "ended" => Ok(None),
+            _ => self.rebuild(id, now).await,
         }
     }
 
     async fn rotate(&self, claim: RefreshClaim, now: Timestamp) -> Result<Rotation> {
+        self.pay_owed_marks().await?;
         let mut answer = self.rotate_in_redis(claim, now).await?;
         if answer.0 == "missing" {
             if self.rebuild(claim.session, now).await?.is_none() {
@@ -147,10 +206,7 @@ impl SessionStore for HotSessions {
         }
         match answer.0.as_str() {
             "moved" | "repeated" => current(&answer),
-            "due" => {
-                self.sql.catch_up(&session(claim.session, &answer)?).await?;
-                current(&answer)
-            }
+            "due" => self.save(claim.session, &answer, now).await,
             "reused" => {
                 self.end(claim.session, EndReason::Reuse, now).await?;
                 Ok(Rotation::Reused {

@@ -11,7 +11,7 @@ use crate::domain::account::AccountId;
 use crate::domain::clock::Timestamp;
 use crate::domain::refresh_token::RefreshClaim;
 use crate::domain::session::{EndReason, Lifetimes, NewSession, Rotation, Session, SessionId, Standing};
-use crate::store::database::{Database, failure};
+use crate::store::database::Database;
 use crate::store::entity::sessions::{ActiveModel, Column, Entity};
 
 /// Sessions in SQL alone.
@@ -30,29 +30,34 @@ impl SqlSessions {
 
     /// Lets the row catch up with hot state that has moved on: never back, and never out of its end.
     pub(super) async fn catch_up(&self, session: &Session) -> Result<()> {
-        Entity::update_many()
-            .col_expr(Column::Generation, i64::from(session.generation.0).into())
-            .col_expr(Column::RotatedAt, session.rotated_at.millis().into())
-            .filter(Column::Id.eq(session.id.0))
-            .filter(Column::EndedAt.is_null())
-            .filter(Column::Generation.lt(i64::from(session.generation.0)))
-            .exec(self.database.connection())
-            .await
-            .map_err(failure)?;
+        self.database
+            .answer(
+                Entity::update_many()
+                    .col_expr(Column::Generation, i64::from(session.generation.0).into())
+                    .col_expr(Column::RotatedAt, session.rotated_at.millis().into())
+                    .filter(Column::Id.eq(session.id.0))
+                    .filter(Column::EndedAt.is_null())
+                    .filter(Column::Generation.lt(i64::from(session.generation.0)))
+                    .exec(self.database.connection()),
+            )
+            .await?;
         Ok(())
     }
 
     /// The sessions of the account that were ended at `since` or later.
     pub(super) async fn ended_since(&self, account: AccountId, since: Timestamp) -> Result<Vec<SessionId>> {
-        let ids: Vec<Uuid> = Entity::find()
-            .select_only()
-            .column(Column::Id)
-            .filter(Column::AccountId.eq(account.0))
-            .filter(Column::EndedAt.gte(since.millis()))
-            .into_tuple()
-            .all(self.database.connection())
-            .await
-            .map_err(failure)?;
+        let ids: Vec<Uuid> = self
+            .database
+            .answer(
+                Entity::find()
+                    .select_only()
+                    .column(Column::Id)
+                    .filter(Column::AccountId.eq(account.0))
+                    .filter(Column::EndedAt.gte(since.millis()))
+                    .into_tuple()
+                    .all(self.database.connection()),
+            )
+            .await?;
         Ok(ids.into_iter().map(SessionId).collect())
     }
 
@@ -65,17 +70,20 @@ impl SqlSessions {
     async fn move_on(&self, claim: RefreshClaim, now: Timestamp) -> Result<Option<Rotation>> {
         let next = claim.generation.next();
         let still_fresh = now.minus(self.lifetimes.refresh_token);
-        let moved = Entity::update_many()
-            .col_expr(Column::Generation, i64::from(next.0).into())
-            .col_expr(Column::RotatedAt, now.millis().into())
-            .filter(Column::Id.eq(claim.session.0))
-            .filter(Column::EndedAt.is_null())
-            .filter(Column::Generation.lte(i64::from(claim.generation.0)))
-            .filter(Column::ExpiresAt.gt(now.millis()))
-            .filter(Column::RotatedAt.gt(still_fresh.millis()))
-            .exec_with_returning(self.database.connection())
-            .await
-            .map_err(failure)?;
+        let moved = self
+            .database
+            .answer(
+                Entity::update_many()
+                    .col_expr(Column::Generation, i64::from(next.0).into())
+                    .col_expr(Column::RotatedAt, now.millis().into())
+                    .filter(Column::Id.eq(claim.session.0))
+                    .filter(Column::EndedAt.is_null())
+                    .filter(Column::Generation.lte(i64::from(claim.generation.0)))
+                    .filter(Column::ExpiresAt.gt(now.millis()))
+                    .filter(Column::RotatedAt.gt(still_fresh.millis()))
+                    .exec_with_returning(self.database.connection()),
+            )
+            .await?;
         Ok(moved.into_iter().next().map(|row| Rotation::Current {
             account: AccountId(row.account_id),
             generation: next,
@@ -83,14 +91,16 @@ impl SqlSessions {
     }
 
     async fn end_where(&self, which: Condition, reason: EndReason, now: Timestamp) -> Result<()> {
-        Entity::update_many()
-            .col_expr(Column::EndedAt, Expr::value(now.millis()))
-            .col_expr(Column::EndReason, Expr::value(reason.as_str()))
-            .filter(which)
-            .filter(Column::EndedAt.is_null())
-            .exec(self.database.connection())
-            .await
-            .map_err(failure)?;
+        self.database
+            .answer(
+                Entity::update_many()
+                    .col_expr(Column::EndedAt, Expr::value(now.millis()))
+                    .col_expr(Column::EndReason, Expr::value(reason.as_str()))
+                    .filter(which)
+                    .filter(Column::EndedAt.is_null())
+                    .exec(self.database.connection()),
+            )
+            .await?;
         Ok(())
     }
 }
@@ -103,19 +113,22 @@ impl SessionStore for SqlSessions {
     }
 
     async fn open(&self, session: &NewSession) -> Result<()> {
-        Entity::insert(ActiveModel::from(session))
-            .exec_without_returning(self.database.connection())
-            .await
-            .map_err(failure)?;
+        self.database
+            .answer(Entity::insert(ActiveModel::from(session)).exec_without_returning(self.database.connection()))
+            .await?;
         Ok(())
     }
 
     async fn find(&self, id: SessionId, now: Timestamp) -> Result<Option<Session>> {
-        let row = Entity::find_by_id(id.0)
-            .filter(Column::EndedAt.is_null())
-            .one(self.database.connection())
-            .await;
-        let session = row.map_err(failure)?.map(Session::from);
+        let row = self
+            .database
+            .answer(
+                Entity::find_by_id(id.0)
+                    .filter(Column::EndedAt.is_null())
+                    .one(self.database.connection()),
+            )
+            .await?;
+        let session = row.map(Session::from);
         Ok(session.filter(|session| now < session.over_at(&self.lifetimes)))
     }
 

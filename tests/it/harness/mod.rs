@@ -4,12 +4,14 @@ mod client;
 mod clock;
 mod process;
 mod stores;
+mod wire;
 mod world;
 
-pub use client::{Door, SignedIn, http, raw};
+pub use client::{Door, Refusal, SignedIn, http, raw};
 pub use clock::ManualClock;
 pub use process::{Process, node, run_to_end};
 pub use stores::{Backend, Stores, redis_url};
+pub use wire::{State, Wire};
 pub use world::World;
 
 /// Writes one test for each door on each backend, all with the same body.

@@ -22,29 +22,24 @@ impl Process {
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-        // What it prints last: the metrics if there are any.
-        let last = if options.contains(&"--admin-port") {
-            "  Metrics"
-        } else {
-            "  Keys"
-        };
         let mut welcome = Vec::new();
         for line in lines {
-            let is_last = line.starts_with(last);
+            let is_last = line.starts_with("  Issuer");
+            if is_last {
+                let on_loopback = |url: &String| url.replace("localhost", "127.0.0.1");
+                let url = on_loopback(&welcome[0]).trim_end_matches("/graphql").to_owned();
+                let metrics_url = on_loopback(&welcome[welcome.len() - 1]);
+                return Self {
+                    child,
+                    url,
+                    metrics_url,
+                };
+            }
             welcome.extend(
                 line.split_whitespace()
                     .filter(|word| word.starts_with("http://"))
                     .map(str::to_owned),
             );
-            if is_last {
-                let on_loopback = |url: &String| url.replace("localhost", "127.0.0.1");
-                let url = on_loopback(&welcome[0]).trim_end_matches("/graphql").to_owned();
-                return Self {
-                    child,
-                    url,
-                    metrics_url: on_loopback(&welcome[welcome.len() - 1]),
-                };
-            }
         }
         let ended = child.wait_with_output().unwrap();
         panic!("the gateway did not start: {}", String::from_utf8_lossy(&ended.stderr));

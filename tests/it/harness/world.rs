@@ -39,15 +39,23 @@ impl World {
 
     /// With more options than the cheap hashes that every test has.
     pub async fn with(backend: Backend, door: Door, options: &[&str]) -> Self {
-        let stores = Stores::new(backend).await;
-        let clock = Arc::new(ManualClock::new());
-        let address = start(&stores, &clock, options).await;
+        let mut world = Self::stores_only(backend, door).await;
+        world.start(options).await;
+        world
+    }
+
+    /// Without a gateway yet.
+    pub async fn stores_only(backend: Backend, door: Door) -> Self {
         Self {
-            stores,
-            clock,
+            stores: Stores::new(backend).await,
+            clock: Arc::new(ManualClock::new()),
             door,
-            address,
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
         }
+    }
+
+    pub async fn start(&mut self, options: &[&str]) {
+        self.address = start(&self.stores, &self.clock, options).await;
     }
 
     /// The address of another gateway over the same stores.

@@ -1,0 +1,122 @@
+//! A store that goes away: who is still served, who is told to come back, and that everything is as before when it returns.
+
+use std::time::Duration;
+
+use crate::harness::{Backend, Door, State, Wire, World, http, raw};
+
+const DOWN: [State; 2] = [State::Cut, State::Hung];
+
+fn code<T>(outcome: Result<T, crate::harness::Refusal>) -> String {
+    outcome.map_or_else(|refusal| refusal.code, |_| "ok".to_owned())
+}
+
+/// A gateway on PostgreSQL and Redis, with a wire to each.
+async fn wired() -> (World, Wire, Wire) {
+    let mut world = World::stores_only(Backend::PostgresRedis, Door::Rest).await;
+    let database = Wire::to(&world.stores.database_url).await;
+    let redis = Wire::to(world.stores.redis_url.as_ref().unwrap()).await;
+    world
+        .start(&["--database-url", &database.url, "--redis-url", &redis.url])
+        .await;
+    (world, database, redis)
+}
+
+/// Asks until the answer is there: reconnecting takes a moment, and a first try may fail.
+async fn until_ready(world: &World) {
+    while raw(http().get(world.url("/readyz"))).await.0 != 200 {}
+}
+
+#[tokio::test]
+async fn without_redis_me_goes_on_and_the_rest_asks_to_come_back() {
+    let (world, _database, redis) = wired().await;
+    let john = world.john().await;
+    for state in DOWN {
+        redis.set(state);
+        let client = world.client();
+        assert_eq!(world.me(&john.access_token).await.unwrap(), john.user, "{state:?}");
+        assert_eq!(
+            code(client.register_with("jane@example.com", "Password@123", "jane").await),
+            "UNAVAILABLE"
+        );
+        assert_eq!(
+            code(world.login("john.doe@example.com", "Password@123").await),
+            "UNAVAILABLE"
+        );
+        assert_eq!(code(world.refresh(&john.refresh_token).await), "UNAVAILABLE");
+        let (status, _, readiness) = raw(http().get(world.url("/readyz"))).await;
+        assert_eq!(
+            (status.as_u16(), &readiness["redis"], &readiness["database"]),
+            (503, &"down".into(), &"up".into())
+        );
+        assert_eq!(raw(http().get(world.url("/.well-known/jwks.json"))).await.0, 200);
+        redis.set(State::Whole);
+        until_ready(&world).await;
+    }
+    assert_eq!(world.stores.rows().await, (1, 1), "what was refused is not half done");
+    assert!(
+        world
+            .client()
+            .register_with("jane@example.com", "Password@123", "jane")
+            .await
+            .is_ok()
+    );
+    world.clock.advance(Duration::from_hours(1));
+    assert_eq!(code(world.refresh(&john.refresh_token).await), "ok");
+}
+
+#[tokio::test]
+async fn a_logout_that_redis_missed_is_not_forgotten() {
+    let (world, _database, redis) = wired().await;
+    let john = world.john().await;
+    assert_eq!(
+        code(world.refresh(&john.refresh_token).await),
+        "ok",
+        "Redis knows the session"
+    );
+    redis.set(State::Cut);
+    assert_eq!(
+        code(world.client().logout(Some(&john.access_token), None, None).await),
+        "UNAVAILABLE"
+    );
+    redis.set(State::Whole);
+    until_ready(&world).await;
+    assert_eq!(
+        world.me(&john.access_token).await.unwrap_err().reason.as_deref(),
+        Some("revoked")
+    );
+    assert_eq!(code(world.refresh(&john.refresh_token).await), "REFRESH_TOKEN_INVALID");
+}
+
+#[tokio::test]
+async fn without_the_database_nobody_is_turned_away_for_good() {
+    let (world, database, _redis) = wired().await;
+    let john = world.john().await;
+    let renewed = world.refresh(&john.refresh_token).await.unwrap();
+    for state in DOWN {
+        database.set(state);
+        assert_eq!(code(world.me(&renewed.access_token).await), "UNAVAILABLE", "{state:?}");
+        assert_eq!(code(world.refresh(&renewed.refresh_token).await), "UNAVAILABLE");
+        assert_eq!(
+            code(world.login("john.doe@example.com", "Password@123").await),
+            "UNAVAILABLE"
+        );
+        assert_eq!(
+            code(world.client().logout(None, Some(&renewed.refresh_token), None).await),
+            "UNAVAILABLE"
+        );
+        let (status, headers, readiness) = raw(http().get(world.url("/readyz"))).await;
+        assert_eq!((status.as_u16(), &readiness["database"]), (503, &"down".into()));
+        assert!(headers.contains_key("x-request-id"));
+        let (status, headers, _) = raw(http().get(world.url("/auth/me")).bearer_auth(&renewed.access_token)).await;
+        assert_eq!((status.as_u16(), headers["retry-after"].to_str().unwrap()), (503, "1"));
+        assert_eq!(raw(http().get(world.url("/.well-known/jwks.json"))).await.0, 200);
+        database.set(State::Whole);
+        until_ready(&world).await;
+    }
+    world.clock.advance(Duration::from_mins(10));
+    let again = world
+        .refresh(&renewed.refresh_token)
+        .await
+        .expect("an outage longer than the grace period ends no session");
+    assert_eq!(world.me(&again.access_token).await.unwrap(), john.user);
+}

@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use axum::Router;
@@ -15,15 +15,19 @@ use crate::api::{self, DoorOptions, Proxies};
 use crate::config::{SettingError, Settings};
 use crate::domain::Error;
 use crate::domain::clock::Clock;
+use crate::domain::secret::SecretBytes;
 use crate::domain::session::Lifetimes;
 use crate::security::{AccessTokens, KeyVault, PasswordPool, RefreshTokens, TokenRules};
-use crate::service::{self, Parts, Service};
+use crate::service::{KeyKeeper, Parts, Service};
 use crate::store::sessions::{HotSessions, SqlSessions};
 use crate::store::{Accounts, Database, MigrationState, Redis, SessionStore, SigningKeys};
 use crate::telemetry;
 
 /// How long requests may take to finish once the gateway is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// How often the service is asked to look after its keys and sessions; it decides by its own clock what is to be done.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
 /// A gateway, ready to serve.
 pub struct App {
@@ -37,10 +41,13 @@ pub enum StartError {
     #[error(transparent)]
     Setting(#[from] SettingError),
     /// The schema is older than the program, and this is production.
-    #[error("{0} migrations are pending; apply them with: auth-gateway migrate up")]
+    #[error("The database is not up to date; apply what is pending with: auth-gateway migrate up ({0} to go)")]
     PendingMigrations(usize),
+    /// The database cannot be used.
+    #[error("DATABASE_URL names a database that cannot be used ({}); check that it runs, and the address, user and password in the setting.", cause(.0))]
+    Database(#[source] Error),
     /// Something that the gateway needs does not work.
-    #[error("{}", sentence(.0))]
+    #[error("{}", cause(.0))]
     Failed(#[from] Error),
     /// The address cannot be listened on.
     #[error("The gateway cannot listen on {address} ({cause}); choose another PORT or HOST, for example PORT=8001.")]
@@ -56,30 +63,28 @@ impl App {
     /// Connects the stores, brings the schema up to date (in production it must be so already), and wires the parts.
     pub async fn assemble(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let secret = settings.auth_secret()?.0;
-        let database = Database::connect(&settings.database.database_url).await?;
+        let database = connect(settings).await?;
         bring_up_to_date(&database, settings).await?;
-        let redis = settings.redis.redis_url.as_ref().map(Redis::new).transpose()?;
-        let keys = service::load_keys(
-            &KeyVault::new(&secret)?,
-            &SigningKeys::new(database.clone()),
-            clock.now(),
-        )
-        .await?;
+        let redis = redis(settings).await?;
+        let key_keeper = key_keeper(settings, &secret, &database)?;
+        let keys = key_keeper.open(clock.now()).await?;
         let lifetimes = settings.tokens.lifetimes();
-        let service = Service::new(Parts {
+        let service = Arc::new(Service::new(Parts {
             accounts: Accounts::new(database.clone()),
             sessions: sessions(&database, redis.as_ref(), lifetimes),
             passwords: PasswordPool::start(&settings.passwords)?,
             access_tokens: AccessTokens::new(keys, token_rules(settings)),
             refresh_tokens: RefreshTokens::new(&secret)?,
+            key_keeper,
             clock,
             lifetimes,
             password_min_length: settings.passwords.password_min_length,
             database,
             redis,
-        });
+        }));
+        tokio::spawn(keep_house(Arc::downgrade(&service)));
         Ok(Self {
-            router: api::routes(Arc::new(service), &door_options(settings)),
+            router: api::routes(service, &door_options(settings)),
         })
     }
 
@@ -133,16 +138,70 @@ pub fn serve_metrics(listener: TcpListener) -> Result<(), StartError> {
     Ok(())
 }
 
+/// Connects to the database.
+pub async fn connect(settings: &Settings) -> Result<Database, StartError> {
+    Database::connect(&settings.database.database_url)
+        .await
+        .map_err(StartError::Database)
+}
+
+/// The gateway starts without a Redis that is down, but says so.
+async fn redis(settings: &Settings) -> Result<Option<Redis>, StartError> {
+    let Some(url) = &settings.redis.redis_url else {
+        return Ok(None);
+    };
+    let redis = Redis::new(url).map_err(|error| {
+        SettingError(format!(
+            "REDIS_URL cannot be used ({}); set it, for example to redis://127.0.0.1:6379.",
+            cause(&error)
+        ))
+    })?;
+    if let Err(error) = redis.ping().await {
+        tracing::warn!(
+            error = &error as &dyn StdError,
+            "REDIS_URL names a Redis that does not answer yet"
+        );
+    }
+    Ok(Some(redis))
+}
+
+/// Where this installation keeps its signing keys.
+pub fn key_keeper(settings: &Settings, secret: &SecretBytes, database: &Database) -> Result<KeyKeeper, StartError> {
+    Ok(KeyKeeper {
+        vault: KeyVault::new(secret)?,
+        stored: SigningKeys::new(database.clone()),
+        token_lifetime: settings.tokens.access_token_ttl,
+        max_age: settings.tokens.signing_key_max_age,
+    })
+}
+
+/// Looks after keys and sessions for as long as the service lives.
+async fn keep_house(service: Weak<Service>) {
+    loop {
+        tokio::time::sleep(HOUSEKEEPING).await;
+        let Some(service) = service.upgrade() else { return };
+        for outcome in [service.keep_keys().await, service.settle_sessions().await] {
+            if let Err(error) = outcome {
+                tracing::warn!(
+                    error = &error as &dyn StdError,
+                    "housekeeping failed, and is tried again"
+                );
+            }
+        }
+    }
+}
+
 async fn bring_up_to_date(database: &Database, settings: &Settings) -> Result<(), StartError> {
     if !settings.is_production() {
         return Ok(database.migrate_up().await?);
     }
-    let pending = database
-        .migrations()
-        .await?
-        .iter()
-        .filter(|step: &&MigrationState| !step.is_applied)
-        .count();
+    check_migrations(database).await
+}
+
+/// Refuses a database whose schema is older than the program.
+pub async fn check_migrations(database: &Database) -> Result<(), StartError> {
+    let steps = database.migrations().await?;
+    let pending = steps.iter().filter(|step: &&MigrationState| !step.is_applied).count();
     if pending > 0 {
         Err(StartError::PendingMigrations(pending))
     } else {
@@ -176,10 +235,6 @@ fn door_options(settings: &Settings) -> DoorOptions {
 }
 
 /// An operator, unlike a client, is told the cause.
-fn sentence(error: &Error) -> String {
-    let mut sentence = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-    if let Error::Unavailable { .. } = error {
-        sentence = format!("A dependency does not answer: {sentence}. Check DATABASE_URL and REDIS_URL.");
-    }
-    sentence
+fn cause(error: &Error) -> String {
+    error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use auth_gateway::app::{self, App, StartError};
 use auth_gateway::config::{Environment, SettingError, Settings};
-use auth_gateway::domain::clock::SystemClock;
-use auth_gateway::store::{Database, SigningKeys};
+use auth_gateway::domain::clock::{Clock, SystemClock};
+use auth_gateway::domain::signing_key::key_states;
+use auth_gateway::store::SigningKeys;
 use auth_gateway::{api, telemetry};
 use clap::{Parser, Subcommand};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -45,7 +46,7 @@ enum Command {
     Schema,
     /// Print the OpenAPI document of the REST door
     Openapi,
-    /// Show the keys that sign access tokens
+    /// Show or succeed the keys that sign access tokens
     Keys {
         #[command(subcommand)]
         action: Option<Keys>,
@@ -70,8 +71,10 @@ enum Migrate {
 
 #[derive(Subcommand, Clone, Copy)]
 enum Keys {
-    /// List the keys, the signing one first; so does plain `keys`
+    /// List the keys and what each does; so does plain `keys`
     List,
+    /// Publish a successor to the newest key. It signs after seven minutes, when every node and verifier has seen it; nobody is signed out
+    Rotate,
 }
 
 /// How long `healthcheck` waits for an answer.
@@ -114,9 +117,7 @@ async fn execute(cli: Cli) -> Result<(), Failure> {
         Command::Migrate { direction } => migrate(&settings, direction.unwrap_or(Migrate::Up)).await,
         Command::Schema => print(&api::schema_text()),
         Command::Openapi => print(&api::openapi_text()),
-        Command::Keys { action } => match action.unwrap_or(Keys::List) {
-            Keys::List => list_keys(&settings).await,
-        },
+        Command::Keys { action } => keys(&settings, action.unwrap_or(Keys::List)).await,
         Command::Healthcheck => healthcheck(&settings).await,
     }
 }
@@ -181,7 +182,7 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
 }
 
 async fn migrate(settings: &Settings, direction: Migrate) -> Result<(), Failure> {
-    let database = connect(settings).await?;
+    let database = app::connect(settings).await.map_err(not_started)?;
     match direction {
         Migrate::Up => database.migrate_up().await.map_err(not_started)?,
         Migrate::Down { steps } => {
@@ -194,20 +195,23 @@ async fn migrate(settings: &Settings, direction: Migrate) -> Result<(), Failure>
     print(&lines.concat())
 }
 
-async fn list_keys(settings: &Settings) -> Result<(), Failure> {
-    let keys = SigningKeys::new(connect(settings).await?);
-    let keys = keys.list().await.map_err(not_started)?;
-    let lines: Vec<String> = keys
+async fn keys(settings: &Settings, action: Keys) -> Result<(), Failure> {
+    settings.check().map_err(wrong_setting)?;
+    let database = app::connect(settings).await.map_err(not_started)?;
+    app::check_migrations(&database).await.map_err(not_started)?;
+    let now = SystemClock.now();
+    if let Keys::Rotate = action {
+        let secret = settings.auth_secret().map_err(wrong_setting)?.0;
+        let keeper = app::key_keeper(settings, &secret, &database).map_err(not_started)?;
+        keeper.rotate(now).await.map_err(not_started)?;
+    }
+    let keys = SigningKeys::new(database).list().await.map_err(not_started)?;
+    let states = key_states(&keys, now);
+    let lines = keys
         .iter()
-        .map(|key| format!("{}  {}\n", key.algorithm, key.kid))
-        .collect();
-    print(&lines.concat())
-}
-
-async fn connect(settings: &Settings) -> Result<Database, Failure> {
-    Database::connect(&settings.database.database_url)
-        .await
-        .map_err(not_started)
+        .zip(states)
+        .map(|(key, state)| format!("{:<9}  {}  {}\n", state.as_str(), key.algorithm, key.kid));
+    print(&lines.collect::<String>())
 }
 
 /// A request small enough to be written by hand: an image that holds nothing but this program can check itself.

@@ -13,6 +13,8 @@ enum SigningKeys {
     PublicKey,
     SealedPrivateKey,
     CreatedAt,
+    SignsFrom,
+    VerifiesUntil,
 }
 
 #[async_trait::async_trait]
@@ -25,6 +27,8 @@ impl MigrationTrait for Step {
             .col(ColumnDef::new(SigningKeys::PublicKey).binary().not_null())
             .col(ColumnDef::new(SigningKeys::SealedPrivateKey).binary().not_null())
             .col(ColumnDef::new(SigningKeys::CreatedAt).big_integer().not_null())
+            .col(ColumnDef::new(SigningKeys::SignsFrom).big_integer().not_null())
+            .col(ColumnDef::new(SigningKeys::VerifiesUntil).big_integer())
             .to_owned();
         manager.create_table(table).await
     }

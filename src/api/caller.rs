@@ -1,11 +1,11 @@
 //! From a request to who is asking: the credentials it presents and the device it comes from.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use ipnet::IpNet;
 
 use super::{Peer, Shared};
@@ -71,20 +71,28 @@ impl Proxies {
     /// read from the right, where our own proxies wrote; what stands left of the first untrusted address, anybody may have made up.
     fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
-        let lines: Vec<&str> = headers
+        let lines: Vec<&[u8]> = headers
             .get_all("x-forwarded-for")
             .iter()
-            .filter_map(|value| value.to_str().ok())
+            .map(HeaderValue::as_bytes)
             .collect();
-        for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
+        for hop in lines.iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b',')) {
             if !self.0.iter().any(|network| network.contains(&client)) {
                 break;
             }
-            let Ok(seen) = hop.trim().parse::<IpAddr>() else { break };
+            let Some(seen) = address(hop) else { break };
             client = seen.to_canonical();
         }
         client
     }
+}
+
+/// An address with or without a port: some proxies write `203.0.113.9:4711` or `[2001:db8::1]:4711`.
+fn address(hop: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(hop).ok()?.trim();
+    let bare = text.parse().ok();
+    bare.or_else(|| text.parse().ok().map(|with_port: SocketAddr| with_port.ip()))
+        .or_else(|| text.strip_prefix('[')?.strip_suffix(']')?.parse().ok())
 }
 
 #[cfg(test)]
@@ -95,7 +103,7 @@ mod tests {
         let proxies = Proxies(trusted.iter().map(|network| network.parse().unwrap()).collect());
         let mut headers = HeaderMap::new();
         for line in forwarded {
-            headers.append("x-forwarded-for", line.parse().unwrap());
+            headers.append("x-forwarded-for", HeaderValue::from_bytes(line.as_bytes()).unwrap());
         }
         proxies.client(peer.parse().unwrap(), &headers).to_string()
     }
@@ -123,6 +131,19 @@ mod tests {
         assert_eq!(
             client(&["10.0.0.0/8"], "::ffff:10.0.0.1", &["203.0.113.9"]),
             "203.0.113.9"
+        );
+        assert_eq!(
+            client(&["10.0.0.0/8"], "10.0.0.1", &["203.0.113.9:4711"]),
+            "203.0.113.9"
+        );
+        assert_eq!(
+            client(&["10.0.0.0/8"], "10.0.0.1", &["[2001:db8::1]:4711"]),
+            "2001:db8::1"
+        );
+        assert_eq!(
+            client(&["10.0.0.0/8"], "10.0.0.1", &["\u{e9}, 203.0.113.9"]),
+            "203.0.113.9",
+            "what a client wrote blinds nobody"
         );
         assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", &["nonsense"]), "10.0.0.1");
         assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", &[]), "10.0.0.1");

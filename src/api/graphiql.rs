@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 
 use axum::Router;
 use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 use axum::http::StatusCode;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, IF_NONE_MATCH, REFERRER_POLICY,
@@ -94,8 +95,11 @@ where
 ///
 /// The names stay the same from one release to the next, so each use is checked against the tag: an upgrade never
 /// leaves a browser with a mixture of old and new files, and an unchanged file costs no transfer.
-async fn serve_file(Path(name): Path<String>, request: HeaderMap) -> Response {
-    let Some(file) = FILES.iter().find(|file| file.name == name) else {
+async fn serve_file(path: Result<Path<String>, PathRejection>, request: HeaderMap) -> Response {
+    let found = path
+        .ok()
+        .and_then(|Path(name)| FILES.iter().find(|file| file.name == name));
+    let Some(file) = found else {
         return super::rest::not_found().await.into_response();
     };
     let headers = [

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
@@ -97,6 +97,10 @@ pub(super) async fn json_bytes(headers: &HeaderMap, body: Body) -> Result<Bytes>
 
 /// Reads a body up to the limit.
 pub(super) async fn bytes(body: Body) -> Result<Bytes> {
+    // Said beforehand, so that a client that asks whether to go on (RFC 9110 section 10.1.1) is told not to.
+    if body.size_hint().lower() > BODY_LIMIT as u64 {
+        return Err(Error::PayloadTooLarge(BODY_LIMIT));
+    }
     let read = Limited::new(body, BODY_LIMIT).collect().await.map_err(|error| {
         if error.downcast_ref::<LengthLimitError>().is_some() {
             Error::PayloadTooLarge(BODY_LIMIT)

@@ -8,9 +8,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::Shared;
-
-/// How long a verifier may keep the answer, in seconds.
-const CACHE: &str = "public, max-age=300";
+use crate::service::JWKS_MAX_AGE;
 
 pub(super) fn routes() -> Router<Shared> {
     Router::new()
@@ -47,5 +45,6 @@ async fn discovery(State(shared): State<Shared>) -> impl IntoResponse {
 }
 
 fn cached(document: Value) -> impl IntoResponse {
-    ([(header::CACHE_CONTROL, CACHE)], Json(document))
+    let cache = format!("public, max-age={}", JWKS_MAX_AGE.as_secs());
+    ([(header::CACHE_CONTROL, cache)], Json(document))
 }

@@ -29,9 +29,9 @@ impl Environment {
     #[allow(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn read() -> Result<Self, SettingError> {
         let mut values = dot_env(Path::new(".env"))?;
-        values.extend(
-            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
-        );
+        let process =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        values.extend(process.filter(|(_, value)| !value.is_empty()));
         Self::from_values(values)
     }
 

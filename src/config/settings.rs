@@ -14,6 +14,7 @@ use super::variable;
 use crate::domain::session::Lifetimes;
 
 const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -100,17 +101,20 @@ pub struct KeySettings {
 #[command(next_help_heading = "Tokens and sessions")]
 pub struct TokenSettings {
     /// Lifetime of an access token
-    #[arg(long, global = true, default_value = "15m", value_parser = |text: &str| values::span(text, SECOND, DAY))]
+    #[arg(long, global = true, default_value = "15m", value_parser = |text: &str| values::span(text, SECOND, DAY, "15m"))]
     pub access_token_ttl: Duration,
     /// Lifetime of a refresh token that is not used
-    #[arg(long, global = true, default_value = "30d", value_parser = |text: &str| values::span(text, SECOND, DAY * 366))]
+    #[arg(long, global = true, default_value = "30d", value_parser = |text: &str| values::span(text, SECOND, DAY * 366, "30d"))]
     pub refresh_token_ttl: Duration,
     /// Longest life of a session, however often it is refreshed
-    #[arg(long, global = true, default_value = "90d", value_parser = |text: &str| values::span(text, SECOND, DAY * 3660))]
+    #[arg(long, global = true, default_value = "90d", value_parser = |text: &str| values::span(text, SECOND, DAY * 3660, "90d"))]
     pub session_max_age: Duration,
     /// How long the predecessor of the current refresh token still yields that same current token
-    #[arg(long, global = true, default_value = "10s", value_parser = |text: &str| values::span(text, Duration::ZERO, MINUTE * 5))]
+    #[arg(long, global = true, default_value = "10s", value_parser = |text: &str| values::span(text, Duration::ZERO, MINUTE * 5, "10s"))]
     pub refresh_grace: Duration,
+    /// How long a key signs access tokens before it is succeeded
+    #[arg(long, global = true, default_value = "30d", value_parser = |text: &str| values::span(text, HOUR, DAY * 3660, "30d"))]
+    pub signing_key_max_age: Duration,
     /// Audience of access tokens
     #[arg(long, global = true, default_value = "auth-gateway", value_parser = values::text)]
     pub jwt_audience: String,
@@ -191,6 +195,15 @@ impl Settings {
         environment: &Environment,
         arguments: impl IntoIterator<Item = OsString>,
     ) -> Vec<OsString> {
+        let arguments: Vec<OsString> = arguments.into_iter().collect();
+        // Who asks for help may ask because a setting is wrong.
+        if arguments.iter().any(|argument| {
+            ["-h", "--help", "help", "-V", "--version"]
+                .iter()
+                .any(|help| argument == help)
+        }) {
+            return arguments;
+        }
         let mut arguments = arguments.into_iter();
         let program = arguments.next().unwrap_or_default();
         let from_environment = options::<C>().into_iter().filter_map(|option| {

@@ -90,10 +90,10 @@ pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
 }
 
 /// A span of time such as `15m`, `30d` or `1h 30m`, between two bounds that are part of the sentence.
-pub(super) fn span(text: &str, least: Duration, most: Duration) -> Result<Duration, String> {
+pub(super) fn span(text: &str, least: Duration, most: Duration, example: &str) -> Result<Duration, String> {
     let rule = || {
         format!(
-            "must be a time between {} and {} with its unit, for example 15m",
+            "must be a time between {} and {} with its unit, for example {example}",
             humantime::format_duration(least),
             humantime::format_duration(most)
         )

@@ -36,7 +36,11 @@ impl Email {
             .without_domain_literal();
         let address = EmailAddress::parse_with_options(&text, options).map_err(|_| RULE)?;
         let domain = idna::domain_to_ascii_strict(address.domain()).map_err(|_| RULE)?;
-        let key = format!("{}@{domain}", address.local_part().to_lowercase());
+        let local = address.local_part();
+        if local.starts_with('"') {
+            return Err(RULE);
+        }
+        let key = format!("{}@{domain}", local.nfkc().collect::<String>().to_lowercase());
         Ok(Self { text, key })
     }
 
@@ -62,6 +66,7 @@ mod tests {
         let key = |text: &str| Email::parse(text).unwrap().key().to_owned();
         assert_eq!(key("John.Doe@Example.COM"), "john.doe@example.com");
         assert_eq!(key("  john.doe@example.com\n"), "john.doe@example.com");
+        assert_eq!(key("\u{ff4a}ohn@example.com"), "john@example.com");
         assert_eq!(key("a@bücher.example"), key("A@XN--BCHER-KVA.example"));
         assert_eq!(key("e\u{301}va@example.com"), key("\u{c9}va@example.com"));
     }
@@ -93,6 +98,7 @@ mod tests {
             "jo\0hn@example.com",
             "john@example.com\0",
             "<script>@example.com",
+            "\"<script>\"@example.com",
             "john@example..com",
             long.as_str(),
         ] {

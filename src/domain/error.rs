@@ -196,11 +196,6 @@ impl Error {
         }
     }
 
-    /// A single unacceptable field.
-    pub fn invalid_field(field: &str, message: impl Into<String>) -> Self {
-        Self::Validation(vec![FieldProblem::new(field, message)])
-    }
-
     /// A dependency that does not answer. One second: it comes back by itself, and a client may ask again soon.
     pub fn unavailable(cause: impl Into<Cause>) -> Self {
         Self::Unavailable {

@@ -15,6 +15,59 @@ pub struct StoredSigningKey {
     pub sealed_private_key: Vec<u8>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// From when on it may sign: after every verifier has had the time to see it.
+    pub signs_from: Timestamp,
+    /// Until when it verifies: after the last token that it signed has expired. `None` as long as it has no successor.
+    pub verifies_until: Option<Timestamp>,
+}
+
+/// What a key does at a point in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyState {
+    /// In the JWKS, to be seen before it signs.
+    Published,
+    /// Signs new tokens.
+    Signing,
+    /// Only verifies tokens that it signed before.
+    Retired,
+    /// No longer in the JWKS.
+    Gone,
+}
+
+impl KeyState {
+    /// How the state is shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Signing => "signing",
+            Self::Retired => "retired",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+/// The key that signs at this time: the one that may sign since most recently. Where none may yet, as when a node's clock is behind, the
+/// first one that will.
+#[must_use]
+pub fn signing_key(keys: &[StoredSigningKey], now: Timestamp) -> Option<&StoredSigningKey> {
+    let may_sign = keys.iter().filter(|key| key.signs_from <= now);
+    may_sign
+        .max_by_key(|key| key.signs_from)
+        .or_else(|| keys.iter().min_by_key(|key| key.signs_from))
+}
+
+/// The state of each key at this time, in the order of the list.
+#[must_use]
+pub fn key_states(keys: &[StoredSigningKey], now: Timestamp) -> Vec<KeyState> {
+    let signing = signing_key(keys, now).map(|key| key.kid.as_str());
+    let state = |key: &StoredSigningKey| match key.verifies_until {
+        _ if Some(key.kid.as_str()) == signing => KeyState::Signing,
+        Some(until) if until <= now => KeyState::Gone,
+        _ if key.signs_from > now => KeyState::Published,
+        _ => KeyState::Retired,
+    };
+    keys.iter().map(state).collect()
 }
 
 /// The public half of a key, as the JWKS shows it (RFC 8037 section 2).
@@ -26,4 +79,37 @@ pub struct PublicKey {
     pub algorithm: String,
     /// The public key, base64url.
     pub x: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(kid: &str, signs_from: i64, verifies_until: Option<i64>) -> StoredSigningKey {
+        StoredSigningKey {
+            kid: kid.to_owned(),
+            algorithm: "EdDSA".to_owned(),
+            public_key: Vec::new(),
+            sealed_private_key: Vec::new(),
+            created_at: Timestamp::from_millis(0),
+            signs_from: Timestamp::from_millis(signs_from),
+            verifies_until: verifies_until.map(Timestamp::from_millis),
+        }
+    }
+
+    #[test]
+    fn a_key_is_published_signs_is_retired_and_goes() {
+        let keys = [key("new", 200, None), key("old", 100, Some(300))];
+        let at = |now| key_states(&keys, Timestamp::from_millis(now));
+        assert_eq!(at(100), [KeyState::Published, KeyState::Signing]);
+        assert_eq!(at(199), [KeyState::Published, KeyState::Signing]);
+        assert_eq!(at(200), [KeyState::Signing, KeyState::Retired]);
+        assert_eq!(at(299), [KeyState::Signing, KeyState::Retired]);
+        assert_eq!(at(300), [KeyState::Signing, KeyState::Gone]);
+        assert_eq!(
+            at(0),
+            [KeyState::Published, KeyState::Signing],
+            "a clock that is behind signs with the oldest"
+        );
+    }
 }

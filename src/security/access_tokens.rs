@@ -3,6 +3,7 @@
 //! Algorithm, type, issuer and audience are pinned (RFC 8725 sections 3.1, 3.8, 3.9, 3.11). A key that a token brings or points to is
 //! never used: only the key ring's own keys verify. Expiry is compared by the caller of `verify`, against the gateway's clock.
 
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, Header, TokenData, Validation, decode, decode_header, encode};
@@ -15,7 +16,6 @@ use crate::domain::caller::AccessClaim;
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::SecretString;
 use crate::domain::session::SessionId;
-use crate::domain::signing_key::PublicKey;
 use crate::domain::{Error, Result};
 
 /// The type in the header of every access token (RFC 9068 section 2.1).
@@ -37,9 +37,21 @@ pub struct TokenRules {
 
 /// Issues access tokens and verifies them.
 pub struct AccessTokens {
-    keys: KeyRing,
+    /// Replaced as a whole when keys change; a request uses the ring that it finds.
+    keys: RwLock<Arc<KeyRing>>,
     rules: TokenRules,
     validation: Validation,
+}
+
+/// What verifying a token showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verification {
+    /// This gateway signed exactly this token.
+    Genuine(AccessClaim),
+    /// It names a key that is not in the ring: a forgery, or a key younger than the ring.
+    UnknownKey,
+    /// Anything else.
+    Forged,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -65,15 +77,29 @@ impl AccessTokens {
         // The library would ask the machine's clock, which tests cannot move.
         validation.validate_exp = false;
         Self {
-            keys,
+            keys: RwLock::new(Arc::new(keys)),
             rules,
             validation,
         }
     }
 
+    /// The keys in use.
+    #[must_use]
+    pub fn keys(&self) -> Arc<KeyRing> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Uses these keys from now on.
+    pub fn replace_keys(&self, keys: KeyRing) {
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+    }
+
     /// Issues a token for the account, bound to the session.
     pub fn issue(&self, account: &Account, session: SessionId, now: Timestamp) -> Result<SecretString> {
-        let key = self.keys.signing();
+        let keys = self.keys();
+        let key = keys
+            .signing(now)
+            .ok_or_else(|| Error::internal("there is no signing key"))?;
         let mut header = Header::new(key.algorithm);
         header.typ = Some(TYPE.to_owned());
         header.kid = Some(key.kid.clone());
@@ -87,27 +113,28 @@ impl AccessTokens {
             exp: now.plus(self.rules.lifetime).seconds(),
             roles: account.roles.clone(),
         };
-        encode(&header, &claims, &key.key)
+        encode(&header, &claims, &key.private)
             .map(SecretString::new)
             .map_err(Error::internal)
     }
 
-    /// Verifies everything but the expiry; `None` unless this gateway signed exactly this token.
+    /// Verifies everything but the expiry.
     #[must_use]
-    pub fn verify(&self, token: &str) -> Option<AccessClaim> {
-        if token.len() > MAX_LENGTH {
-            return None;
-        }
-        let header = decode_header(token).ok()?;
-        if header.typ.as_deref() != Some(TYPE) || header.crit.is_some() {
-            return None;
-        }
-        let key = self.keys.find(header.kid.as_deref()?)?;
+    pub fn verify(&self, token: &str) -> Verification {
+        let Some(header) = our_header(token) else {
+            return Verification::Forged;
+        };
+        let keys = self.keys();
+        let Some(key) = header.kid.as_deref().and_then(|kid| keys.find(kid)) else {
+            return Verification::UnknownKey;
+        };
         if key.algorithm != header.alg {
-            return None;
+            return Verification::Forged;
         }
-        let TokenData { claims, .. } = decode::<Claims>(token, &key.key, &self.validation).ok()?;
-        Some(AccessClaim {
+        let Ok(TokenData { claims, .. }) = decode::<Claims>(token, &key.public, &self.validation) else {
+            return Verification::Forged;
+        };
+        Verification::Genuine(AccessClaim {
             account: AccountId(claims.sub),
             session: SessionId(claims.sid),
             expires_at: Timestamp::from_millis(claims.exp.saturating_mul(1000)),
@@ -125,11 +152,15 @@ impl AccessTokens {
     pub fn issuer(&self) -> &str {
         &self.rules.issuer
     }
+}
 
-    /// The public keys that verifiers need.
-    pub fn public_keys(&self) -> impl Iterator<Item = &PublicKey> {
-        self.keys.public_keys()
+/// The header of a token that could be one of ours.
+fn our_header(token: &str) -> Option<Header> {
+    if token.len() > MAX_LENGTH {
+        return None;
     }
+    let header = decode_header(token).ok()?;
+    (header.typ.as_deref() == Some(TYPE) && header.crit.is_none() && header.kid.is_some()).then_some(header)
 }
 
 #[cfg(test)]
@@ -139,15 +170,17 @@ mod tests {
     use crate::domain::secret::SecretBytes;
     use crate::security::KeyVault;
 
+    const START: Timestamp = Timestamp::from_millis(0);
+
     fn tokens(secret: u8, issuer: &str, audience: &str) -> AccessTokens {
         let vault = KeyVault::new(&SecretBytes::new(vec![secret; 32])).unwrap();
-        let key = vault.generate(Timestamp::from_millis(0)).unwrap();
+        let key = vault.generate(START, START).unwrap();
         let rules = TokenRules {
             issuer: issuer.to_owned(),
             audience: audience.to_owned(),
             lifetime: Duration::from_mins(15),
         };
-        AccessTokens::new(vault.open(&[key]).unwrap(), rules)
+        AccessTokens::new(vault.open(vec![key]).unwrap(), rules)
     }
 
     fn account() -> Account {
@@ -161,7 +194,7 @@ mod tests {
     }
 
     fn sign(tokens: &AccessTokens, header: &Header, claims: &serde_json::Value) -> String {
-        encode(header, claims, &tokens.keys.signing().key).unwrap()
+        encode(header, claims, &tokens.keys().signing(START).unwrap().private).unwrap()
     }
 
     fn claims() -> serde_json::Value {
@@ -175,14 +208,14 @@ mod tests {
     fn a_token_names_its_account_session_and_end() {
         let (tokens, account, session) = (tokens(1, "https://auth.example", "api"), account(), SessionId::fresh());
         let token = tokens.issue(&account, session, Timestamp::from_millis(1_500)).unwrap();
-        let claim = tokens.verify(token.expose()).unwrap();
+        let claim = tokens.verify(token.expose());
         assert_eq!(
             claim,
-            AccessClaim {
+            Verification::Genuine(AccessClaim {
                 account: account.id,
                 session,
                 expires_at: Timestamp::from_millis(901_000)
-            }
+            })
         );
     }
 
@@ -193,23 +226,26 @@ mod tests {
         let token = theirs
             .issue(&account(), SessionId::fresh(), Timestamp::from_millis(0))
             .unwrap();
-        assert_eq!(ours.verify(token.expose()), None);
+        assert_eq!(ours.verify(token.expose()), Verification::UnknownKey);
         let mut header = Header::new(Algorithm::EdDSA);
         header.typ = Some(TYPE.to_owned());
-        header.kid = Some(ours.keys.signing().kid.clone());
-        assert!(ours.verify(&sign(&ours, &header, &claims())).is_some());
+        header.kid = Some(ours.keys().signing(START).unwrap().kid.clone());
+        assert!(matches!(
+            ours.verify(&sign(&ours, &header, &claims())),
+            Verification::Genuine(_)
+        ));
         for (claim, value) in [("iss", "https://other.example"), ("aud", "other")] {
             let mut forged = claims();
             forged[claim] = value.into();
             assert_eq!(
                 ours.verify(&sign(&ours, &header, &forged)),
-                None,
+                Verification::Forged,
                 "{claim} was not checked"
             );
             forged.as_object_mut().unwrap().remove(claim);
             assert_eq!(
                 ours.verify(&sign(&ours, &header, &forged)),
-                None,
+                Verification::Forged,
                 "{claim} may be missing"
             );
         }
@@ -218,7 +254,7 @@ mod tests {
     #[test]
     fn type_key_and_algorithm_are_pinned() {
         let tokens = tokens(1, "https://auth.example", "api");
-        let kid = Some(tokens.keys.signing().kid.clone());
+        let kid = Some(tokens.keys().signing(START).unwrap().kid.clone());
         let header = |typ: Option<&str>, kid: &Option<String>| {
             let mut header = Header::new(Algorithm::EdDSA);
             header.typ = typ.map(str::to_owned);
@@ -231,13 +267,13 @@ mod tests {
             header(Some(TYPE), &None),
             header(Some(TYPE), &Some("x".to_owned())),
         ] {
-            assert_eq!(
-                tokens.verify(&sign(&tokens, &header, &claims())),
-                None,
+            let verification = tokens.verify(&sign(&tokens, &header, &claims()));
+            assert!(
+                !matches!(verification, Verification::Genuine(_)),
                 "{header:?} was accepted"
             );
         }
-        let public = tokens.public_keys().next().unwrap().x.clone();
+        let public = tokens.keys().public_keys(START).remove(0).x;
         let mut confused = Header::new(Algorithm::HS256);
         confused.typ = Some(TYPE.to_owned());
         confused.kid = kid;
@@ -247,7 +283,11 @@ mod tests {
             &jsonwebtoken::EncodingKey::from_secret(public.as_bytes()),
         )
         .unwrap();
-        assert_eq!(tokens.verify(&forged), None, "the public key served as an HMAC secret");
+        assert_eq!(
+            tokens.verify(&forged),
+            Verification::Forged,
+            "the public key served as an HMAC secret"
+        );
     }
 
     #[test]
@@ -263,7 +303,7 @@ mod tests {
             format!("{body}.{}", signature.replace(|_: char| true, "A")),
             "x".repeat(100_000),
         ] {
-            assert_eq!(tokens.verify(&forged), None);
+            assert_eq!(tokens.verify(&forged), Verification::Forged);
         }
     }
 }

@@ -8,7 +8,7 @@ mod password_pool;
 mod refresh_tokens;
 mod signing_keys;
 
-pub use access_tokens::{AccessTokens, TokenRules};
+pub use access_tokens::{AccessTokens, TokenRules, Verification};
 pub use password_pool::{PasswordPool, Verdict};
 pub use refresh_tokens::RefreshTokens;
 pub use signing_keys::{KeyRing, KeyVault};

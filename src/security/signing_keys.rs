@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::derived_key::derive;
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::SecretBytes;
-use crate::domain::signing_key::{PublicKey, StoredSigningKey};
+use crate::domain::signing_key::{PublicKey, StoredSigningKey, signing_key};
 use crate::domain::{Error, Result};
 
 const ED_DSA: &str = "EdDSA";
@@ -23,23 +23,18 @@ pub struct KeyVault {
     sealing: RandomizedNonceKey,
 }
 
-/// The opened keys: the one that signs, and all that verify.
+/// The opened keys: all that verify now or will sign soon.
 pub struct KeyRing {
-    signing: SigningKey,
-    verifying: Vec<VerifyingKey>,
+    keys: Vec<OpenKey>,
+    stored: Vec<StoredSigningKey>,
 }
 
-pub(super) struct SigningKey {
+/// A key that can sign and verify.
+pub(super) struct OpenKey {
     pub(super) kid: String,
     pub(super) algorithm: Algorithm,
-    pub(super) key: EncodingKey,
-}
-
-pub(super) struct VerifyingKey {
-    pub(super) kid: String,
-    pub(super) algorithm: Algorithm,
-    pub(super) key: DecodingKey,
-    public: PublicKey,
+    pub(super) private: EncodingKey,
+    pub(super) public: DecodingKey,
 }
 
 impl KeyVault {
@@ -51,8 +46,8 @@ impl KeyVault {
         Ok(Self { sealing })
     }
 
-    /// Makes a fresh Ed25519 key, sealed.
-    pub fn generate(&self, now: Timestamp) -> Result<StoredSigningKey> {
+    /// Makes a fresh Ed25519 key, sealed, that may sign from `signs_from` on.
+    pub fn generate(&self, now: Timestamp, signs_from: Timestamp) -> Result<StoredSigningKey> {
         let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
             .map_err(|_| Error::internal("no signing key could be generated"))?;
         let pair = Ed25519KeyPair::from_pkcs8(document.as_ref()).map_err(Error::internal)?;
@@ -65,25 +60,37 @@ impl KeyVault {
             public_key,
             sealed_private_key,
             created_at: now,
+            signs_from,
+            verifies_until: None,
         })
     }
 
-    /// Opens stored keys; the first one signs.
+    /// Opens stored keys.
     ///
     /// # Errors
     /// When there is none, or one was sealed under another `AUTH_SECRET`.
-    pub fn open(&self, stored: &[StoredSigningKey]) -> Result<KeyRing> {
-        let first = stored
-            .first()
-            .ok_or_else(|| Error::internal("there is no signing key"))?;
-        let private = self.unseal(&first.sealed_private_key, &first.kid)?;
-        let signing = SigningKey {
-            kid: first.kid.clone(),
-            algorithm: algorithm(&first.algorithm)?,
-            key: EncodingKey::from_ed_der(&private),
-        };
-        let verifying = stored.iter().map(VerifyingKey::new).collect::<Result<_>>()?;
-        Ok(KeyRing { signing, verifying })
+    pub fn open(&self, stored: Vec<StoredSigningKey>) -> Result<KeyRing> {
+        if stored.is_empty() {
+            return Err(Error::internal("there is no signing key"));
+        }
+        let keys = stored.iter().map(|key| self.open_one(key)).collect::<Result<_>>()?;
+        Ok(KeyRing { keys, stored })
+    }
+
+    fn open_one(&self, stored: &StoredSigningKey) -> Result<OpenKey> {
+        if stored.algorithm != ED_DSA {
+            return Err(Error::internal(format!(
+                "a stored signing key has the unknown algorithm {}",
+                stored.algorithm
+            )));
+        }
+        let private = self.unseal(&stored.sealed_private_key, &stored.kid)?;
+        Ok(OpenKey {
+            kid: stored.kid.clone(),
+            algorithm: Algorithm::EdDSA,
+            private: EncodingKey::from_ed_der(&private),
+            public: DecodingKey::from_ed_der(&stored.public_key),
+        })
     }
 
     /// Nonce, ciphertext and tag; the key id is authenticated too, so that no row can pose as another.
@@ -116,43 +123,31 @@ impl KeyVault {
 }
 
 impl KeyRing {
-    /// The public halves of all keys that verify.
-    pub fn public_keys(&self) -> impl Iterator<Item = &PublicKey> {
-        self.verifying.iter().map(|key| &key.public)
+    /// The newest key.
+    #[must_use]
+    pub fn newest(&self) -> Option<&StoredSigningKey> {
+        self.stored.iter().max_by_key(|key| key.signs_from)
     }
 
-    pub(super) fn signing(&self) -> &SigningKey {
-        &self.signing
+    /// The public halves of all keys that verify at this time, and of those that will sign.
+    #[must_use]
+    pub fn public_keys(&self, now: Timestamp) -> Vec<PublicKey> {
+        let is_shown = |key: &&StoredSigningKey| key.verifies_until.is_none_or(|until| now < until);
+        let shown = self.stored.iter().filter(is_shown).map(|key| PublicKey {
+            kid: key.kid.clone(),
+            algorithm: key.algorithm.clone(),
+            x: URL_SAFE_NO_PAD.encode(&key.public_key),
+        });
+        shown.collect()
     }
 
-    pub(super) fn find(&self, kid: &str) -> Option<&VerifyingKey> {
-        self.verifying.iter().find(|key| key.kid == kid)
+    pub(super) fn signing(&self, now: Timestamp) -> Option<&OpenKey> {
+        self.find(&signing_key(&self.stored, now)?.kid)
     }
-}
 
-impl VerifyingKey {
-    fn new(stored: &StoredSigningKey) -> Result<Self> {
-        let x = URL_SAFE_NO_PAD.encode(&stored.public_key);
-        Ok(Self {
-            kid: stored.kid.clone(),
-            algorithm: algorithm(&stored.algorithm)?,
-            key: DecodingKey::from_ed_der(&stored.public_key),
-            public: PublicKey {
-                kid: stored.kid.clone(),
-                algorithm: stored.algorithm.clone(),
-                x,
-            },
-        })
-    }
-}
-
-fn algorithm(name: &str) -> Result<Algorithm> {
-    if name == ED_DSA {
-        Ok(Algorithm::EdDSA)
-    } else {
-        Err(Error::internal(format!(
-            "a stored signing key has the unknown algorithm {name}"
-        )))
+    /// The key of this id. One whose end is past is found too: its tokens have expired, and say so themselves.
+    pub(super) fn find(&self, kid: &str) -> Option<&OpenKey> {
+        self.keys.iter().find(|key| key.kid == kid)
     }
 }
 
@@ -166,6 +161,8 @@ fn thumbprint(public_key: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const START: Timestamp = Timestamp::from_millis(0);
 
     fn vault(byte: u8) -> KeyVault {
         KeyVault::new(&SecretBytes::new(vec![byte; 32])).unwrap()
@@ -181,20 +178,20 @@ mod tests {
 
     #[test]
     fn a_key_opens_under_its_own_secret_and_id_only() {
-        let stored = vault(1).generate(Timestamp::from_millis(0)).unwrap();
-        assert!(vault(1).open(std::slice::from_ref(&stored)).is_ok());
-        assert!(vault(2).open(std::slice::from_ref(&stored)).is_err());
+        let stored = vault(1).generate(START, START).unwrap();
+        assert!(vault(1).open(vec![stored.clone()]).is_ok());
+        assert!(vault(2).open(vec![stored.clone()]).is_err());
         let renamed = StoredSigningKey {
             kid: "another".to_owned(),
             ..stored
         };
-        assert!(vault(1).open(&[renamed]).is_err());
+        assert!(vault(1).open(vec![renamed]).is_err());
     }
 
     #[test]
     fn the_private_half_does_not_stand_in_what_is_stored() {
         let vault = vault(1);
-        let stored = vault.generate(Timestamp::from_millis(0)).unwrap();
+        let stored = vault.generate(START, START).unwrap();
         let private = vault.unseal(&stored.sealed_private_key, &stored.kid).unwrap();
         let seed = &private[16..32];
         assert!(

@@ -4,6 +4,7 @@ use super::Service;
 use crate::domain::caller::{AccessClaim, Caller, Credentials};
 use crate::domain::error::Refusal;
 use crate::domain::{Error, Result};
+use crate::security::Verification;
 
 impl Service {
     /// Who presents these credentials. Beyond what any verifier checks, the session must live, so that a logout takes effect at
@@ -12,7 +13,7 @@ impl Service {
     /// # Errors
     /// `Unauthenticated` with the reason; `Unavailable`, since a store that is down says nothing about the token.
     pub async fn authenticate(&self, credentials: &Credentials) -> Result<Caller> {
-        let claim = self.verify(credentials)?;
+        let claim = self.verify(credentials).await?;
         let now = self.parts.clock.now();
         if now >= claim.expires_at {
             return Err(Error::Unauthenticated(Refusal::Expired));
@@ -35,15 +36,20 @@ impl Service {
     }
 
     /// What a token of ours says, expired or not.
-    pub(super) fn verify(&self, credentials: &Credentials) -> Result<AccessClaim> {
-        match credentials {
-            Credentials::Missing => Err(Error::Unauthenticated(Refusal::Missing)),
-            Credentials::Malformed => Err(Error::Unauthenticated(Refusal::Invalid)),
-            Credentials::Bearer(token) => self
-                .parts
-                .access_tokens
-                .verify(token.expose())
-                .ok_or(Error::Unauthenticated(Refusal::Invalid)),
+    pub(super) async fn verify(&self, credentials: &Credentials) -> Result<AccessClaim> {
+        let token = match credentials {
+            Credentials::Missing => return Err(Error::Unauthenticated(Refusal::Missing)),
+            Credentials::Malformed => return Err(Error::Unauthenticated(Refusal::Invalid)),
+            Credentials::Bearer(token) => token.expose(),
+        };
+        let mut verification = self.parts.access_tokens.verify(token);
+        // Another node may have signed with a key that this one has not seen yet.
+        if verification == Verification::UnknownKey && self.look_for_unknown_key().await? {
+            verification = self.parts.access_tokens.verify(token);
+        }
+        match verification {
+            Verification::Genuine(claim) => Ok(claim),
+            Verification::UnknownKey | Verification::Forged => Err(Error::Unauthenticated(Refusal::Invalid)),
         }
     }
 }

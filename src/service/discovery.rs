@@ -19,7 +19,7 @@ impl Service {
         let tokens = &self.parts.access_tokens;
         Discovery {
             issuer: tokens.issuer().to_owned(),
-            keys: tokens.public_keys().cloned().collect(),
+            keys: tokens.keys().public_keys(self.parts.clock.now()),
         }
     }
 }

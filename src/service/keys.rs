@@ -1,18 +1,109 @@
-//! The signing keys of this installation: made once, shared by all nodes.
+//! The signing keys of this installation: made once, shared by all nodes, and succeeded on line.
+//!
+//! A rotation is one row: the successor, with the time from which it signs. Until then every node and every verifier has had the time
+//! to see it; from then on every node signs with it, without a word between them. Its predecessor stays in the JWKS until the
+//! last token that it signed has expired.
 
+use std::time::Duration;
+
+use super::Service;
 use crate::domain::Result;
 use crate::domain::clock::Timestamp;
 use crate::security::{KeyRing, KeyVault};
 use crate::store::SigningKeys;
 
-/// Opens the stored signing keys, after making the first one if there is none.
-///
-/// # Errors
-/// When they were stored under another `AUTH_SECRET`; `Unavailable`.
-pub async fn load_keys(vault: &KeyVault, stored: &SigningKeys, now: Timestamp) -> Result<KeyRing> {
-    let mut keys = stored.list().await?;
-    if keys.is_empty() {
-        keys = stored.store_first(&vault.generate(now)?).await?;
+/// How long verifiers may keep the JWKS.
+pub const JWKS_MAX_AGE: Duration = Duration::from_mins(5);
+/// How often a node looks for new keys.
+const RELOAD_INTERVAL: Duration = Duration::from_secs(30);
+/// How often a token with an unknown key may make a node look at once.
+const UNKNOWN_KEY_INTERVAL: Duration = Duration::from_secs(5);
+/// From publication to the first signature: the longest that a copy of the JWKS may be kept, twice what a node may be behind, and some
+/// time for clocks that disagree.
+const LEAD: Duration = JWKS_MAX_AGE.saturating_add(Duration::from_mins(2));
+/// How long a key verifies after its last token has expired, for verifiers whose clocks are behind.
+const LEEWAY: Duration = Duration::from_mins(1);
+
+/// Where signing keys are kept and how long they serve.
+pub struct KeyKeeper {
+    /// Seals and opens.
+    pub vault: KeyVault,
+    /// Stores.
+    pub stored: SigningKeys,
+    /// Lifetime of the tokens that the keys sign.
+    pub token_lifetime: Duration,
+    /// How long a key signs before it is succeeded.
+    pub max_age: Duration,
+}
+
+impl KeyKeeper {
+    /// Opens the stored keys, after making the first one if there is none.
+    ///
+    /// # Errors
+    /// When they were stored under another `AUTH_SECRET`; `Unavailable`.
+    pub async fn open(&self, now: Timestamp) -> Result<KeyRing> {
+        let mut keys = self.stored.list().await?;
+        if keys.is_empty() {
+            // Nobody can have a copy of a JWKS without keys: the first one signs at once.
+            self.stored.succeed(None, &self.vault.generate(now, now)?, now).await?;
+            keys = self.stored.list().await?;
+        }
+        self.vault.open(keys)
     }
-    vault.open(&keys)
+
+    /// Publishes a successor to the newest key; the one that is returned signs soon.
+    pub async fn rotate(&self, now: Timestamp) -> Result<KeyRing> {
+        let keys = self.open(now).await?;
+        let successor = self.vault.generate(now, now.plus(LEAD))?;
+        let predecessors_end = successor.signs_from.plus(self.token_lifetime).plus(LEEWAY);
+        let predecessor = keys.newest().map(|key| key.kid.as_str());
+        self.stored.succeed(predecessor, &successor, predecessors_end).await?;
+        self.open(now).await
+    }
+
+    fn is_due(&self, keys: &KeyRing, now: Timestamp) -> bool {
+        keys.newest()
+            .is_some_and(|key| key.signs_from.plus(self.max_age) <= now.plus(LEAD))
+    }
+}
+
+impl Service {
+    /// Looks for new keys if it is time to, and publishes a successor if the newest key is old. Called every second or so.
+    pub async fn keep_keys(&self) -> Result<()> {
+        let now = self.parts.clock.now();
+        if !self.may_reload(now, RELOAD_INTERVAL) {
+            return Ok(());
+        }
+        let mut keys = self.parts.key_keeper.open(now).await?;
+        if self.parts.key_keeper.is_due(&keys, now) {
+            keys = self.parts.key_keeper.rotate(now).await?;
+            tracing::info!(target: "audit", event = "signing_key_published", kid = keys.newest().map(|key| &key.kid));
+        }
+        self.parts.access_tokens.replace_keys(keys);
+        Ok(())
+    }
+
+    /// Looks for the key of a token that names an unknown one; `false` if this has been tried a moment ago.
+    pub(super) async fn look_for_unknown_key(&self) -> Result<bool> {
+        let now = self.parts.clock.now();
+        if !self.may_reload(now, UNKNOWN_KEY_INTERVAL) {
+            return Ok(false);
+        }
+        let keys = self.parts.key_keeper.open(now).await?;
+        self.parts.access_tokens.replace_keys(keys);
+        Ok(true)
+    }
+
+    /// Takes the right to reload, at most once an interval.
+    fn may_reload(&self, now: Timestamp, interval: Duration) -> bool {
+        let mut last = self
+            .keys_loaded_at
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if now < last.plus(interval) {
+            return false;
+        }
+        *last = now;
+        true
+    }
 }

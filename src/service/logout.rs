@@ -1,8 +1,9 @@
 //! Logout: this session, the account's other sessions, or all of them.
 
+use tracing::Instrument;
+
 use super::Service;
 use super::measure::measured;
-use crate::domain::account::AccountId;
 use crate::domain::caller::Credentials;
 use crate::domain::clock::Timestamp;
 use crate::domain::refresh_token::RefreshClaim;
@@ -52,7 +53,7 @@ impl Service {
                 .ok_or(Error::RefreshTokenInvalid)?;
             return self.logout_by_refresh_token(claim, input.scope, now).await;
         }
-        let claim = self.verify(credentials)?;
+        let claim = self.verify(credentials).await?;
         self.end_sessions(claim.session, input.scope, now).await
     }
 
@@ -69,26 +70,25 @@ impl Service {
     }
 
     async fn end_sessions(&self, session: SessionId, scope: LogoutScope, now: Timestamp) -> Result<()> {
-        if scope != LogoutScope::Current {
-            // Only a live session speaks for its siblings. They go first: should this fail half way, it can still ask again.
-            let Some(live) = self.parts.sessions.find(session, now).await? else {
-                return Ok(());
-            };
-            self.end_siblings(live.account, session, now).await?;
-        }
-        if scope != LogoutScope::Others {
-            self.parts.sessions.end(session, EndReason::Logout, now).await?;
-            tracing::info!(target: "audit", event = "logged_out", session = %session.0);
-        }
-        Ok(())
-    }
-
-    async fn end_siblings(&self, account: AccountId, except: SessionId, now: Timestamp) -> Result<()> {
-        self.parts
-            .sessions
-            .end_others(account, except, EndReason::EndedElsewhere, now)
-            .await?;
-        tracing::info!(target: "audit", event = "other_sessions_ended", account = %account.0, by_session = %except.0);
-        Ok(())
+        let sessions = self.parts.sessions.clone();
+        let ending = async move {
+            if scope != LogoutScope::Current {
+                // Only a live session speaks for its siblings. They go first: should this fail half way, it can still ask again.
+                let Some(live) = sessions.find(session, now).await? else {
+                    return Ok(());
+                };
+                sessions
+                    .end_others(live.account, session, EndReason::EndedElsewhere, now)
+                    .await?;
+                tracing::info!(target: "audit", event = "other_sessions_ended", account = %live.account.0, by_session = %session.0);
+            }
+            if scope != LogoutScope::Others {
+                sessions.end(session, EndReason::Logout, now).await?;
+                tracing::info!(target: "audit", event = "logged_out", session = %session.0);
+            }
+            Ok(())
+        };
+        // On its own: a client that hangs up must not stop it half way.
+        tokio::spawn(ending.in_current_span()).await.map_err(Error::internal)?
     }
 }

@@ -14,16 +14,16 @@ mod refresh;
 mod register;
 mod tokens;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use crate::domain::clock::Clock;
+use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::session::Lifetimes;
 use crate::security::{AccessTokens, PasswordPool, RefreshTokens};
 use crate::store::{Accounts, Database, Redis, SessionStore};
 
 pub use discovery::Discovery;
 pub use health::Health;
-pub use keys::load_keys;
+pub use keys::{JWKS_MAX_AGE, KeyKeeper};
 pub use login::LoginInput;
 pub use logout::{LogoutInput, LogoutScope};
 pub use register::RegisterInput;
@@ -41,6 +41,8 @@ pub struct Parts {
     pub access_tokens: AccessTokens,
     /// Makes and reads refresh tokens.
     pub refresh_tokens: RefreshTokens,
+    /// Keeps the keys of access tokens.
+    pub key_keeper: KeyKeeper,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// How long sessions and their tokens last.
@@ -56,12 +58,15 @@ pub struct Parts {
 /// The gateway's operations.
 pub struct Service {
     parts: Parts,
+    /// When the signing keys were last read.
+    keys_loaded_at: Mutex<Timestamp>,
 }
 
 impl Service {
     /// A service made of these parts.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self { parts }
+        let keys_loaded_at = Mutex::new(parts.clock.now());
+        Self { parts, keys_loaded_at }
     }
 }

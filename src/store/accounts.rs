@@ -28,6 +28,21 @@ impl Accounts {
     /// `EmailTaken` or `UsernameTaken`, found by the unique indexes at the insert: a look beforehand would let two
     /// registrations through at once.
     pub async fn create(&self, account: &NewAccount, session: &NewSession) -> Result<()> {
+        match self.insert(account, session).await {
+            // Where both are taken, the databases differ in which they report.
+            Err(Error::UsernameTaken) if self.is_email_taken(account).await? => Err(Error::EmailTaken),
+            outcome => outcome,
+        }
+    }
+
+    async fn is_email_taken(&self, account: &NewAccount) -> Result<bool> {
+        Ok(self
+            .find_for_login(&Identifier::Email(account.email.clone()))
+            .await?
+            .is_some())
+    }
+
+    async fn insert(&self, account: &NewAccount, session: &NewSession) -> Result<()> {
         let transaction = self.database.begin_write().await?;
         let row = accounts::ActiveModel {
             id: Set(account.id.0),

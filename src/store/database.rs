@@ -170,7 +170,7 @@ fn sqlite(file: &Path) -> Result<ConnectOptions> {
     make_private_file(file)
         .map_err(|error| Error::unavailable(format!("the database file {} cannot be made: {error}", file.display())))?;
     let file = file.to_owned();
-    let mut options = base("sqlite://", SQLITE_CONNECTIONS);
+    let mut options = base("sqlite://", SQLITE_CONNECTIONS, BUSY_TIMEOUT);
     options.map_sqlx_sqlite_opts(move |sqlite| {
         // WAL lets readers go on beside the writer; FULL makes a commit outlast a power cut.
         sqlite
@@ -196,16 +196,16 @@ fn make_private_file(file: &Path) -> std::io::Result<()> {
 }
 
 fn postgres(url: &str) -> ConnectOptions {
-    let mut options = base(url, POSTGRES_CONNECTIONS);
+    let mut options = base(url, POSTGRES_CONNECTIONS, PATIENCE);
     options.set_application_name("auth-gateway");
     options
 }
 
-fn base(url: &str, connections: u32) -> ConnectOptions {
+fn base(url: &str, connections: u32, patience: Duration) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(connections)
-        .acquire_timeout(PATIENCE)
+        .acquire_timeout(patience)
         .test_before_acquire_if_idle_for(IDLE_BEFORE_TEST)
         .sqlx_logging(false);
     options
@@ -221,10 +221,7 @@ pub(super) fn failure(error: DbErr) -> Error {
 }
 
 fn is_outage(error: &DbErr) -> bool {
-    if let DbErr::Conn(RuntimeErr::SqlxError(cause))
-    | DbErr::Exec(RuntimeErr::SqlxError(cause))
-    | DbErr::Query(RuntimeErr::SqlxError(cause)) = error
-    {
+    if let DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) = error {
         if let SqlxError::Database(cause) = cause.as_ref() {
             return cause.code().is_some_and(|code| is_outage_code(&code));
         }
@@ -241,11 +238,14 @@ fn is_outage(error: &DbErr) -> bool {
     matches!(error, DbErr::ConnectionAcquire(_) | DbErr::Conn(_))
 }
 
-/// PostgreSQL: class 08 connection exception, 53 insufficient resources, 57P shutdown and start, 25006 a standby that cannot write, 40 a
-/// transaction that may be tried again. SQLite: 5 busy, 6 locked, 8 read-only, 10 I/O, 13 full, 14 cannot open, with extended codes.
+/// PostgreSQL: class 08 connection exception, 28 and 3D login or database refused, 53 insufficient resources, 55P locked, 57 stopped or
+/// starting, 25006 a standby that cannot write, 40 a transaction that may be tried again. SQLite: 5 busy, 6 locked, 8 read-only, 10 I/O, 13 full, 14 cannot open, with extended codes.
 fn is_outage_code(code: &str) -> bool {
-    let is_postgres =
-        code.len() == 5 && (["08", "53", "57P", "40"].iter().any(|class| code.starts_with(class)) || code == "25006");
+    let is_postgres = code.len() == 5
+        && (["08", "28", "3D", "40", "53", "55P", "57"]
+            .iter()
+            .any(|class| code.starts_with(class))
+            || code == "25006");
     let is_sqlite = code.len() < 5
         && code
             .parse::<u32>()

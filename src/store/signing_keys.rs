@@ -1,10 +1,11 @@
 //! Signing keys in SQL.
 
-use sea_orm::{ConnectionTrait, EntityTrait, QueryOrder};
+use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder};
 
-use super::database::{Database, failure};
-use super::entity::signing_keys;
+use super::database::Database;
+use super::entity::signing_keys::{ActiveModel, Column, Entity};
 use crate::domain::Result;
+use crate::domain::clock::Timestamp;
 use crate::domain::signing_key::StoredSigningKey;
 
 /// The signing keys.
@@ -22,31 +23,47 @@ impl SigningKeys {
 
     /// All keys, newest first.
     pub async fn list(&self) -> Result<Vec<StoredSigningKey>> {
-        list(self.database.connection()).await
+        self.list_on(self.database.connection()).await
     }
 
-    /// Stores `fresh` if there is no key yet, and returns all keys. Nodes that start together agree on one.
-    pub async fn store_first(&self, fresh: &StoredSigningKey) -> Result<Vec<StoredSigningKey>> {
+    /// Stores `successor`, gives the keys before it their end, and forgets those whose end is past; nothing of it, unless `predecessor` still
+    /// is the newest key. Nodes that do so at the same time take turns, and one of them succeeds.
+    pub async fn succeed(
+        &self,
+        predecessor: Option<&str>,
+        successor: &StoredSigningKey,
+        verifies_until: Timestamp,
+    ) -> Result<()> {
         let turn = self.database.take_turn().await?;
-        if list(&turn).await?.is_empty() {
-            let row = signing_keys::ActiveModel::from(fresh);
-            signing_keys::Entity::insert(row)
-                .exec_without_returning(&turn)
-                .await
-                .map_err(failure)?;
+        let newest = self.list_on(&turn).await?.into_iter().next();
+        if newest.as_ref().map(|key| key.kid.as_str()) == predecessor {
+            self.replace(&turn, successor, verifies_until).await?;
         }
-        let keys = list(&turn).await?;
-        turn.commit().await.map_err(failure)?;
-        Ok(keys)
+        self.database.answer(turn.commit()).await
     }
-}
 
-async fn list(connection: &impl ConnectionTrait) -> Result<Vec<StoredSigningKey>> {
-    let rows = signing_keys::Entity::find()
-        .order_by_desc(signing_keys::Column::CreatedAt)
-        .order_by_asc(signing_keys::Column::Kid)
-        .all(connection)
-        .await
-        .map_err(failure)?;
-    Ok(rows.into_iter().map(Into::into).collect())
+    async fn replace(
+        &self,
+        turn: &DatabaseTransaction,
+        successor: &StoredSigningKey,
+        verifies_until: Timestamp,
+    ) -> Result<()> {
+        let forgotten = Entity::delete_many().filter(Column::VerifiesUntil.lt(successor.created_at.millis()));
+        self.database.answer(forgotten.exec(turn)).await?;
+        let ended = Entity::update_many()
+            .col_expr(Column::VerifiesUntil, verifies_until.millis().into())
+            .filter(Column::VerifiesUntil.is_null());
+        self.database.answer(ended.exec(turn)).await?;
+        let stored = Entity::insert(ActiveModel::from(successor));
+        self.database.answer(stored.exec_without_returning(turn)).await?;
+        Ok(())
+    }
+
+    async fn list_on(&self, connection: &impl ConnectionTrait) -> Result<Vec<StoredSigningKey>> {
+        let keys = Entity::find()
+            .order_by_desc(Column::SignsFrom)
+            .order_by_asc(Column::Kid);
+        let rows = self.database.answer(keys.all(connection)).await?;
+        Ok(rows.into_iter().map(Into::into).collect())
+    }
 }

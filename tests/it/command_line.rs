@@ -2,9 +2,7 @@
 
 use std::process::Output;
 
-use crate::harness::{Backend, Process, Stores, http, raw, run_to_end};
-
-const SECRET: &str = "VGhpcyBzZWNyZXQgaXMgZm9yIHRlc3RzIGFsb25lLiEh";
+use crate::harness::{AUTH_SECRET as SECRET, Backend, Process, Stores, http, raw, run_to_end};
 
 fn complaint(output: &Output) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(output.stderr.clone()).unwrap())
@@ -27,7 +25,7 @@ fn a_wrong_setting_is_one_sentence_with_its_name_and_an_example() {
         ("REDIS_URL", "localhost:6379", "redis://127.0.0.1:6379"),
         ("AUTH_SECRET", "aHVudGVyMg==", "openssl rand -base64 32"),
         ("ACCESS_TOKEN_TTL", "15", "15m"),
-        ("REFRESH_GRACE", "1h", "15m"),
+        ("REFRESH_GRACE", "1h", "10s"),
         ("PASSWORD_MIN_LENGTH", "0", "12"),
         ("ARGON2_MEMORY_KIB", "lots", "19456"),
         ("HASH_THREADS", "0", "4"),
@@ -134,6 +132,7 @@ fn an_outage_at_the_start_is_a_sentence() {
     let folder = tempfile::tempdir().unwrap();
     let unreachable = [("DATABASE_URL", "postgres://auth:hunter2@127.0.0.1:1/auth")];
     let (code, sentence) = complaint(&run_to_end(folder.path(), &["serve", "--port", "0"], &unreachable));
+    assert!(sentence.contains("refused"), "the cause is told: {sentence}");
     assert_eq!(code, Some(1));
     assert!(
         sentence.contains("DATABASE_URL") && !sentence.contains("hunter2"),
@@ -157,6 +156,25 @@ fn the_healthcheck_tells_by_its_exit_code() {
             .status
             .code(),
         Some(1)
+    );
+}
+
+#[test]
+fn help_is_there_for_who_has_a_wrong_setting() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run_to_end(folder.path(), &["--help"], &[("PORT", "abc")]);
+    assert!(output.status.success());
+    assert!(String::from_utf8(output.stdout).unwrap().contains("--public-url"));
+}
+
+#[test]
+fn an_empty_variable_does_not_hide_the_env_file() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(".env"), "PORT=from-file\n").unwrap();
+    assert!(
+        complaint(&run_to_end(folder.path(), &[], &[("PORT", "")]))
+            .1
+            .contains("from-file")
     );
 }
 

@@ -1,10 +1,12 @@
-//! What services outside need to verify our tokens, and what they would see in them.
+//! What services outside need to verify our tokens, what they would see in them, and how keys succeed each other.
+
+use std::time::Duration;
 
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Value, json};
 
-use crate::harness::{Backend, Door, Stores, World, http, raw, run_to_end, scenario};
+use crate::harness::{AUTH_SECRET, Backend, Door, Stores, World, http, raw, run_to_end, scenario};
 
 scenario! {
     async fn a_service_that_discovers_the_keys_verifies_the_token(world: &World) {
@@ -36,10 +38,87 @@ scenario! {
     }
 }
 
+async fn published(world: &World) -> Vec<String> {
+    let (_, _, jwks) = raw(http().get(world.url("/.well-known/jwks.json"))).await;
+    jwks["keys"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|key| key["kid"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+fn kid(token: &str) -> String {
+    decode_header(token).unwrap().kid.unwrap()
+}
+
+/// Asks until the node has looked after its keys, which it does every second or so.
+async fn until_published(world: &World, count: usize) -> Vec<String> {
+    loop {
+        let keys = published(world).await;
+        if keys.len() == count {
+            return keys;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_successor_is_published_first_signs_later_and_signs_nobody_out() {
+    let world = World::new(Backend::Postgres, Door::Rest).await;
+    let other = world.second_node(&[]).await;
+    let john = world.john().await;
+    let old = kid(&john.access_token);
+    assert_eq!(published(&world).await, std::slice::from_ref(&old));
+
+    let environment = [
+        ("DATABASE_URL", world.stores.database_url.as_str()),
+        ("AUTH_SECRET", AUTH_SECRET),
+    ];
+    let output = run_to_end(world.stores.folder.path(), &["keys", "rotate"], &environment);
+    let listed = String::from_utf8(output.stdout).unwrap();
+    assert!(listed.contains(&format!("signing    EdDSA  {old}")), "{listed}");
+    assert!(listed.contains("published  EdDSA  "), "{listed}");
+
+    world.clock.advance(Duration::from_secs(31));
+    let keys = until_published(&world, 2).await;
+    let new = keys.into_iter().find(|key| *key != old).unwrap();
+    let before = world.refresh(&john.refresh_token).await.unwrap();
+    assert_eq!(
+        kid(&before.access_token),
+        old,
+        "verifiers may not have seen the new key yet"
+    );
+    world.clock.advance(Duration::from_mins(7));
+    let after = world.refresh(&before.refresh_token).await.unwrap();
+    assert_eq!(kid(&after.access_token), new);
+    for token in [&before.access_token, &after.access_token] {
+        assert_eq!(world.me(token).await.unwrap(), john.user);
+        assert_eq!(
+            other.me(token).await.unwrap(),
+            john.user,
+            "a node that has not looked yet looks when it must"
+        );
+    }
+    world.clock.advance(Duration::from_mins(17));
+    assert_eq!(until_published(&world, 1).await, [new]);
+}
+
+#[tokio::test]
+async fn an_old_key_is_succeeded_without_anybody_asking() {
+    let world = World::with(Backend::Sqlite, Door::Rest, &["--signing-key-max-age=1h"]).await;
+    let john = world.john().await;
+    world.clock.advance(Duration::from_mins(54));
+    let keys = until_published(&world, 2).await;
+    assert!(keys.contains(&kid(&john.access_token)));
+    world.clock.advance(Duration::from_mins(8));
+    let renewed = world.refresh(&john.refresh_token).await.unwrap();
+    assert_ne!(kid(&renewed.access_token), kid(&john.access_token));
+}
+
 #[tokio::test]
 async fn another_auth_secret_cannot_open_the_stored_keys_and_says_so() {
     let stores = Stores::new(Backend::Sqlite).await;
-    let first = [("AUTH_SECRET", "VGhpcyBzZWNyZXQgaXMgZm9yIHRlc3RzIGFsb25lLiEh")];
+    let first = [("AUTH_SECRET", AUTH_SECRET)];
     let second = [("AUTH_SECRET", "QW5vdGhlciBzZWNyZXQsIGZvciB0ZXN0cyBhbG9uZS4h")];
     let gateway = crate::harness::Process::start(stores.folder.path(), &["--auth-secret", first[0].1]);
     drop(gateway);
@@ -51,7 +130,11 @@ async fn another_auth_secret_cannot_open_the_stored_keys_and_says_so() {
         "{sentence}"
     );
     let listed = run_to_end(stores.folder.path(), &["keys", "list"], &[]);
-    assert!(String::from_utf8(listed.stdout).unwrap().starts_with("EdDSA  "));
+    assert!(
+        String::from_utf8(listed.stdout)
+            .unwrap()
+            .starts_with("signing    EdDSA  ")
+    );
 }
 
 #[tokio::test]

@@ -140,7 +140,10 @@ fn both_doors_have_the_same_files() {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect()
     };
-    assert_eq!(names("graphql"), names("rest"));
+    let (mut graphql, rest) = (names("graphql"), names("rest"));
+    // A document has a size that a route has not.
+    assert!(graphql.remove("limits.rs"));
+    assert_eq!(graphql, rest);
 }
 
 /// Whether the code uses the crate or module: its path followed by `::`, and nothing before it that makes it part of another.

@@ -65,26 +65,41 @@ async fn without_redis_me_goes_on_and_the_rest_asks_to_come_back() {
 }
 
 #[tokio::test]
-async fn a_logout_that_redis_missed_is_not_forgotten() {
+async fn a_logout_without_redis_changes_nothing_and_can_be_repeated() {
     let (world, _database, redis) = wired().await;
     let john = world.john().await;
-    assert_eq!(
-        code(world.refresh(&john.refresh_token).await),
-        "ok",
-        "Redis knows the session"
-    );
-    redis.set(State::Cut);
-    assert_eq!(
-        code(world.client().logout(Some(&john.access_token), None, None).await),
-        "UNAVAILABLE"
-    );
-    redis.set(State::Whole);
-    until_ready(&world).await;
-    assert_eq!(
-        world.me(&john.access_token).await.unwrap_err().reason.as_deref(),
-        Some("revoked")
-    );
-    assert_eq!(code(world.refresh(&john.refresh_token).await), "REFRESH_TOKEN_INVALID");
+    let elsewhere = world.login("john.doe@example.com", "Password@123").await.unwrap();
+    for state in DOWN {
+        redis.set(state);
+        for scope in ["current", "others", "all"] {
+            let outcome = world.client().logout(Some(&john.access_token), None, Some(scope)).await;
+            assert_eq!(code(outcome), "UNAVAILABLE", "{state:?} {scope}");
+        }
+        redis.set(State::Whole);
+        until_ready(&world).await;
+        for session in [&john, &elsewhere] {
+            assert_eq!(
+                code(world.me(&session.access_token).await),
+                "ok",
+                "a refused logout is no half logout"
+            );
+        }
+    }
+    world
+        .client()
+        .logout(Some(&john.access_token), None, Some("all"))
+        .await
+        .unwrap();
+    for session in [&john, &elsewhere] {
+        assert_eq!(
+            world.me(&session.access_token).await.unwrap_err().reason.as_deref(),
+            Some("revoked")
+        );
+        assert_eq!(
+            code(world.refresh(&session.refresh_token).await),
+            "REFRESH_TOKEN_INVALID"
+        );
+    }
 }
 
 #[tokio::test]

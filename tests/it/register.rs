@@ -38,6 +38,14 @@ scenario! {
 }
 
 scenario! {
+    async fn where_both_are_taken_the_email_is_named(world: &World) {
+        world.john().await;
+        let refusal = world.client().register_with("john.doe@example.com", "Password@123", "johndoe").await.unwrap_err();
+        assert_eq!(refusal.code, "EMAIL_TAKEN");
+    }
+}
+
+scenario! {
     async fn of_many_simultaneous_registrations_of_one_email_one_succeeds(world: &World) {
         let attempts: Vec<_> = (0..12)
             .map(|number| {

@@ -32,7 +32,10 @@ struct Bench {
 
 impl Bench {
     async fn new(backend: Backend) -> Self {
-        let stores = Stores::new(backend).await;
+        Self::over(Stores::new(backend).await, backend).await
+    }
+
+    async fn over(stores: Stores, backend: Backend) -> Self {
         let url = match backend {
             Backend::Sqlite => DatabaseUrl::Sqlite(stores.database_url.trim_start_matches("sqlite://").into()),
             Backend::Postgres | Backend::PostgresRedis => {
@@ -309,4 +312,48 @@ on_each_store! {
         assert!(bench.is_live(session, later).await, "the store remembers when the session was last renewed");
         assert_eq!(bench.rotate(session, 2, later).await, Outcome::Current(3));
     }
+}
+
+/// Redis dies between SQL's commit and its own: here it refuses the one command that the mark begins with.
+#[tokio::test]
+async fn an_end_that_redis_missed_is_owed_and_paid_before_redis_is_asked_again() {
+    let admin = redis::Client::open(redis_url()).unwrap();
+    let mut admin = admin.get_multiplexed_async_connection().await.unwrap();
+    let user = format!("user-{}", uuid::Uuid::new_v4());
+    let mut set_user = async |rules: &[&str]| {
+        let mut command = redis::cmd("ACL");
+        command.arg("SETUSER").arg(&user).arg(rules);
+        let _done: String = command.query_async(&mut admin).await.unwrap();
+    };
+    set_user(&["on", ">secret", "~*", "+@all", "-del"]).await;
+    let mut stores = Stores::new(Backend::PostgresRedis).await;
+    let mut url = url::Url::parse(&redis_url()).unwrap();
+    url.set_username(&user).unwrap();
+    url.set_password(Some("secret")).unwrap();
+    stores.redis_url = Some(url.into());
+    let bench = Bench::over(stores, Backend::PostgresRedis).await;
+
+    let (first, second, third) = (bench.open().await, bench.open().await, bench.open().await);
+    for session in [first, second, third] {
+        assert_eq!(
+            bench.rotate(session, 1, START).await,
+            Outcome::Current(2),
+            "Redis knows the session"
+        );
+    }
+    assert!(
+        bench
+            .sessions
+            .end_others(bench.account, third, EndReason::EndedElsewhere, START)
+            .await
+            .is_err()
+    );
+    assert!(bench.sessions.settle().await.is_err(), "still refused");
+    set_user(&["+del"]).await;
+    for session in [first, second] {
+        assert_eq!(bench.rotate(session, 2, START).await, Outcome::Over);
+        assert!(!bench.is_live(session, START).await);
+    }
+    assert!(bench.is_live(third, START).await);
+    bench.sessions.settle().await.unwrap();
 }

@@ -3,8 +3,8 @@
 //! The door reads and writes the bytes itself: async-graphql's own extractor takes `text/plain` bodies of any size and does not
 //! negotiate the answer's media type.
 
-use async_graphql::parser::parse_query;
-use async_graphql::parser::types::{DocumentOperations, OperationType};
+use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationType};
+use async_graphql::parser::{Error as ParserError, parse_query};
 use async_graphql::{Request, ServerError, Value, Variables};
 use axum::body::Body;
 use axum::extract::Request as HttpRequest;
@@ -15,6 +15,7 @@ use serde_json::{Map, Value as Json};
 
 use super::Gateway;
 use super::error::{GraphqlError, give_code};
+use super::limits;
 use crate::api::caller::Asker;
 use crate::api::request::json_bytes;
 use crate::api::{answer, graphiql};
@@ -26,6 +27,16 @@ use crate::domain::{Error, Result};
 pub(super) struct Door {
     pub(super) schema: Gateway,
     pub(super) is_graphiql_on: bool,
+}
+
+/// Most errors in one answer.
+const MAX_ERRORS: usize = 10;
+
+/// How a request came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Method {
+    Get,
+    Post,
 }
 
 /// The media types that an answer can have.
@@ -57,17 +68,8 @@ pub(super) async fn read(door: Door, asker: Asker, request: HttpRequest) -> Resp
     let Some(media) = negotiate(headers) else {
         return refuse(Media::Json, Error::NotAcceptable);
     };
-    let parsed = from_address(request.uri().query().unwrap_or_default());
-    match parsed {
-        Ok(query) if is_mutation(&query) => {
-            // A link or an image must not change anything.
-            let mut response = refuse(media, Error::MethodNotAllowed);
-            response
-                .headers_mut()
-                .insert(header::ALLOW, HeaderValue::from_static("POST"));
-            response
-        }
-        Ok(query) => execute(&door, asker, media, query).await,
+    match from_address(request.uri().query().unwrap_or_default()) {
+        Ok(query) => execute(&door, asker, media, query, Method::Get).await,
         Err(error) => refuse(media, error),
     }
 }
@@ -79,13 +81,37 @@ pub(super) async fn write(door: Door, asker: Asker, request: HttpRequest) -> Res
         return refuse(Media::Json, Error::NotAcceptable);
     };
     match from_body(&parts.headers, body).await {
-        Ok(query) => execute(&door, asker, media, query).await,
+        Ok(query) => execute(&door, asker, media, query, Method::Post).await,
         Err(error) => refuse(media, error),
     }
 }
 
-async fn execute(door: &Door, asker: Asker, media: Media, request: Request) -> Response {
+async fn execute(door: &Door, asker: Asker, media: Media, mut request: Request, method: Method) -> Response {
+    let document = match parse_query(&request.query) {
+        Ok(document) => document,
+        Err(error) => {
+            return write_errors(
+                media,
+                media.status_of_refusal(),
+                vec![give_code(does_not_parse(&error))],
+            );
+        }
+    };
+    if method == Method::Get && is_mutation(&document, request.operation_name.as_deref()) {
+        // A link or an image must not change anything.
+        let mut response = refuse(media, Error::MethodNotAllowed);
+        response
+            .headers_mut()
+            .insert(header::ALLOW, HeaderValue::from_static("POST"));
+        return response;
+    }
+    if let Err(error) = limits::check(&document) {
+        return write_errors(media, media.status_of_refusal(), vec![GraphqlError::from(error).into()]);
+    }
+    request.set_parsed_query(document);
     let mut outcome = door.schema.execute(request.data(asker)).await;
+    // The engine reports a mistake as often as it is made.
+    outcome.errors.truncate(MAX_ERRORS);
     outcome.errors = outcome.errors.into_iter().map(give_code).collect();
     // An error without a path is one of the request as a whole: nothing was executed.
     let is_refused = outcome.data == Value::Null && outcome.errors.iter().all(|error| error.path.is_empty());
@@ -223,16 +249,20 @@ fn wrong(field: &str, message: &str) -> Error {
     }
 }
 
-/// Whether the chosen operation is a mutation. A document that does not parse is none; the engine says what is wrong with it.
-fn is_mutation(request: &Request) -> bool {
-    let Ok(document) = parse_query(&request.query) else {
-        return false;
-    };
+/// The parser's own sentence quotes the line, and in it may stand a password.
+fn does_not_parse(error: &ParserError) -> ServerError {
+    let place = error.positions().next();
+    let at = place.map_or(String::new(), |place| {
+        format!(": see line {}, column {}", place.line, place.column)
+    });
+    ServerError::new(format!("The document does not parse{at}."), place)
+}
+
+/// Whether the chosen operation is a mutation.
+fn is_mutation(document: &ExecutableDocument, name: Option<&str>) -> bool {
     match &document.operations {
         DocumentOperations::Single(operation) => operation.node.ty == OperationType::Mutation,
-        DocumentOperations::Multiple(operations) => request
-            .operation_name
-            .as_deref()
+        DocumentOperations::Multiple(operations) => name
             .and_then(|name| operations.get(name))
             .is_some_and(|operation| operation.node.ty == OperationType::Mutation),
     }

@@ -3,6 +3,7 @@
 mod account;
 mod error;
 mod http;
+mod limits;
 mod sign_in;
 
 use async_graphql::{EmptySubscription, SDLExportOptions, Schema, SchemaBuilder};

@@ -85,8 +85,9 @@ fn wrong_shape(error: &serde_json::Error, field: Option<String>) -> Error {
         "is not a field of this request"
     } else if text.starts_with("duplicate field") {
         "is given twice"
-    } else if text.starts_with("unknown variant") {
-        "must be one of current, others, all"
+    } else if text.starts_with("must be") {
+        // Ours, from a `TryFrom`; the library appends the place.
+        text.split(" at line ").next().unwrap_or_default()
     } else {
         "must be a string"
     };

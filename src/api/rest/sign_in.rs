@@ -66,7 +66,8 @@ pub(super) struct LogoutBody {
 
 /// Which sessions a sign-out ends.
 #[derive(Deserialize, Default, Clone, Copy, ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[serde(try_from = "String")]
+#[schema(rename_all = "snake_case")]
 pub(super) enum Scope {
     /// The one that asks.
     #[default]
@@ -75,6 +76,19 @@ pub(super) enum Scope {
     Others,
     /// All.
     All,
+}
+
+impl TryFrom<String> for Scope {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        match text.as_str() {
+            "current" => Ok(Self::Current),
+            "others" => Ok(Self::Others),
+            "all" => Ok(Self::All),
+            _ => Err("must be one of current, others, all"),
+        }
+    }
 }
 
 /// A signed-in account and the tokens of its session.

@@ -15,6 +15,8 @@ pub struct Model {
     pub public_key: Vec<u8>,
     pub sealed_private_key: Vec<u8>,
     pub created_at: i64,
+    pub signs_from: i64,
+    pub verifies_until: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
@@ -30,6 +32,8 @@ impl From<Model> for StoredSigningKey {
             public_key: row.public_key,
             sealed_private_key: row.sealed_private_key,
             created_at: Timestamp::from_millis(row.created_at),
+            signs_from: Timestamp::from_millis(row.signs_from),
+            verifies_until: row.verifies_until.map(Timestamp::from_millis),
         }
     }
 }
@@ -42,6 +46,8 @@ impl From<&StoredSigningKey> for ActiveModel {
             public_key: Set(key.public_key.clone()),
             sealed_private_key: Set(key.sealed_private_key.clone()),
             created_at: Set(key.created_at.millis()),
+            signs_from: Set(key.signs_from.millis()),
+            verifies_until: Set(key.verifies_until.map(Timestamp::millis)),
         }
     }
 }

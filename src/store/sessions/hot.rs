@@ -1,11 +1,12 @@
 //! Sessions whose hot state is in Redis, over the truth in SQL.
 //!
 //! One key a session, one script a step: every script touches one slot, so a cluster works. A key that Redis lost is rebuilt from
-//! its row. The row may lag behind in generation, which is harmless: a newer token proves itself by its tag, and is adopted. An end
-//! is written to SQL first and to Redis second, so whatever Redis loses, an ended session stays ended.
+//! its row. The row may lag behind in generation: a newer token proves itself by its tag, and is adopted. Until it is, a token between the
+//! row's generation and the newest one is taken for current; that is the price of not writing SQL at each renewal. An end is written to
+//! SQL first and to Redis second, so whatever Redis loses, an ended session stays ended.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -29,6 +30,9 @@ const SAVE_INTERVAL: Duration = Duration::from_hours(1);
 /// How much longer than the session lives Redis keeps its key. The scripts compare the times themselves; a key must not go between
 /// two of them, nor because Redis counts time a little differently.
 const MARGIN: Duration = Duration::from_mins(1);
+
+/// How often a session is brought back to a Redis that loses it while it is asked.
+const ATTEMPTS: usize = 5;
 
 /// Sessions in Redis over SQL.
 pub struct HotSessions {
@@ -67,10 +71,10 @@ impl HotSessions {
         }
     }
 
-    /// Brings a live session that Redis does not know back from SQL.
-    async fn rebuild(&self, id: SessionId, now: Timestamp) -> Result<Option<Session>> {
+    /// Brings a live session that Redis does not know back from SQL; `false` if it is over.
+    async fn rebuild(&self, id: SessionId, now: Timestamp) -> Result<bool> {
         let Some(session) = self.sql.find(id, now).await? else {
-            return Ok(None);
+            return Ok(false);
         };
         let left = session.over_at(self.sql.lifetimes()).millis() - now.millis();
         let arguments = [
@@ -83,35 +87,37 @@ impl HotSessions {
         let _was_put: i64 = self.redis.run(&self.scripts.load, &key(id), &arguments).await?;
         // The session may have been ended after its row was read, and Redis may have lost the mark since: look again.
         if self.sql.find(id, now).await?.is_none() {
-            self.mark_ended(id).await?;
-            return Ok(None);
+            self.mark_ended(&[id]).await?;
+            return Ok(false);
         }
-        Ok(Some(session))
+        Ok(true)
     }
 
-    /// Marks a session that SQL has ended. Where Redis does not answer, the mark is owed: the caller's own request fails, and the next
-    /// one that finds Redis back pays first.
-    async fn mark_ended(&self, id: SessionId) -> Result<()> {
-        let marked = self.write_mark(id).await;
-        if marked.is_err() {
-            self.owed.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+    /// Marks sessions that SQL has ended. Until Redis has heard of each, the mark is owed.
+    async fn mark_ended(&self, ids: &[SessionId]) -> Result<()> {
+        self.owed().extend(ids);
+        for id in ids {
+            self.pay(*id).await?;
         }
-        marked
+        Ok(())
     }
 
     async fn pay_owed_marks(&self) -> Result<()> {
-        loop {
-            let next = self
-                .owed
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .iter()
-                .next()
-                .copied();
-            let Some(id) = next else { return Ok(()) };
-            self.write_mark(id).await?;
-            self.owed.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        let owed: Vec<SessionId> = self.owed().iter().copied().collect();
+        for id in owed {
+            self.pay(id).await?;
         }
+        Ok(())
+    }
+
+    async fn pay(&self, id: SessionId) -> Result<()> {
+        self.write_mark(id).await?;
+        self.owed().remove(&id);
+        Ok(())
+    }
+
+    fn owed(&self) -> MutexGuard<'_, HashSet<SessionId>> {
+        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn write_mark(&self, id: SessionId) -> Result<()> {
@@ -120,9 +126,10 @@ impl HotSessions {
         Ok(())
     }
 
-    async fn look_up(&self, id: SessionId) -> Result<Answer> {
+    /// Asks Redis, which must know what it is owed first.
+    async fn ask(&self, script: &Script, id: SessionId, arguments: &[String]) -> Result<Answer> {
         self.pay_owed_marks().await?;
-        self.redis.run(&self.scripts.find, &key(id), &[]).await
+        self.redis.run(script, &key(id), arguments).await
     }
 
     /// Tells SQL where the session stands, which now and then is due. SQL has the last word on whether it lives; if it has none to say,
@@ -135,7 +142,7 @@ impl HotSessions {
         match saved.await {
             Ok(Some(_)) => current(answer),
             Ok(None) => {
-                self.mark_ended(id).await?;
+                self.mark_ended(&[id]).await?;
                 Ok(Rotation::Over)
             }
             Err(error) => {
@@ -146,6 +153,10 @@ impl HotSessions {
                 current(answer)
             }
         }
+    }
+
+    fn is_live(&self, session: &Session, now: Timestamp) -> bool {
+        now < session.over_at(self.sql.lifetimes())
     }
 
     async fn rotate_in_redis(&self, claim: RefreshClaim, now: Timestamp) -> Result<Answer> {
@@ -159,9 +170,7 @@ impl HotSessions {
             millis(interval).to_string(),
             millis(MARGIN).to_string(),
         ];
-        self.redis
-            .run(&self.scripts.rotate, &key(claim.session), &arguments)
-            .await
+        self.ask(&self.scripts.rotate, claim.session, &arguments).await
     }
 }
 
@@ -177,29 +186,36 @@ impl SessionStore for HotSessions {
     }
 
     async fn find(&self, id: SessionId, now: Timestamp) -> Result<Option<Session>> {
-        let answer = match self.look_up(id).await {
-            Ok(answer) => answer,
-            // SQL knows every end: it can answer for Redis.
-            Err(error) => {
-                tracing::debug!(
-                    error = &error as &dyn std::error::Error,
-                    "redis does not answer, asking the database"
-                );
-                return self.sql.find(id, now).await;
+        for _ in 0..ATTEMPTS {
+            let answer = match self.ask(&self.scripts.find, id, &[]).await {
+                Ok(answer) => answer,
+                // SQL knows every end: it can answer for Redis.
+                Err(error) => {
+                    tracing::debug!(
+                        error = &error as &dyn std::error::Error,
+                        "redis does not answer, asking the database"
+                    );
+                    break;
+                }
+            };
+            match answer.0.as_str() {
+                "found" => return Ok(Some(session(id, &answer)?).filter(|session| self.is_live(session, now))),
+                "ended" => return Ok(None),
+                _ if !self.rebuild(id, now).await? => return Ok(None),
+                _ => {}
             }
-        };
-        match answer.0.as_str() {
-            "found" => Ok(Some(session(id, &answer)?).filter(|session| now < session.over_at(self.sql.lifetimes()))),
-            "ended" => Ok(None),
-            _ => self.rebuild(id, now).await,
         }
+        self.sql.find(id, now).await
     }
 
     async fn rotate(&self, claim: RefreshClaim, now: Timestamp) -> Result<Rotation> {
-        self.pay_owed_marks().await?;
         let mut answer = self.rotate_in_redis(claim, now).await?;
-        if answer.0 == "missing" {
-            if self.rebuild(claim.session, now).await?.is_none() {
+        // A Redis that is being emptied may lose the session again and again.
+        for _ in 0..ATTEMPTS {
+            if answer.0 != "missing" {
+                break;
+            }
+            if !self.rebuild(claim.session, now).await? {
                 return Ok(Rotation::Over);
             }
             answer = self.rotate_in_redis(claim, now).await?;
@@ -215,24 +231,29 @@ impl SessionStore for HotSessions {
             }
             "over" => Ok(Rotation::Over),
             other => Err(Error::unavailable(format!(
-                "redis lost session {} twice in one step: {other}",
+                "redis loses session {} as soon as it has it: {other}",
                 claim.session.0
             ))),
         }
     }
 
     async fn end(&self, id: SessionId, reason: EndReason, now: Timestamp) -> Result<()> {
+        // A Redis that is down should learn of no end later than the client: nothing has changed then.
+        self.check_ready().await?;
         self.sql.end(id, reason, now).await?;
-        self.mark_ended(id).await
+        self.mark_ended(&[id]).await
     }
 
     async fn end_others(&self, account: AccountId, except: SessionId, reason: EndReason, now: Timestamp) -> Result<()> {
+        self.check_ready().await?;
         self.sql.end_others(account, except, reason, now).await?;
         // Also those that an earlier try ended in SQL, but could not mark here.
-        for id in self.sql.ended_since(account, now.minus(MARK_LIFETIME)).await? {
-            self.mark_ended(id).await?;
-        }
-        Ok(())
+        let ended = self.sql.ended_since(account, now.minus(MARK_LIFETIME)).await?;
+        self.mark_ended(&ended).await
+    }
+
+    async fn settle(&self) -> Result<()> {
+        self.pay_owed_marks().await
     }
 }
 

@@ -38,4 +38,7 @@ pub trait SessionStore: Send + Sync {
 
     /// Ends every session of the account that is open now, except one; as lasting as `end`.
     async fn end_others(&self, account: AccountId, except: SessionId, reason: EndReason, now: Timestamp) -> Result<()>;
+
+    /// Finishes what an outage has left undone. Called every second or so.
+    async fn settle(&self) -> Result<()>;
 }

@@ -6,11 +6,11 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
 use super::SessionStore;
-use crate::domain::Result;
 use crate::domain::account::AccountId;
 use crate::domain::clock::Timestamp;
 use crate::domain::refresh_token::RefreshClaim;
 use crate::domain::session::{EndReason, Lifetimes, NewSession, Rotation, Session, SessionId, Standing};
+use crate::domain::{Error, Result};
 use crate::store::database::Database;
 use crate::store::entity::sessions::{ActiveModel, Column, Entity};
 
@@ -133,7 +133,7 @@ impl SessionStore for SqlSessions {
     }
 
     async fn rotate(&self, claim: RefreshClaim, now: Timestamp) -> Result<Rotation> {
-        loop {
+        for _ in 0..2 {
             if let Some(rotation) = self.move_on(claim, now).await? {
                 return Ok(rotation);
             }
@@ -141,7 +141,7 @@ impl SessionStore for SqlSessions {
                 return Ok(Rotation::Over);
             };
             match session.standing(claim.generation, now, &self.lifetimes) {
-                // Cannot be: a row that `move_on` refused only ever moves further away. Asking again is the safe answer.
+                // The row has changed in between; a second look is enough, since it only ever moves further away.
                 Standing::Current => {}
                 Standing::InGrace => {
                     return Ok(Rotation::Current {
@@ -158,6 +158,10 @@ impl SessionStore for SqlSessions {
                 }
             }
         }
+        Err(Error::internal(format!(
+            "the row of session {} cannot be moved on",
+            claim.session.0
+        )))
     }
 
     async fn end(&self, id: SessionId, reason: EndReason, now: Timestamp) -> Result<()> {
@@ -170,5 +174,10 @@ impl SessionStore for SqlSessions {
             .add(Column::AccountId.eq(account.0))
             .add(Column::Id.ne(except.0));
         self.end_where(others, reason, now).await
+    }
+
+    async fn settle(&self) -> Result<()> {
+        // One statement leaves nothing undone.
+        Ok(())
     }
 }

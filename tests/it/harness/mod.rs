@@ -12,7 +12,7 @@ pub use clock::ManualClock;
 pub use process::{Process, node, run_to_end};
 pub use stores::{Backend, Stores, redis_url};
 pub use wire::{State, Wire};
-pub use world::World;
+pub use world::{AUTH_SECRET, World};
 
 /// Writes one test for each door on each backend, all with the same body.
 macro_rules! scenario {

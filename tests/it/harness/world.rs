@@ -11,6 +11,9 @@ use tokio::net::TcpListener;
 use super::client::{Client, Door, Refusal, SignedIn, User};
 use super::{Backend, ManualClock, Stores};
 
+/// The `AUTH_SECRET` of every world.
+pub const AUTH_SECRET: &str = "VGhpcyBzZWNyZXQgaXMgZm9yIHRlc3RzIGFsb25lLiEh";
+
 #[derive(Parser)]
 #[command(args_override_self = true)]
 struct Arguments {
@@ -108,7 +111,8 @@ async fn start(stores: &Stores, clock: &Arc<ManualClock>, options: &[&str]) -> S
         "--hash-threads=1",
         "--database-url",
         &stores.database_url,
-        "--auth-secret=VGhpcyBzZWNyZXQgaXMgZm9yIHRlc3RzIGFsb25lLiEh",
+        "--auth-secret",
+        AUTH_SECRET,
     ];
     if let Some(url) = &stores.redis_url {
         all.extend(["--redis-url", url]);

@@ -6,7 +6,7 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Value, json};
 
-use crate::harness::{AUTH_SECRET, Backend, Door, Stores, World, http, raw, run_to_end, scenario};
+use crate::harness::{AUTH_SECRET, Backend, Door, Stores, World, eventually, http, raw, run_to_end, scenario};
 
 scenario! {
     async fn a_service_that_discovers_the_keys_verifies_the_token(world: &World) {
@@ -54,12 +54,8 @@ fn kid(token: &str) -> String {
 
 /// Asks until the node has looked after its keys, which it does every second or so.
 async fn until_published(world: &World, count: usize) -> Vec<String> {
-    loop {
-        let keys = published(world).await;
-        if keys.len() == count {
-            return keys;
-        }
-    }
+    let keys = async || Some(published(world).await).filter(|keys| keys.len() == count);
+    eventually("the node has looked after its keys", keys).await
 }
 
 #[tokio::test]

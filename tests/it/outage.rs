@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{Backend, Door, State, Wire, World, http, raw};
+use crate::harness::{Backend, Door, State, Wire, World, eventually, http, raw};
 
 const DOWN: [State; 2] = [State::Cut, State::Hung];
 
@@ -21,9 +21,10 @@ async fn wired() -> (World, Wire, Wire) {
     (world, database, redis)
 }
 
-/// Asks until the answer is there: reconnecting takes a moment, and a first try may fail.
+/// Reconnecting takes a moment, and a first try may fail.
 async fn until_ready(world: &World) {
-    while raw(http().get(world.url("/readyz"))).await.0 != 200 {}
+    let ready = async || (raw(http().get(world.url("/readyz"))).await.0 == 200).then_some(());
+    eventually("the gateway is ready again", ready).await;
 }
 
 #[tokio::test]

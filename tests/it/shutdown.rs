@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use crate::harness::Process;
+use crate::harness::{Process, eventually};
 
 const BODY: &str = r#"{"email":"john.doe@example.com","password":"Password@123","username":"johndoe"}"#;
 
@@ -20,19 +20,18 @@ fn half_a_request(gateway: &Process) -> TcpStream {
 }
 
 /// Waits until the listener is closed, which is the first thing that a stop does.
-fn until_it_takes_no_new_connection(gateway: &Process) {
-    let address = gateway.url.trim_start_matches("http://");
-    while TcpStream::connect(address).is_ok() {
-        std::thread::yield_now();
-    }
+async fn until_it_takes_no_new_connection(gateway: &Process) {
+    let address = gateway.url.trim_start_matches("http://").to_owned();
+    let is_closed = async || TcpStream::connect(&address).is_err().then_some(());
+    eventually("the listener is closed", is_closed).await;
 }
 
-fn an_open_request_is_finished_after(signal: &str) {
+async fn an_open_request_is_finished_after(signal: &str) {
     let folder = tempfile::tempdir().unwrap();
     let mut gateway = Process::start(folder.path(), &["--argon2-memory-kib=128"]);
     let mut connection = half_a_request(&gateway);
     gateway.signal(signal);
-    until_it_takes_no_new_connection(&gateway);
+    until_it_takes_no_new_connection(&gateway).await;
     assert!(!gateway.has_ended());
     connection.write_all(&BODY.as_bytes()[BODY.len() / 2..]).unwrap();
     let mut answer = String::new();
@@ -41,14 +40,14 @@ fn an_open_request_is_finished_after(signal: &str) {
     assert_eq!(gateway.wait(), Some(0));
 }
 
-#[test]
-fn an_open_request_is_finished_after_sigterm() {
-    an_open_request_is_finished_after("TERM");
+#[tokio::test]
+async fn an_open_request_is_finished_after_sigterm() {
+    an_open_request_is_finished_after("TERM").await;
 }
 
-#[test]
-fn an_open_request_is_finished_after_sigint() {
-    an_open_request_is_finished_after("INT");
+#[tokio::test]
+async fn an_open_request_is_finished_after_sigint() {
+    an_open_request_is_finished_after("INT").await;
 }
 
 /// The test ends when the process does: a gateway that waited for ever would hang it.

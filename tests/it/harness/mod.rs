@@ -2,6 +2,7 @@
 
 mod client;
 mod clock;
+mod patience;
 mod process;
 mod stores;
 mod wire;
@@ -9,6 +10,7 @@ mod world;
 
 pub use client::{Door, Refusal, SignedIn, http, raw};
 pub use clock::ManualClock;
+pub use patience::eventually;
 pub use process::{Process, node, run_to_end};
 pub use stores::{Backend, Stores, redis_url};
 pub use wire::{State, Wire};

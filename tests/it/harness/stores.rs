@@ -1,6 +1,8 @@
 //! A database for each test, and what a test may want to see or break in it.
 
-use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
+use std::time::Duration;
+
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, Statement};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -71,7 +73,7 @@ impl Stores {
     }
 
     async fn connect(&self) -> DatabaseConnection {
-        Database::connect(&self.database_url).await.unwrap()
+        connect(&self.database_url).await.unwrap()
     }
 }
 
@@ -110,8 +112,15 @@ async fn count(connection: &DatabaseConnection, table: &str) -> i64 {
         .unwrap()
 }
 
+/// A server that is gone fails a test soon, not after the library's half minute.
+async fn connect(url: &str) -> Result<DatabaseConnection, DbErr> {
+    let mut options = ConnectOptions::new(url);
+    options.acquire_timeout(Duration::from_secs(5)).sqlx_logging(false);
+    Database::connect(options).await
+}
+
 async fn on_server(url: &str, statement: &str) {
-    let connection = Database::connect(url).await.unwrap_or_else(|error| {
+    let connection = connect(url).await.unwrap_or_else(|error| {
         panic!("TEST_DATABASE_URL names a PostgreSQL server that does not answer ({error}); scripts/test starts one")
     });
     connection.execute_unprepared(statement).await.unwrap();

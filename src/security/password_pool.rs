@@ -151,7 +151,7 @@ fn work(waiting: &Receiver<Job>, params: &Params) {
         let done = match &job.task {
             Task::Hash => hash(&job.password, params, &mut memory).map(Done::Hashed),
             Task::Verify(stored) => {
-                compare(&job.password, stored, &mut memory).map(|is_equal| Done::Compared { is_equal })
+                compare(&job.password, stored, params, &mut memory).map(|is_equal| Done::Compared { is_equal })
             }
         };
         // One costly hash of old must not hold its memory for ever.
@@ -170,7 +170,12 @@ fn hash(password: &PresentedPassword, params: &Params, memory: &mut Vec<Block>) 
     phc(params, &salt, &output)
 }
 
-fn compare(password: &PresentedPassword, stored: &PasswordHash, memory: &mut Vec<Block>) -> Result<bool> {
+fn compare(
+    password: &PresentedPassword,
+    stored: &PasswordHash,
+    current: &Params,
+    memory: &mut Vec<Block>,
+) -> Result<bool> {
     let phc = Phc::new(&stored.0).map_err(Error::internal)?;
     let algorithm = Algorithm::try_from(phc.algorithm.as_str()).map_err(Error::internal)?;
     let version = phc
@@ -182,14 +187,26 @@ fn compare(password: &PresentedPassword, stored: &PasswordHash, memory: &mut Vec
         return Err(Error::internal("a stored password hash has no salt or no hash"));
     };
     let mut output = vec![0; expected.len()];
-    fill(
-        &Argon2::new(algorithm, version, params),
-        password,
-        &salt,
-        &mut output,
-        memory,
-    )?;
-    Ok(constant_time::verify_slices_are_equal(&output, expected.as_bytes()).is_ok())
+    let rest = rest_of_work(&params, current);
+    let argon2 = Argon2::new(algorithm, version, params);
+    fill(&argon2, password, &salt, &mut output, memory)?;
+    let is_equal = constant_time::verify_slices_are_equal(&output, expected.as_bytes()).is_ok();
+    if let (false, Some(rest)) = (is_equal, rest) {
+        // A wrong password for a cheaper hash of old must take as long as one for no account at all.
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, rest);
+        fill(&argon2, password, &[0; SALT_BYTES], &mut [0; HASH_BYTES], memory)?;
+    }
+    Ok(is_equal)
+}
+
+/// What is missing from a cheaper cost to the current one: the time of a hash goes with its memory times its passes.
+fn rest_of_work(stored: &Params, current: &Params) -> Option<Params> {
+    let work = |params: &Params| u64::from(params.m_cost()) * u64::from(params.t_cost());
+    let rest = work(current).checked_sub(work(stored)).filter(|rest| *rest > 0)?;
+    let passes = rest.div_ceil(u64::from(current.m_cost()));
+    let least = u64::from(Params::MIN_M_COST);
+    let memory = u32::try_from((rest / passes).max(least)).ok()?;
+    Params::new(memory, u32::try_from(passes).ok()?, 1, Some(HASH_BYTES)).ok()
 }
 
 fn fill(
@@ -292,6 +309,24 @@ mod tests {
                 .unwrap(),
             Verdict::MatchesAtOldCost
         );
+    }
+
+    #[test]
+    fn a_wrong_password_for_a_cheaper_hash_costs_the_rest_too() {
+        let cost = |memory_kib, iterations| {
+            params(Argon2Cost {
+                memory_kib,
+                iterations,
+                parallelism: 1,
+            })
+            .unwrap()
+        };
+        let rest =
+            |stored: Params, current: Params| rest_of_work(&stored, &current).map(|rest| rest.m_cost() * rest.t_cost());
+        assert_eq!(rest(cost(19_456, 2), cost(19_456, 2)), None);
+        assert_eq!(rest(cost(19_456, 2), cost(19_456, 4)), Some(19_456 * 2));
+        assert_eq!(rest(cost(9_728, 2), cost(19_456, 2)), Some(19_456));
+        assert_eq!(rest(cost(65_536, 3), cost(19_456, 2)), None, "there is no taking back");
     }
 
     #[tokio::test]

@@ -73,6 +73,34 @@ pub struct Session {
     pub expires_at: Timestamp,
 }
 
+/// A live session as its owner sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionView {
+    /// Its id.
+    pub id: SessionId,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// When it was last renewed.
+    pub last_used_at: Timestamp,
+    /// When its time is over, unless it is renewed before.
+    pub expires_at: Timestamp,
+    /// The device that opened it.
+    pub device: Device,
+    /// Whether it is the one that asks.
+    pub is_current: bool,
+}
+
+/// A session that has not been ended, with what only SQL knows of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRecord {
+    /// What every store knows.
+    pub session: Session,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// The device that opened it.
+    pub device: Device,
+}
+
 /// Why a session was ended before its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndReason {

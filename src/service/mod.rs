@@ -12,6 +12,7 @@ mod me;
 mod measure;
 mod refresh;
 mod register;
+mod sessions;
 mod tokens;
 
 use std::sync::{Arc, Mutex};

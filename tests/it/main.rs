@@ -34,6 +34,7 @@ mod outage;
 mod refresh;
 mod register;
 mod session_store;
+mod sessions;
 mod settings;
 mod shutdown;
 mod snapshots;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Object, SimpleObject};
 use uuid::Uuid;
 
-use super::error::GraphqlError;
+use super::error::null_with;
 use crate::api::caller::Asker;
 use crate::domain::account::Account;
 use crate::service::Service;
 
-/// What can be asked.
-pub(super) struct Query;
+/// Questions about the account.
+#[derive(Default)]
+pub(super) struct AccountQuery;
 
 /// The public side of an account.
 #[derive(SimpleObject)]
@@ -40,21 +41,15 @@ impl From<Account> for User {
     }
 }
 
-/// What can be asked.
 #[Object]
-impl Query {
+impl AccountQuery {
     /// The account of whoever asks: of the access token in `Authorization: Bearer …`. Without a valid one it is null, with an
     /// `UNAUTHENTICATED` error.
     async fn me(&self, context: &Context<'_>) -> Option<User> {
         let asker = context.data_unchecked::<Asker>();
         match service(context).me(&asker.credentials).await {
             Ok(account) => Some(account.into()),
-            // Returned as an error, it would take the rest of the answer with it.
-            Err(error) => {
-                let error = async_graphql::Error::from(GraphqlError::from(error)).into_server_error(context.item.pos);
-                context.add_error(context.set_error_path(error));
-                None
-            }
+            Err(error) => null_with(context, error),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! `GraphqlError` must not implement `Display`: async-graphql turns every `Display` error into one without extensions, and `?` in a
 //! resolver would drop the code silently.
 
-use async_graphql::{ErrorExtensionValues, ServerError, Value};
+use async_graphql::{Context, ErrorExtensionValues, ServerError, Value};
 
 use crate::api::{answer, request};
 use crate::domain::Error;
@@ -41,6 +41,13 @@ impl From<GraphqlError> for ServerError {
             ..Self::new(message, None)
         }
     }
+}
+
+/// Null in place of a field that may be null, with the error beside it. Returned as an error, it would take the rest of the answer along.
+pub(super) fn null_with<T>(context: &Context<'_>, error: Error) -> Option<T> {
+    let error = async_graphql::Error::from(GraphqlError(error)).into_server_error(context.item.pos);
+    context.add_error(context.set_error_path(error));
+    None
 }
 
 /// Gives an error of the engine itself the code of a request that is not right; such an error has none.

@@ -4,20 +4,30 @@ mod account;
 mod error;
 mod http;
 mod limits;
+mod sessions;
 mod sign_in;
 
-use async_graphql::{EmptySubscription, SDLExportOptions, Schema, SchemaBuilder};
+use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, Schema, SchemaBuilder};
 use axum::Router;
 use axum::routing::get;
 
 use super::{DoorOptions, Shared};
-use account::Query;
-use sign_in::Mutation;
+use account::AccountQuery;
+use sessions::{SessionMutation, SessionQuery};
+use sign_in::SignInMutation;
 
 /// Deepest nesting of fields: more than any query of ours, and than the introspection that tools send.
 const MAX_DEPTH: usize = 20;
 /// Most fields in one request, aliases counted.
 const MAX_COMPLEXITY: usize = 300;
+
+/// What can be asked.
+#[derive(MergedObject, Default)]
+struct Query(AccountQuery, SessionQuery);
+
+/// What can be done.
+#[derive(MergedObject, Default)]
+struct Mutation(SignInMutation, SessionMutation);
 
 type Gateway = Schema<Query, Mutation, EmptySubscription>;
 
@@ -57,5 +67,5 @@ pub fn schema_text() -> String {
 }
 
 fn schema() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
-    Gateway::build(Query, Mutation, EmptySubscription)
+    Gateway::build(Query::default(), Mutation::default(), EmptySubscription)
 }

@@ -8,8 +8,9 @@ use crate::api::caller::Asker;
 use crate::domain::secret::SecretString;
 use crate::service::{self, LogoutInput, SignedIn};
 
-/// What can be done.
-pub(super) struct Mutation;
+/// What can be done to sign in and out.
+#[derive(Default)]
+pub(super) struct SignInMutation;
 
 /// A new account.
 #[derive(InputObject)]
@@ -82,9 +83,8 @@ impl From<SignedIn> for AuthPayload {
     }
 }
 
-/// What can be done.
 #[Object]
-impl Mutation {
+impl SignInMutation {
     /// Makes an account and signs it in.
     async fn register(
         &self,

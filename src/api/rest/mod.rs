@@ -3,6 +3,7 @@
 mod account;
 mod error;
 mod http;
+mod sessions;
 mod sign_in;
 
 use axum::Router;
@@ -43,6 +44,8 @@ fn documented() -> OpenApiRouter<Shared> {
         .routes(routes!(sign_in::refresh))
         .routes(routes!(sign_in::logout))
         .routes(routes!(account::me))
+        .routes(routes!(sessions::list))
+        .routes(routes!(sessions::end))
 }
 
 fn description() -> OpenApi {

@@ -5,7 +5,7 @@ use sea_orm::entity::prelude::*;
 
 use crate::domain::account::AccountId;
 use crate::domain::clock::Timestamp;
-use crate::domain::session::{Generation, NewSession, Session, SessionId};
+use crate::domain::session::{Device, Generation, NewSession, Session, SessionId, SessionRecord};
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "sessions")]
@@ -43,6 +43,20 @@ impl From<Model> for Session {
             generation: generation(row.generation),
             rotated_at: Timestamp::from_millis(row.rotated_at),
             expires_at: Timestamp::from_millis(row.expires_at),
+        }
+    }
+}
+
+impl From<Model> for SessionRecord {
+    fn from(mut row: Model) -> Self {
+        let device = Device {
+            user_agent: row.user_agent.take(),
+            ip: row.ip.take(),
+        };
+        Self {
+            created_at: Timestamp::from_millis(row.created_at),
+            device,
+            session: row.into(),
         }
     }
 }

@@ -17,7 +17,7 @@ use super::{SessionStore, SqlSessions};
 use crate::domain::account::AccountId;
 use crate::domain::clock::{Timestamp, millis};
 use crate::domain::refresh_token::RefreshClaim;
-use crate::domain::session::{EndReason, Generation, NewSession, Rotation, Session, SessionId};
+use crate::domain::session::{EndReason, Generation, NewSession, Rotation, Session, SessionId, SessionRecord};
 use crate::domain::{Error, Result};
 use crate::store::Redis;
 
@@ -206,6 +206,21 @@ impl SessionStore for HotSessions {
             }
         }
         self.sql.find(id, now).await
+    }
+
+    async fn list(&self, account: AccountId, now: Timestamp) -> Result<Vec<SessionRecord>> {
+        let mut live = Vec::new();
+        for mut record in self.sql.records(account, now).await? {
+            if let Some(session) = self.find(record.session.id, now).await? {
+                record.session = session;
+                live.push(record);
+            }
+        }
+        Ok(live)
+    }
+
+    async fn find_owner(&self, id: SessionId) -> Result<Option<AccountId>> {
+        self.sql.find_owner(id).await
     }
 
     async fn rotate(&self, claim: RefreshClaim, now: Timestamp) -> Result<Rotation> {

@@ -11,7 +11,7 @@ use crate::domain::Result;
 use crate::domain::account::AccountId;
 use crate::domain::clock::Timestamp;
 use crate::domain::refresh_token::RefreshClaim;
-use crate::domain::session::{EndReason, NewSession, Rotation, Session, SessionId};
+use crate::domain::session::{EndReason, NewSession, Rotation, Session, SessionId, SessionRecord};
 
 pub use hot::HotSessions;
 pub use sql::SqlSessions;
@@ -28,6 +28,12 @@ pub trait SessionStore: Send + Sync {
 
     /// Finds a live session; `None` if it has been ended, its time is over, or it never was one.
     async fn find(&self, id: SessionId, now: Timestamp) -> Result<Option<Session>>;
+
+    /// The account's live sessions, the newest first, at most a hundred.
+    async fn list(&self, account: AccountId, now: Timestamp) -> Result<Vec<SessionRecord>>;
+
+    /// Whose session this is, or was; `None` if it never was one or has been forgotten.
+    async fn find_owner(&self, id: SessionId) -> Result<Option<AccountId>>;
 
     /// Renews a session by the rotation table in ARCHITECTURE.md. A reused token ends the session in the same step.
     async fn rotate(&self, claim: RefreshClaim, now: Timestamp) -> Result<Rotation>;

@@ -2,17 +2,20 @@
 
 use async_trait::async_trait;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::SessionStore;
 use crate::domain::account::AccountId;
 use crate::domain::clock::Timestamp;
 use crate::domain::refresh_token::RefreshClaim;
-use crate::domain::session::{EndReason, Lifetimes, NewSession, Rotation, Session, SessionId, Standing};
+use crate::domain::session::{EndReason, Lifetimes, NewSession, Rotation, Session, SessionId, SessionRecord, Standing};
 use crate::domain::{Error, Result};
 use crate::store::database::Database;
 use crate::store::entity::sessions::{ActiveModel, Column, Entity};
+
+/// Most sessions in a list: nobody has more devices, and a robot's need not be shown.
+const LIST_LENGTH: u64 = 100;
 
 /// Sessions in SQL alone.
 #[derive(Debug, Clone)]
@@ -59,6 +62,18 @@ impl SqlSessions {
             )
             .await?;
         Ok(ids.into_iter().map(SessionId).collect())
+    }
+
+    /// The account's sessions that have not been ended and may go on, the newest first. Their hot state may be elsewhere.
+    pub(super) async fn records(&self, account: AccountId, now: Timestamp) -> Result<Vec<SessionRecord>> {
+        let rows = Entity::find()
+            .filter(Column::AccountId.eq(account.0))
+            .filter(Column::EndedAt.is_null())
+            .filter(Column::ExpiresAt.gt(now.millis()))
+            .order_by_desc(Column::Id)
+            .limit(LIST_LENGTH);
+        let rows = self.database.answer(rows.all(self.database.connection())).await?;
+        Ok(rows.into_iter().map(SessionRecord::from).collect())
     }
 
     pub(super) fn lifetimes(&self) -> &Lifetimes {
@@ -130,6 +145,18 @@ impl SessionStore for SqlSessions {
             .await?;
         let session = row.map(Session::from);
         Ok(session.filter(|session| now < session.over_at(&self.lifetimes)))
+    }
+
+    async fn list(&self, account: AccountId, now: Timestamp) -> Result<Vec<SessionRecord>> {
+        let mut records = self.records(account, now).await?;
+        records.retain(|record| now < record.session.over_at(&self.lifetimes));
+        Ok(records)
+    }
+
+    async fn find_owner(&self, id: SessionId) -> Result<Option<AccountId>> {
+        let row = Entity::find_by_id(id.0);
+        let row = self.database.answer(row.one(self.database.connection())).await?;
+        Ok(row.map(|row| AccountId(row.account_id)))
     }
 
     async fn rotate(&self, claim: RefreshClaim, now: Timestamp) -> Result<Rotation> {

@@ -146,6 +146,41 @@ impl Client {
             .await
     }
 
+    /// The caller's sessions, each in REST's spelling.
+    pub async fn sessions(&self, access_token: &str) -> Result<Vec<Value>, Refusal> {
+        match self.door {
+            Door::Rest => {
+                let body = self
+                    .rest(Method::GET, "/auth/sessions", None, Some(access_token), StatusCode::OK)
+                    .await?;
+                Ok(body.as_array().unwrap().clone())
+            }
+            Door::Graphql => {
+                let query = "{ sessions { id created_at: createdAt last_used_at: lastUsedAt expires_at: expiresAt
+                    user_agent: userAgent ip current } }";
+                let data = self.graphql(query, &json!({}), Some(access_token)).await?;
+                Ok(data["sessions"].as_array().unwrap().clone())
+            }
+        }
+    }
+
+    pub async fn end_session(&self, access_token: &str, id: &str) -> Result<(), Refusal> {
+        match self.door {
+            Door::Rest => {
+                let path = format!("/auth/sessions/{id}");
+                self.rest(Method::DELETE, &path, None, Some(access_token), StatusCode::NO_CONTENT)
+                    .await
+                    .map(drop)
+            }
+            Door::Graphql => {
+                let query = "mutation($id: ID!) { endSession(id: $id) }";
+                let data = self.graphql(query, &json!({ "id": id }), Some(access_token)).await?;
+                assert_eq!(data["endSession"], json!(true));
+                Ok(())
+            }
+        }
+    }
+
     /// With exactly these headers.
     pub async fn me_with(&self, headers: &[(&str, &str)]) -> Result<User, Refusal> {
         let request = match self.door {

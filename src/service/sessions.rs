@@ -1,0 +1,58 @@
+//! The caller's own sessions: seen, and ended one by one.
+
+use super::Service;
+use super::measure::measured;
+use crate::domain::caller::Credentials;
+use crate::domain::session::{EndReason, SessionId, SessionView};
+use crate::domain::{Error, Result};
+
+impl Service {
+    /// The live sessions of the caller's account, the newest first, at most a hundred.
+    ///
+    /// # Errors
+    /// As `authenticate`.
+    pub async fn sessions(&self, credentials: &Credentials) -> Result<Vec<SessionView>> {
+        measured("sessions", self.list_sessions(credentials)).await
+    }
+
+    /// Ends a session of the caller's account; one that is over already is no error.
+    ///
+    /// # Errors
+    /// `NotFound` for a session that never was or is another account's: the two look alike. As `authenticate`.
+    pub async fn end_session(&self, credentials: &Credentials, id: SessionId) -> Result<()> {
+        measured("end_session", self.end_own_session(credentials, id)).await
+    }
+
+    async fn list_sessions(&self, credentials: &Credentials) -> Result<Vec<SessionView>> {
+        let caller = self.authenticate(credentials).await?;
+        let records = self
+            .parts
+            .sessions
+            .list(caller.account.id, self.parts.clock.now())
+            .await?;
+        let views = records.into_iter().map(|record| SessionView {
+            id: record.session.id,
+            created_at: record.created_at,
+            last_used_at: record.session.rotated_at,
+            expires_at: record.session.over_at(&self.parts.lifetimes),
+            device: record.device,
+            is_current: record.session.id == caller.session,
+        });
+        Ok(views.collect())
+    }
+
+    async fn end_own_session(&self, credentials: &Credentials, id: SessionId) -> Result<()> {
+        let caller = self.authenticate(credentials).await?;
+        if self.parts.sessions.find_owner(id).await? != Some(caller.account.id) {
+            return Err(Error::NotFound);
+        }
+        let reason = if id == caller.session {
+            EndReason::Logout
+        } else {
+            EndReason::EndedElsewhere
+        };
+        self.parts.sessions.end(id, reason, self.parts.clock.now()).await?;
+        tracing::info!(target: "audit", event = "session_ended", session = %id.0, by_session = %caller.session.0);
+        Ok(())
+    }
+}

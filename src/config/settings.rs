@@ -81,7 +81,8 @@ pub struct DatabaseSettings {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "State")]
 pub struct RedisSettings {
-    /// Redis address: `redis://HOST:PORT`. Unset, token state lives in the database
+    /// Redis address: `redis://HOST:PORT`, `rediss://…` for TLS, or several nodes of one cluster, separated by commas. Unset, token state
+    /// lives in the database
     #[arg(long, global = true, value_parser = values::redis_url)]
     pub redis_url: Option<RedisUrl>,
 }

@@ -59,7 +59,7 @@ pub enum DatabaseUrl {
 
 /// One Redis server, or several nodes of one cluster; secret, since an address may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RedisUrl(pub SecretString);
+pub struct RedisUrl(pub Vec<SecretString>);
 
 /// What refresh tokens and stored signing keys are protected with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -174,11 +174,20 @@ pub(super) fn database_url(text: &str) -> Result<DatabaseUrl, String> {
 }
 
 pub(super) fn redis_url(text: &str) -> Result<RedisUrl, String> {
-    let is_redis = Url::parse(text).is_ok_and(|url| url.scheme() == "redis" && url.has_host());
-    if is_redis {
-        Ok(RedisUrl(SecretString::new(text.to_owned())))
+    let is_redis =
+        |node: &str| Url::parse(node).is_ok_and(|url| matches!(url.scheme(), "redis" | "rediss") && url.has_host());
+    let nodes: Vec<&str> = text.split(',').map(str::trim).collect();
+    if nodes.iter().all(|node| is_redis(node)) {
+        Ok(RedisUrl(
+            nodes
+                .into_iter()
+                .map(|node| SecretString::new(node.to_owned()))
+                .collect(),
+        ))
     } else {
-        Err("must be redis://HOST:PORT, for example redis://127.0.0.1:6379".to_owned())
+        Err("must be redis://HOST:PORT, rediss://HOST:PORT for TLS, or several nodes of one cluster separated by commas, \
+             for example redis://127.0.0.1:6379"
+            .to_owned())
     }
 }
 

@@ -31,6 +31,7 @@ mod migrations;
 mod nodes;
 mod operations;
 mod outage;
+mod redis_kinds;
 mod refresh;
 mod register;
 mod session_store;

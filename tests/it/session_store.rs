@@ -47,7 +47,7 @@ impl Bench {
         let sql = SqlSessions::new(database.clone(), LIFETIMES);
         let sessions: Arc<dyn SessionStore> = match &stores.redis_url {
             Some(url) => Arc::new(HotSessions::new(
-                Redis::new(&RedisUrl(SecretString::new(url.clone()))).unwrap(),
+                Redis::new(&RedisUrl(vec![SecretString::new(url.clone())])).unwrap(),
                 sql,
             )),
             None => Arc::new(sql),

@@ -15,9 +15,15 @@ pub struct Process {
 impl Process {
     /// Starts the gateway in `folder` on a free port and waits until it says that it is ready.
     pub fn start(folder: &Path, options: &[&str]) -> Self {
+        Self::start_in(folder, options, &[])
+    }
+
+    /// With variables in its environment.
+    pub fn start_in(folder: &Path, options: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut child = gateway(folder)
             .args(["--port", "0"])
             .args(options)
+            .envs(environment.iter().copied())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();

@@ -180,13 +180,11 @@ async fn keep_house(service: Weak<Service>) {
     loop {
         tokio::time::sleep(HOUSEKEEPING).await;
         let Some(service) = service.upgrade() else { return };
-        for outcome in [service.keep_keys().await, service.settle_sessions().await] {
-            if let Err(error) = outcome {
-                tracing::warn!(
-                    error = &error as &dyn StdError,
-                    "housekeeping failed, and is tried again"
-                );
-            }
+        if let Err(error) = service.keep_house().await {
+            tracing::warn!(
+                error = &error as &dyn StdError,
+                "housekeeping failed, and is tried again"
+            );
         }
     }
 }

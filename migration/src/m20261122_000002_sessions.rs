@@ -52,12 +52,16 @@ impl MigrationTrait for Step {
             )
             .to_owned();
         manager.create_table(table).await?;
-        let index = Index::create()
-            .name("sessions_account_id")
-            .table(Sessions::Table)
-            .col(Sessions::AccountId)
-            .to_owned();
-        manager.create_index(index).await
+        // By account for lists and logouts, by the two ends for sweeping.
+        for (name, column) in [
+            ("sessions_account_id", Sessions::AccountId),
+            ("sessions_expires_at", Sessions::ExpiresAt),
+            ("sessions_ended_at", Sessions::EndedAt),
+        ] {
+            let index = Index::create().name(name).table(Sessions::Table).col(column).to_owned();
+            manager.create_index(index).await?;
+        }
+        Ok(())
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {

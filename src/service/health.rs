@@ -1,7 +1,6 @@
 //! Whether the stores answer.
 
 use super::Service;
-use crate::domain::Result;
 
 /// The state of each dependency; `None` for one that is not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,11 +20,6 @@ impl Health {
 }
 
 impl Service {
-    /// Finishes what an outage has left undone to sessions. Called every second or so.
-    pub async fn settle_sessions(&self) -> Result<()> {
-        self.parts.sessions.settle().await
-    }
-
     /// Asks each dependency for a sign of life, at the same time.
     pub async fn health(&self) -> Health {
         let redis = async {

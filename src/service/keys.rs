@@ -68,10 +68,9 @@ impl KeyKeeper {
 }
 
 impl Service {
-    /// Looks for new keys if it is time to, and publishes a successor if the newest key is old. Called every second or so.
-    pub async fn keep_keys(&self) -> Result<()> {
-        let now = self.parts.clock.now();
-        if !self.may_reload(now, RELOAD_INTERVAL) {
+    /// Looks for new keys if it is time to, and publishes a successor if the newest key is old.
+    pub(super) async fn keep_keys(&self, now: Timestamp) -> Result<()> {
+        if !self.last_key_reload.lets_through(now, RELOAD_INTERVAL) {
             return Ok(());
         }
         let mut keys = self.parts.key_keeper.open(now).await?;
@@ -86,24 +85,11 @@ impl Service {
     /// Looks for the key of a token that names an unknown one; `false` if this has been tried a moment ago.
     pub(super) async fn look_for_unknown_key(&self) -> Result<bool> {
         let now = self.parts.clock.now();
-        if !self.may_reload(now, UNKNOWN_KEY_INTERVAL) {
+        if !self.last_key_reload.lets_through(now, UNKNOWN_KEY_INTERVAL) {
             return Ok(false);
         }
         let keys = self.parts.key_keeper.open(now).await?;
         self.parts.access_tokens.replace_keys(keys);
         Ok(true)
-    }
-
-    /// Takes the right to reload, at most once an interval.
-    fn may_reload(&self, now: Timestamp, interval: Duration) -> bool {
-        let mut last = self
-            .keys_loaded_at
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if now < last.plus(interval) {
-            return false;
-        }
-        *last = now;
-        true
     }
 }

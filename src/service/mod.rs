@@ -4,6 +4,7 @@
 mod authenticate;
 mod discovery;
 mod health;
+mod housekeeping;
 mod input;
 mod keys;
 mod login;
@@ -15,12 +16,14 @@ mod register;
 mod sessions;
 mod tokens;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::clock::Clock;
 use crate::domain::session::Lifetimes;
 use crate::security::{AccessTokens, PasswordPool, RefreshTokens};
 use crate::store::{Accounts, Database, Redis, SessionStore};
+
+use housekeeping::Turnstile;
 
 pub use discovery::Discovery;
 pub use health::Health;
@@ -59,15 +62,19 @@ pub struct Parts {
 /// The gateway's operations.
 pub struct Service {
     parts: Parts,
-    /// When the signing keys were last read.
-    keys_loaded_at: Mutex<Timestamp>,
+    last_key_reload: Turnstile,
+    last_sweep: Turnstile,
 }
 
 impl Service {
     /// A service made of these parts.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let keys_loaded_at = Mutex::new(parts.clock.now());
-        Self { parts, keys_loaded_at }
+        let now = parts.clock.now();
+        Self {
+            parts,
+            last_key_reload: Turnstile::passed(now),
+            last_sweep: Turnstile::passed(now),
+        }
     }
 }

@@ -31,6 +31,8 @@ const SQLITE_CONNECTIONS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 16;
 /// Names the lock under which nodes that start together take turns; any constant does.
 const START_LOCK: i64 = 0x6175_7468_2d67_7764;
+/// The same for sweeping.
+const SWEEP_LOCK: i64 = START_LOCK + 1;
 
 /// The database that holds accounts, sessions and signing keys.
 #[derive(Debug, Clone)]
@@ -135,16 +137,33 @@ impl Database {
     /// A write transaction that only one node holds at a time, until it ends.
     pub(super) async fn take_turn(&self) -> Result<DatabaseTransaction> {
         let turn = self.begin_write().await?;
-        if self.connection.get_database_backend() == DbBackend::Postgres {
-            let lock = Statement::from_sql_and_values(
-                DbBackend::Postgres,
-                "SELECT pg_advisory_xact_lock($1)",
-                [START_LOCK.into()],
-            );
-            turn.execute_raw(lock).await.map_err(failure)?;
+        if self.is_postgres() {
+            turn.execute_raw(lock("SELECT pg_advisory_xact_lock($1)", START_LOCK))
+                .await
+                .map_err(failure)?;
         }
         Ok(turn)
     }
+
+    /// The same for work that can wait: `None` if another node is at it.
+    pub(super) async fn try_turn(&self) -> Result<Option<DatabaseTransaction>> {
+        let turn = self.begin_write().await?;
+        if !self.is_postgres() {
+            return Ok(Some(turn));
+        }
+        let locked = turn.query_one_raw(lock("SELECT pg_try_advisory_xact_lock($1)", SWEEP_LOCK));
+        let locked = self.answer(locked).await?;
+        let is_ours = locked.is_some_and(|row| row.try_get_by_index(0).unwrap_or(false));
+        Ok(is_ours.then_some(turn))
+    }
+
+    fn is_postgres(&self) -> bool {
+        self.connection.get_database_backend() == DbBackend::Postgres
+    }
+}
+
+fn lock(statement: &str, name: i64) -> Statement {
+    Statement::from_sql_and_values(DbBackend::Postgres, statement, [name.into()])
 }
 
 impl fmt::Display for MigrationState {

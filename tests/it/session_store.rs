@@ -303,6 +303,19 @@ on_each_store! {
         assert_eq!(bench.rotate(live, 3, START).await, Outcome::Current(4));
     }
 
+    async fn sessions_that_ended_long_ago_are_forgotten_and_no_other(bench: &Bench) {
+        let week = Duration::from_hours(7 * 24);
+        let (ended, live) = (bench.open().await, bench.open().await);
+        bench.sessions.end(ended, EndReason::Logout, START).await.unwrap();
+        assert_eq!(bench.sessions.sweep(START.plus(week)).await.unwrap(), 0);
+        assert_eq!(bench.sessions.sweep(START.plus(week).plus(Duration::from_millis(1))).await.unwrap(), 1);
+        assert!(bench.is_live(live, START).await);
+        assert_eq!(bench.sessions.find_owner(ended).await.unwrap(), None);
+        let expired = START.plus(LIFETIMES.session).plus(week).plus(Duration::from_millis(1));
+        assert_eq!(bench.sessions.sweep(expired).await.unwrap(), 2, "the registration's own session among them");
+        assert_eq!(bench.stores.rows().await, (1, 0));
+    }
+
     async fn a_session_in_use_stays_in_use_even_if_it_is_forgotten(bench: &Bench) {
         let session = bench.open().await;
         let day = LIFETIMES.refresh_token;

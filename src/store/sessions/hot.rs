@@ -270,6 +270,11 @@ impl SessionStore for HotSessions {
     async fn settle(&self) -> Result<()> {
         self.pay_owed_marks().await
     }
+
+    async fn sweep(&self, now: Timestamp) -> Result<u64> {
+        // Redis forgets by itself.
+        self.sql.sweep(now).await
+    }
 }
 
 fn key(id: SessionId) -> String {

@@ -47,4 +47,8 @@ pub trait SessionStore: Send + Sync {
 
     /// Finishes what an outage has left undone. Called every second or so.
     async fn settle(&self) -> Result<()>;
+
+    /// Forgets some of the sessions that ended or expired a week ago or longer, and says how many: a small batch, so that nobody waits
+    /// for it. Nodes that sweep at the same time do not wait for each other either; one of them sweeps.
+    async fn sweep(&self, now: Timestamp) -> Result<u64>;
 }

@@ -1,5 +1,7 @@
 //! Sessions in SQL: the truth, and on a node without Redis the hot state too.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -14,6 +16,10 @@ use crate::domain::{Error, Result};
 use crate::store::database::Database;
 use crate::store::entity::sessions::{ActiveModel, Column, Entity};
 
+/// How long a session that is over can still be looked up by an operator.
+const RETENTION: Duration = Duration::from_hours(7 * 24);
+/// Most sessions that one sweep forgets.
+const SWEEP_BATCH: u64 = 500;
 /// Most sessions in a list: nobody has more devices, and a robot's need not be shown.
 const LIST_LENGTH: u64 = 100;
 
@@ -206,5 +212,25 @@ impl SessionStore for SqlSessions {
     async fn settle(&self) -> Result<()> {
         // One statement leaves nothing undone.
         Ok(())
+    }
+
+    async fn sweep(&self, now: Timestamp) -> Result<u64> {
+        let Some(turn) = self.database.try_turn().await? else {
+            return Ok(0);
+        };
+        let before = now.minus(RETENTION).millis();
+        let is_old = Condition::any()
+            .add(Column::EndedAt.lt(before))
+            .add(Column::ExpiresAt.lt(before));
+        let ids = Entity::find()
+            .select_only()
+            .column(Column::Id)
+            .filter(is_old)
+            .limit(SWEEP_BATCH);
+        let ids: Vec<Uuid> = self.database.answer(ids.into_tuple().all(&turn)).await?;
+        let removed = Entity::delete_many().filter(Column::Id.is_in(ids));
+        let removed = self.database.answer(removed.exec(&turn)).await?.rows_affected;
+        self.database.answer(turn.commit()).await?;
+        Ok(removed)
     }
 }

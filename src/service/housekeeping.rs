@@ -1,0 +1,47 @@
+//! What is done without anybody asking.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::Service;
+use crate::domain::Result;
+use crate::domain::clock::Timestamp;
+
+/// How often sessions that ended long ago are looked for.
+const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
+
+/// Lets one through in each interval.
+pub(super) struct Turnstile(Mutex<Timestamp>);
+
+impl Turnstile {
+    /// Somebody has passed at this time.
+    pub(super) fn passed(at: Timestamp) -> Self {
+        Self(Mutex::new(at))
+    }
+
+    /// Whether the interval since the last one is over; if so, the next one begins.
+    pub(super) fn lets_through(&self, now: Timestamp, interval: Duration) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_over = now >= last.plus(interval);
+        if is_over {
+            *last = now;
+        }
+        is_over
+    }
+}
+
+impl Service {
+    /// Looks after signing keys and sessions. Called every second or so; decides by the service's clock what is to be done.
+    ///
+    /// # Errors
+    /// The first failure; whatever it kept from being done is tried again.
+    pub async fn keep_house(&self) -> Result<()> {
+        let now = self.parts.clock.now();
+        self.parts.sessions.settle().await?;
+        self.keep_keys(now).await?;
+        if self.last_sweep.lets_through(now, SWEEP_INTERVAL) {
+            while self.parts.sessions.sweep(now).await? > 0 {}
+        }
+        Ok(())
+    }
+}

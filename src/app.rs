@@ -62,11 +62,11 @@ pub enum StartError {
 impl App {
     /// Connects the stores, brings the schema up to date (in production it must be so already), and wires the parts.
     pub async fn assemble(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
-        let secret = settings.auth_secret()?.0;
+        let secrets = settings.auth_secret()?.0;
         let database = connect(settings).await?;
         bring_up_to_date(&database, settings).await?;
         let redis = redis(settings).await?;
-        let key_keeper = key_keeper(settings, &secret, &database)?;
+        let key_keeper = key_keeper(settings, &secrets, &database)?;
         let keys = key_keeper.open(clock.now()).await?;
         let lifetimes = settings.tokens.lifetimes();
         let service = Arc::new(Service::new(Parts {
@@ -74,7 +74,7 @@ impl App {
             sessions: sessions(&database, redis.as_ref(), lifetimes),
             passwords: PasswordPool::start(&settings.passwords)?,
             access_tokens: AccessTokens::new(keys, token_rules(settings)),
-            refresh_tokens: RefreshTokens::new(&secret)?,
+            refresh_tokens: RefreshTokens::new(&secrets)?,
             key_keeper,
             clock,
             lifetimes,
@@ -166,9 +166,9 @@ async fn redis(settings: &Settings) -> Result<Option<Redis>, StartError> {
 }
 
 /// Where this installation keeps its signing keys.
-pub fn key_keeper(settings: &Settings, secret: &SecretBytes, database: &Database) -> Result<KeyKeeper, StartError> {
+pub fn key_keeper(settings: &Settings, secrets: &[SecretBytes], database: &Database) -> Result<KeyKeeper, StartError> {
     Ok(KeyKeeper {
-        vault: KeyVault::new(secret)?,
+        vault: KeyVault::new(secrets)?,
         stored: SigningKeys::new(database.clone()),
         token_lifetime: settings.tokens.access_token_ttl,
         max_age: settings.tokens.signing_key_max_age,

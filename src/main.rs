@@ -69,12 +69,14 @@ enum Migrate {
     Status,
 }
 
-#[derive(Subcommand, Clone, Copy)]
+#[derive(Subcommand, Clone, Copy, PartialEq, Eq)]
 enum Keys {
     /// List the keys and what each does; so does plain `keys`
     List,
     /// Publish a successor to the newest key. It signs after seven minutes, when every node and verifier has seen it; nobody is signed out
     Rotate,
+    /// Seal the stored keys with the first secret of `AUTH_SECRET`, so that the others can be given up
+    Reseal,
 }
 
 /// How long `healthcheck` waits for an answer.
@@ -200,10 +202,14 @@ async fn keys(settings: &Settings, action: Keys) -> Result<(), Failure> {
     let database = app::connect(settings).await.map_err(not_started)?;
     app::check_migrations(&database).await.map_err(not_started)?;
     let now = SystemClock.now();
-    if let Keys::Rotate = action {
-        let secret = settings.auth_secret().map_err(wrong_setting)?.0;
-        let keeper = app::key_keeper(settings, &secret, &database).map_err(not_started)?;
-        keeper.rotate(now).await.map_err(not_started)?;
+    if action != Keys::List {
+        let secrets = settings.auth_secret().map_err(wrong_setting)?.0;
+        let keeper = app::key_keeper(settings, &secrets, &database).map_err(not_started)?;
+        if action == Keys::Rotate {
+            keeper.rotate(now).await.map_err(not_started)?;
+        } else {
+            keeper.reseal().await.map_err(not_started)?;
+        }
     }
     let keys = SigningKeys::new(database).list().await.map_err(not_started)?;
     let states = key_states(&keys, now);

@@ -91,8 +91,8 @@ pub struct RedisSettings {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "State")]
 pub struct KeySettings {
-    /// At least 32 random bytes in base64; protects refresh tokens and stored signing keys. In development one is
-    /// generated beside the database file
+    /// At least 32 random bytes in base64; protects refresh tokens and stored signing keys. Of several, separated by commas, the first
+    /// seals and all open. In development one is generated beside the database file
     #[arg(long, global = true, value_parser = values::auth_secret)]
     pub auth_secret: Option<AuthSecret>,
 }

@@ -61,9 +61,9 @@ pub enum DatabaseUrl {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedisUrl(pub Vec<SecretString>);
 
-/// What refresh tokens and stored signing keys are protected with.
+/// What refresh tokens and stored signing keys are protected with: the first secret seals, all of them open.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuthSecret(pub SecretBytes);
+pub struct AuthSecret(pub Vec<SecretBytes>);
 
 pub(super) fn stage(text: &str) -> Result<Stage, String> {
     match text {
@@ -192,15 +192,21 @@ pub(super) fn redis_url(text: &str) -> Result<RedisUrl, String> {
 }
 
 pub(super) fn auth_secret(text: &str) -> Result<AuthSecret, String> {
-    let decoded = [STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD]
-        .iter()
-        .find_map(|engine| engine.decode(text).ok());
-    match decoded.map(SecretBytes::new) {
-        Some(bytes) if bytes.expose().len() >= AUTH_SECRET_BYTES => Ok(AuthSecret(bytes)),
-        _ => Err(
-            "must be at least 32 random bytes in base64, for example the output of: openssl rand -base64 32".to_owned(),
-        ),
-    }
+    let secrets = text
+        .split(',')
+        .map(|secret| one_secret(secret.trim()))
+        .collect::<Option<_>>();
+    secrets.map(AuthSecret).ok_or_else(|| {
+        "must be at least 32 random bytes in base64, or several such secrets separated by commas, for example the output of: \
+         openssl rand -base64 32"
+            .to_owned()
+    })
+}
+
+fn one_secret(text: &str) -> Option<SecretBytes> {
+    let engines = [STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD];
+    let bytes = engines.iter().find_map(|engine| engine.decode(text).ok())?;
+    (bytes.len() >= AUTH_SECRET_BYTES).then(|| SecretBytes::new(bytes))
 }
 
 /// Text that may not be empty, such as an audience.

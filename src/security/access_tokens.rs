@@ -173,7 +173,7 @@ mod tests {
     const START: Timestamp = Timestamp::from_millis(0);
 
     fn tokens(secret: u8, issuer: &str, audience: &str) -> AccessTokens {
-        let vault = KeyVault::new(&SecretBytes::new(vec![secret; 32])).unwrap();
+        let vault = KeyVault::new(&[SecretBytes::new(vec![secret; 32])]).unwrap();
         let key = vault.generate(START, START).unwrap();
         let rules = TokenRules {
             issuer: issuer.to_owned(),

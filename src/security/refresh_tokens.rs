@@ -10,10 +10,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
 
 use super::derived_key::derive;
-use crate::domain::Result;
 use crate::domain::refresh_token::RefreshClaim;
 use crate::domain::secret::{SecretBytes, SecretString};
 use crate::domain::session::{Generation, SessionId};
+use crate::domain::{Error, Result};
 
 const VERSION: u8 = 1;
 const CLAIM_BYTES: usize = 1 + 16 + 4;
@@ -24,16 +24,26 @@ const TOKEN_CHARS: usize = 50;
 
 /// Makes refresh tokens and reads them back.
 pub struct RefreshTokens {
-    key: hmac::Key,
+    /// The first one makes tokens, all of them read.
+    keys: Vec<hmac::Key>,
 }
 
 impl RefreshTokens {
-    /// Derives the key from `AUTH_SECRET`.
-    pub fn new(secret: &SecretBytes) -> Result<Self> {
-        let key = derive(secret, "refresh token")?;
-        Ok(Self {
-            key: hmac::Key::new(hmac::HMAC_SHA256, key.as_slice()),
-        })
+    /// Derives a key from each secret: the first one makes tokens, all of them read.
+    ///
+    /// # Errors
+    /// Without a secret.
+    pub fn new(secrets: &[SecretBytes]) -> Result<Self> {
+        let key = |secret: &SecretBytes| {
+            let key = derive(secret, "refresh token")?;
+            Ok(hmac::Key::new(hmac::HMAC_SHA256, key.as_slice()))
+        };
+        let keys: Vec<hmac::Key> = secrets.iter().map(key).collect::<Result<_>>()?;
+        if keys.is_empty() {
+            Err(Error::internal("there is no AUTH_SECRET"))
+        } else {
+            Ok(Self { keys })
+        }
     }
 
     /// The one token for this claim.
@@ -43,8 +53,10 @@ impl RefreshTokens {
         bytes.push(VERSION);
         bytes.extend_from_slice(claim.session.0.as_bytes());
         bytes.extend_from_slice(&claim.generation.0.to_be_bytes());
-        let tag = self.tag(&bytes);
-        bytes.extend_from_slice(&tag);
+        if let Some(key) = self.keys.first() {
+            let tag = tag(key, &bytes);
+            bytes.extend_from_slice(&tag);
+        }
         SecretString::new(URL_SAFE_NO_PAD.encode(bytes))
     }
 
@@ -55,8 +67,12 @@ impl RefreshTokens {
             return None;
         }
         let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
-        let (claim, tag) = bytes.split_at_checked(CLAIM_BYTES)?;
-        constant_time::verify_slices_are_equal(tag, &self.tag(claim)).ok()?;
+        let (claim, presented) = bytes.split_at_checked(CLAIM_BYTES)?;
+        let is_made_with =
+            |key: &hmac::Key| constant_time::verify_slices_are_equal(presented, &tag(key, claim)).is_ok();
+        if !self.keys.iter().any(is_made_with) {
+            return None;
+        }
         let (version, rest) = claim.split_first()?;
         let (session, generation) = rest.split_at_checked(16)?;
         if *version != VERSION {
@@ -67,15 +83,15 @@ impl RefreshTokens {
             generation: Generation(u32::from_be_bytes(generation.try_into().ok()?)),
         })
     }
+}
 
-    fn tag(&self, claim: &[u8]) -> [u8; TAG_BYTES] {
-        let mut tag = [0; TAG_BYTES];
-        let full = hmac::sign(&self.key, claim);
-        tag.iter_mut()
-            .zip(full.as_ref())
-            .for_each(|(short, long)| *short = *long);
-        tag
-    }
+fn tag(key: &hmac::Key, claim: &[u8]) -> [u8; TAG_BYTES] {
+    let mut tag = [0; TAG_BYTES];
+    let full = hmac::sign(key, claim);
+    tag.iter_mut()
+        .zip(full.as_ref())
+        .for_each(|(short, long)| *short = *long);
+    tag
 }
 
 #[cfg(test)]
@@ -83,7 +99,7 @@ mod tests {
     use super::*;
 
     fn tokens(byte: u8) -> RefreshTokens {
-        RefreshTokens::new(&SecretBytes::new(vec![byte; 32])).unwrap()
+        RefreshTokens::new(&[SecretBytes::new(vec![byte; 32])]).unwrap()
     }
 
     fn claim() -> RefreshClaim {
@@ -122,6 +138,16 @@ mod tests {
         ] {
             assert!(tokens.open(&forged).is_none(), "{forged} was opened");
         }
+    }
+
+    #[test]
+    fn of_several_secrets_the_first_makes_tokens_and_all_read() {
+        let both = RefreshTokens::new(&[SecretBytes::new(vec![2; 32]), SecretBytes::new(vec![1; 32])]).unwrap();
+        let claim = claim();
+        assert_eq!(both.open(tokens(1).seal(claim).expose()), Some(claim));
+        assert_eq!(both.open(tokens(2).seal(claim).expose()), Some(claim));
+        assert_eq!(both.seal(claim), tokens(2).seal(claim));
+        assert_eq!(both.open(tokens(3).seal(claim).expose()), None);
     }
 
     #[test]

@@ -20,7 +20,8 @@ const NONCE_BYTES: usize = 12;
 
 /// Makes and opens stored signing keys; holds the key under which their private halves are sealed.
 pub struct KeyVault {
-    sealing: RandomizedNonceKey,
+    /// The first one seals, all of them open.
+    keys: Vec<RandomizedNonceKey>,
 }
 
 /// The opened keys: all that verify now or will sign soon.
@@ -38,12 +39,26 @@ pub(super) struct OpenKey {
 }
 
 impl KeyVault {
-    /// Derives the sealing key from `AUTH_SECRET`.
-    pub fn new(secret: &SecretBytes) -> Result<Self> {
-        let key = derive(secret, "signing keys at rest")?;
-        let sealing = RandomizedNonceKey::new(&AES_256_GCM, key.as_slice())
-            .map_err(|_| Error::internal("the key for stored signing keys cannot be made"))?;
-        Ok(Self { sealing })
+    /// Derives a key from each secret: the first one seals, all of them open.
+    pub fn new(secrets: &[SecretBytes]) -> Result<Self> {
+        let key = |secret: &SecretBytes| {
+            let key = derive(secret, "signing keys at rest")?;
+            RandomizedNonceKey::new(&AES_256_GCM, key.as_slice())
+                .map_err(|_| Error::internal("the key for stored signing keys cannot be made"))
+        };
+        Ok(Self {
+            keys: secrets.iter().map(key).collect::<Result<_>>()?,
+        })
+    }
+
+    /// The same key, sealed with the first secret.
+    pub fn reseal(&self, stored: &StoredSigningKey) -> Result<StoredSigningKey> {
+        let private = self.unseal(&stored.sealed_private_key, &stored.kid)?;
+        let sealed_private_key = self.seal(&private, &stored.kid)?;
+        Ok(StoredSigningKey {
+            sealed_private_key,
+            ..stored.clone()
+        })
     }
 
     /// Makes a fresh Ed25519 key, sealed, that may sign from `signs_from` on.
@@ -95,31 +110,36 @@ impl KeyVault {
 
     /// Nonce, ciphertext and tag; the key id is authenticated too, so that no row can pose as another.
     fn seal(&self, private: &[u8], kid: &str) -> Result<Vec<u8>> {
+        let key = self
+            .keys
+            .first()
+            .ok_or_else(|| Error::internal("there is no AUTH_SECRET"))?;
         let mut sealed = Zeroizing::new(private.to_vec());
-        let nonce = self
-            .sealing
+        let nonce = key
             .seal_in_place_append_tag(Aad::from(kid.as_bytes()), &mut *sealed)
             .map_err(|_| Error::internal("a signing key could not be sealed"))?;
         Ok([nonce.as_ref().as_slice(), sealed.as_slice()].concat())
     }
 
     fn unseal(&self, sealed: &[u8], kid: &str) -> Result<Zeroizing<Vec<u8>>> {
-        let foreign = || {
+        self.keys.iter().find_map(|key| unseal_with(key, sealed, kid)).ok_or_else(|| {
             Error::internal(
                 "the stored signing key cannot be opened with this AUTH_SECRET; set the one that it was stored under",
             )
-        };
-        let (nonce, rest) = sealed.split_at_checked(NONCE_BYTES).ok_or_else(foreign)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| foreign())?;
-        let mut opened = Zeroizing::new(rest.to_vec());
-        let length = self
-            .sealing
-            .open_in_place(nonce, Aad::from(kid.as_bytes()), opened.as_mut_slice())
-            .map_err(|_| foreign())?
-            .len();
-        opened.truncate(length);
-        Ok(opened)
+        })
     }
+}
+
+fn unseal_with(key: &RandomizedNonceKey, sealed: &[u8], kid: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let (nonce, rest) = sealed.split_at_checked(NONCE_BYTES)?;
+    let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+    let mut opened = Zeroizing::new(rest.to_vec());
+    let length = key
+        .open_in_place(nonce, Aad::from(kid.as_bytes()), opened.as_mut_slice())
+        .ok()?
+        .len();
+    opened.truncate(length);
+    Some(opened)
 }
 
 impl KeyRing {
@@ -165,7 +185,7 @@ mod tests {
     const START: Timestamp = Timestamp::from_millis(0);
 
     fn vault(byte: u8) -> KeyVault {
-        KeyVault::new(&SecretBytes::new(vec![byte; 32])).unwrap()
+        KeyVault::new(&[SecretBytes::new(vec![byte; 32])]).unwrap()
     }
 
     #[test]
@@ -186,6 +206,16 @@ mod tests {
             ..stored
         };
         assert!(vault(1).open(vec![renamed]).is_err());
+    }
+
+    #[test]
+    fn a_resealed_key_opens_under_the_first_secret_alone() {
+        let stored = vault(1).generate(START, START).unwrap();
+        let both = KeyVault::new(&[SecretBytes::new(vec![2; 32]), SecretBytes::new(vec![1; 32])]).unwrap();
+        assert!(both.open(vec![stored.clone()]).is_ok());
+        let resealed = both.reseal(&stored).unwrap();
+        assert!(vault(2).open(vec![resealed.clone()]).is_ok());
+        assert!(vault(1).open(vec![resealed]).is_err());
     }
 
     #[test]

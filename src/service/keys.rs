@@ -61,6 +61,15 @@ impl KeyKeeper {
         self.open(now).await
     }
 
+    /// Seals every stored key with the first secret, so that the others can be given up once no refresh token of theirs is left.
+    pub async fn reseal(&self) -> Result<()> {
+        for old in self.stored.list().await? {
+            let new = self.vault.reseal(&old)?;
+            self.stored.replace_sealed(&old, &new).await?;
+        }
+        Ok(())
+    }
+
     fn is_due(&self, keys: &KeyRing, now: Timestamp) -> bool {
         keys.newest()
             .is_some_and(|key| key.signs_from.plus(self.max_age) <= now.plus(LEAD))

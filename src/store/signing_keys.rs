@@ -42,6 +42,16 @@ impl SigningKeys {
         self.database.answer(turn.commit()).await
     }
 
+    /// Stores the private half of a key anew, unless that has been done in the meantime.
+    pub async fn replace_sealed(&self, old: &StoredSigningKey, new: &StoredSigningKey) -> Result<()> {
+        let replaced = Entity::update_many()
+            .col_expr(Column::SealedPrivateKey, new.sealed_private_key.clone().into())
+            .filter(Column::Kid.eq(old.kid.clone()))
+            .filter(Column::SealedPrivateKey.eq(old.sealed_private_key.clone()));
+        self.database.answer(replaced.exec(self.database.connection())).await?;
+        Ok(())
+    }
+
     async fn replace(
         &self,
         turn: &DatabaseTransaction,

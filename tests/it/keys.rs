@@ -6,7 +6,7 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Value, json};
 
-use crate::harness::{AUTH_SECRET, Backend, Door, Stores, World, eventually, http, raw, run_to_end, scenario};
+use crate::harness::{AUTH_SECRET, Backend, Door, Process, Stores, World, eventually, http, raw, run_to_end, scenario};
 
 scenario! {
     async fn a_service_that_discovers_the_keys_verifies_the_token(world: &World) {
@@ -111,12 +111,49 @@ async fn an_old_key_is_succeeded_without_anybody_asking() {
     assert_ne!(kid(&renewed.access_token), kid(&john.access_token));
 }
 
+/// The whole way from one secret to the next, in three starts, without signing anybody out.
+#[tokio::test]
+async fn auth_secret_can_be_changed_without_signing_anybody_out() {
+    const NEW: &str = "QW5vdGhlciBzZWNyZXQsIGZvciB0ZXN0cyBhbG9uZS4h";
+    let both = format!("{NEW},{AUTH_SECRET}");
+    let stores = Stores::new(Backend::Sqlite).await;
+    let start = |secret: &str| {
+        Process::start(
+            stores.folder.path(),
+            &["--argon2-memory-kib=128", "--auth-secret", secret],
+        )
+    };
+    let refresh = async |gateway: &Process, token: &Value| {
+        let body = json!({ "refresh_token": token });
+        let (status, _, renewed) = raw(http().post(format!("{}/auth/refresh", gateway.url)).json(&body)).await;
+        assert_eq!(status, 200, "{renewed}");
+        renewed["token"]["refresh_token"].clone()
+    };
+
+    let gateway = start(AUTH_SECRET);
+    let john = json!({"email": "john.doe@example.com", "password": "Password@123", "username": "johndoe"});
+    let (_, _, signed_in) = raw(http().post(format!("{}/auth/register", gateway.url)).json(&john)).await;
+    drop(gateway);
+
+    let gateway = start(&both);
+    let token = refresh(&gateway, &signed_in["token"]["refresh_token"]).await;
+    let resealed = run_to_end(stores.folder.path(), &["keys", "reseal"], &[("AUTH_SECRET", &both)]);
+    assert!(resealed.status.success(), "{resealed:?}");
+    drop(gateway);
+
+    let gateway = start(NEW);
+    refresh(&gateway, &token).await;
+    let me = http().get(format!("{}/auth/me", gateway.url));
+    let access = signed_in["token"]["access_token"].as_str().unwrap();
+    assert_eq!(raw(me.bearer_auth(access)).await.0, 200, "the signing key is the same");
+}
+
 #[tokio::test]
 async fn another_auth_secret_cannot_open_the_stored_keys_and_says_so() {
     let stores = Stores::new(Backend::Sqlite).await;
     let first = [("AUTH_SECRET", AUTH_SECRET)];
     let second = [("AUTH_SECRET", "QW5vdGhlciBzZWNyZXQsIGZvciB0ZXN0cyBhbG9uZS4h")];
-    let gateway = crate::harness::Process::start(stores.folder.path(), &["--auth-secret", first[0].1]);
+    let gateway = Process::start(stores.folder.path(), &["--auth-secret", first[0].1]);
     drop(gateway);
     let output = run_to_end(stores.folder.path(), &["serve", "--port", "0"], &second);
     let sentence = String::from_utf8(output.stderr).unwrap();

@@ -17,8 +17,41 @@ impl KeyType for Length {
     }
 }
 
+/// One key for each secret: the first one seals, all of them open.
+pub(super) struct Keys<K> {
+    first: K,
+    others: Vec<K>,
+}
+
+impl<K> Keys<K> {
+    /// Derives a key for the purpose from each secret, and makes of it what the purpose needs.
+    ///
+    /// # Errors
+    /// Without a secret.
+    pub(super) fn derive(secrets: &[SecretBytes], purpose: &str, make: impl Fn(&[u8]) -> Result<K>) -> Result<Self> {
+        let (first, others) = secrets
+            .split_first()
+            .ok_or_else(|| Error::internal("there is no AUTH_SECRET"))?;
+        let key = |secret| make(derive(secret, purpose)?.as_slice());
+        Ok(Self {
+            first: key(first)?,
+            others: others.iter().map(key).collect::<Result<_>>()?,
+        })
+    }
+
+    /// The key that seals.
+    pub(super) fn first(&self) -> &K {
+        &self.first
+    }
+
+    /// The keys that open.
+    pub(super) fn all(&self) -> impl Iterator<Item = &K> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+}
+
 /// HKDF-SHA-256 (RFC 5869) with the purpose as its info.
-pub(super) fn derive(secret: &SecretBytes, purpose: &str) -> Result<Zeroizing<[u8; KEY_BYTES]>> {
+fn derive(secret: &SecretBytes, purpose: &str) -> Result<Zeroizing<[u8; KEY_BYTES]>> {
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     let info = [purpose.as_bytes()];
     Salt::new(HKDF_SHA256, b"auth-gateway")

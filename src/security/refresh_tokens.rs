@@ -9,11 +9,11 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
 
-use super::derived_key::derive;
+use super::derived_key::Keys;
+use crate::domain::Result;
 use crate::domain::refresh_token::RefreshClaim;
 use crate::domain::secret::{SecretBytes, SecretString};
 use crate::domain::session::{Generation, SessionId};
-use crate::domain::{Error, Result};
 
 const VERSION: u8 = 1;
 const CLAIM_BYTES: usize = 1 + 16 + 4;
@@ -24,8 +24,7 @@ const TOKEN_CHARS: usize = 50;
 
 /// Makes refresh tokens and reads them back.
 pub struct RefreshTokens {
-    /// The first one makes tokens, all of them read.
-    keys: Vec<hmac::Key>,
+    keys: Keys<hmac::Key>,
 }
 
 impl RefreshTokens {
@@ -34,16 +33,10 @@ impl RefreshTokens {
     /// # Errors
     /// Without a secret.
     pub fn new(secrets: &[SecretBytes]) -> Result<Self> {
-        let key = |secret: &SecretBytes| {
-            let key = derive(secret, "refresh token")?;
-            Ok(hmac::Key::new(hmac::HMAC_SHA256, key.as_slice()))
-        };
-        let keys: Vec<hmac::Key> = secrets.iter().map(key).collect::<Result<_>>()?;
-        if keys.is_empty() {
-            Err(Error::internal("there is no AUTH_SECRET"))
-        } else {
-            Ok(Self { keys })
-        }
+        let key = |bytes: &[u8]| Ok(hmac::Key::new(hmac::HMAC_SHA256, bytes));
+        Ok(Self {
+            keys: Keys::derive(secrets, "refresh token", key)?,
+        })
     }
 
     /// The one token for this claim.
@@ -53,10 +46,8 @@ impl RefreshTokens {
         bytes.push(VERSION);
         bytes.extend_from_slice(claim.session.0.as_bytes());
         bytes.extend_from_slice(&claim.generation.0.to_be_bytes());
-        if let Some(key) = self.keys.first() {
-            let tag = tag(key, &bytes);
-            bytes.extend_from_slice(&tag);
-        }
+        let tag = tag(self.keys.first(), &bytes);
+        bytes.extend_from_slice(&tag);
         SecretString::new(URL_SAFE_NO_PAD.encode(bytes))
     }
 
@@ -70,7 +61,7 @@ impl RefreshTokens {
         let (claim, presented) = bytes.split_at_checked(CLAIM_BYTES)?;
         let is_made_with =
             |key: &hmac::Key| constant_time::verify_slices_are_equal(presented, &tag(key, claim)).is_ok();
-        if !self.keys.iter().any(is_made_with) {
+        if !self.keys.all().any(is_made_with) {
             return None;
         }
         let (version, rest) = claim.split_first()?;

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use zeroize::Zeroizing;
 
-use super::derived_key::derive;
+use super::derived_key::Keys;
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::SecretBytes;
 use crate::domain::signing_key::{PublicKey, StoredSigningKey, signing_key};
@@ -20,8 +20,7 @@ const NONCE_BYTES: usize = 12;
 
 /// Makes and opens stored signing keys; holds the key under which their private halves are sealed.
 pub struct KeyVault {
-    /// The first one seals, all of them open.
-    keys: Vec<RandomizedNonceKey>,
+    keys: Keys<RandomizedNonceKey>,
 }
 
 /// The opened keys: all that verify now or will sign soon.
@@ -41,13 +40,12 @@ pub(super) struct OpenKey {
 impl KeyVault {
     /// Derives a key from each secret: the first one seals, all of them open.
     pub fn new(secrets: &[SecretBytes]) -> Result<Self> {
-        let key = |secret: &SecretBytes| {
-            let key = derive(secret, "signing keys at rest")?;
-            RandomizedNonceKey::new(&AES_256_GCM, key.as_slice())
+        let key = |bytes: &[u8]| {
+            RandomizedNonceKey::new(&AES_256_GCM, bytes)
                 .map_err(|_| Error::internal("the key for stored signing keys cannot be made"))
         };
         Ok(Self {
-            keys: secrets.iter().map(key).collect::<Result<_>>()?,
+            keys: Keys::derive(secrets, "signing keys at rest", key)?,
         })
     }
 
@@ -110,19 +108,17 @@ impl KeyVault {
 
     /// Nonce, ciphertext and tag; the key id is authenticated too, so that no row can pose as another.
     fn seal(&self, private: &[u8], kid: &str) -> Result<Vec<u8>> {
-        let key = self
+        let mut sealed = Zeroizing::new(private.to_vec());
+        let nonce = self
             .keys
             .first()
-            .ok_or_else(|| Error::internal("there is no AUTH_SECRET"))?;
-        let mut sealed = Zeroizing::new(private.to_vec());
-        let nonce = key
             .seal_in_place_append_tag(Aad::from(kid.as_bytes()), &mut *sealed)
             .map_err(|_| Error::internal("a signing key could not be sealed"))?;
         Ok([nonce.as_ref().as_slice(), sealed.as_slice()].concat())
     }
 
     fn unseal(&self, sealed: &[u8], kid: &str) -> Result<Zeroizing<Vec<u8>>> {
-        self.keys.iter().find_map(|key| unseal_with(key, sealed, kid)).ok_or_else(|| {
+        self.keys.all().find_map(|key| unseal_with(key, sealed, kid)).ok_or_else(|| {
             Error::internal(
                 "the stored signing key cannot be opened with this AUTH_SECRET; set the one that it was stored under",
             )

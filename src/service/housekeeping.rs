@@ -34,11 +34,16 @@ impl Service {
     /// Looks after signing keys and sessions. Called every second or so; decides by the service's clock what is to be done.
     ///
     /// # Errors
-    /// The first failure; whatever it kept from being done is tried again.
+    /// The first failure. It keeps nothing else from being done, and what failed is tried again.
     pub async fn keep_house(&self) -> Result<()> {
         let now = self.parts.clock.now();
-        self.parts.sessions.settle().await?;
-        self.keep_keys(now).await?;
+        let settled = self.parts.sessions.settle().await;
+        let kept = self.keep_keys(now).await;
+        let swept = self.sweep_sessions(now).await;
+        settled.and(kept).and(swept)
+    }
+
+    async fn sweep_sessions(&self, now: Timestamp) -> Result<()> {
         if self.last_sweep.lets_through(now, SWEEP_INTERVAL) {
             while self.parts.sessions.sweep(now).await? > 0 {}
         }

@@ -1,9 +1,8 @@
 //! Logout: this session, the account's other sessions, or all of them.
 
-use tracing::Instrument;
-
 use super::Service;
 use super::measure::measured;
+use super::unstoppable::unstoppable;
 use crate::domain::caller::Credentials;
 use crate::domain::clock::Timestamp;
 use crate::domain::refresh_token::RefreshClaim;
@@ -88,7 +87,6 @@ impl Service {
             }
             Ok(())
         };
-        // On its own: a client that hangs up must not stop it half way.
-        tokio::spawn(ending.in_current_span()).await.map_err(Error::internal)?
+        unstoppable(ending).await
     }
 }

@@ -15,6 +15,7 @@ mod refresh;
 mod register;
 mod sessions;
 mod tokens;
+mod unstoppable;
 
 use std::sync::Arc;
 

@@ -2,6 +2,7 @@
 
 use super::Service;
 use super::measure::measured;
+use super::unstoppable::unstoppable;
 use crate::domain::caller::Credentials;
 use crate::domain::session::{EndReason, SessionId, SessionView};
 use crate::domain::{Error, Result};
@@ -51,7 +52,8 @@ impl Service {
         } else {
             EndReason::EndedElsewhere
         };
-        self.parts.sessions.end(id, reason, self.parts.clock.now()).await?;
+        let (sessions, now) = (self.parts.sessions.clone(), self.parts.clock.now());
+        unstoppable(async move { sessions.end(id, reason, now).await }).await?;
         tracing::info!(target: "audit", event = "session_ended", session = %id.0, by_session = %caller.session.0);
         Ok(())
     }

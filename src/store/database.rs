@@ -138,6 +138,7 @@ impl Database {
     pub(super) async fn take_turn(&self) -> Result<DatabaseTransaction> {
         let turn = self.begin_write().await?;
         if self.is_postgres() {
+            // Without the usual patience: another node's migrations may take a while.
             turn.execute_raw(lock("SELECT pg_advisory_xact_lock($1)", START_LOCK))
                 .await
                 .map_err(failure)?;

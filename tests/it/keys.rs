@@ -6,7 +6,9 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Value, json};
 
-use crate::harness::{AUTH_SECRET, Backend, Door, Process, Stores, World, eventually, http, raw, run_to_end, scenario};
+use crate::harness::{
+    AUTH_SECRET, Backend, Door, Process, RedisUser, Stores, World, eventually, http, raw, run_to_end, scenario,
+};
 
 scenario! {
     async fn a_service_that_discovers_the_keys_verifies_the_token(world: &World) {
@@ -97,6 +99,25 @@ async fn a_successor_is_published_first_signs_later_and_signs_nobody_out() {
     }
     world.clock.advance(Duration::from_mins(17));
     assert_eq!(until_published(&world, 1).await, [new]);
+}
+
+/// What one part of the housekeeping cannot do keeps no other part from its work.
+#[tokio::test]
+async fn keys_are_kept_up_to_date_while_redis_refuses_what_it_is_owed() {
+    let user = RedisUser::without(&["del"]).await;
+    let mut world = World::stores_only(Backend::PostgresRedis, Door::Rest).await;
+    world
+        .start(&["--redis-url", &user.url, "--signing-key-max-age=1h"])
+        .await;
+    let john = world.john().await;
+    let logout = world.client().logout(Some(&john.access_token), None, None).await;
+    assert_eq!(
+        logout.unwrap_err().code,
+        "UNAVAILABLE",
+        "SQL knows of the end, Redis refuses to"
+    );
+    world.clock.advance(Duration::from_mins(54));
+    until_published(&world, 2).await;
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use auth_gateway::domain::username::Username;
 use auth_gateway::store::sessions::{HotSessions, SqlSessions};
 use auth_gateway::store::{Accounts, Database, Redis, SessionStore};
 
-use crate::harness::{Backend, Stores, redis_url};
+use crate::harness::{Backend, RedisUser, Stores, redis_url};
 
 const LIFETIMES: Lifetimes = Lifetimes {
     refresh_token: Duration::from_hours(24),
@@ -330,20 +330,9 @@ on_each_store! {
 /// Redis dies between SQL's commit and its own: here it refuses the one command that the mark begins with.
 #[tokio::test]
 async fn an_end_that_redis_missed_is_owed_and_paid_before_redis_is_asked_again() {
-    let admin = redis::Client::open(redis_url()).unwrap();
-    let mut admin = admin.get_multiplexed_async_connection().await.unwrap();
-    let user = format!("user-{}", uuid::Uuid::new_v4());
-    let mut set_user = async |rules: &[&str]| {
-        let mut command = redis::cmd("ACL");
-        command.arg("SETUSER").arg(&user).arg(rules);
-        let _done: String = command.query_async(&mut admin).await.unwrap();
-    };
-    set_user(&["on", ">secret", "~*", "+@all", "-del"]).await;
+    let user = RedisUser::without(&["del"]).await;
     let mut stores = Stores::new(Backend::PostgresRedis).await;
-    let mut url = url::Url::parse(&redis_url()).unwrap();
-    url.set_username(&user).unwrap();
-    url.set_password(Some("secret")).unwrap();
-    stores.redis_url = Some(url.into());
+    stores.redis_url = Some(user.url.clone());
     let bench = Bench::over(stores, Backend::PostgresRedis).await;
 
     let (first, second, third) = (bench.open().await, bench.open().await, bench.open().await);
@@ -362,7 +351,7 @@ async fn an_end_that_redis_missed_is_owed_and_paid_before_redis_is_asked_again()
             .is_err()
     );
     assert!(bench.sessions.settle().await.is_err(), "still refused");
-    set_user(&["+del"]).await;
+    user.allow("del").await;
     for session in [first, second] {
         assert_eq!(bench.rotate(session, 2, START).await, Outcome::Over);
         assert!(!bench.is_live(session, START).await);

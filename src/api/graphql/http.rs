@@ -32,11 +32,10 @@ pub(super) struct Door {
 /// Most errors in one answer.
 const MAX_ERRORS: usize = 10;
 
-/// How a request came.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Method {
-    Get,
-    Post,
+/// A request whose document parses.
+struct Parsed {
+    request: Request,
+    document: ExecutableDocument,
 }
 
 /// The media types that an answer can have.
@@ -68,9 +67,21 @@ pub(super) async fn read(door: Door, asker: Asker, request: HttpRequest) -> Resp
     let Some(media) = negotiate(headers) else {
         return refuse(Media::Json, Error::NotAcceptable);
     };
-    match from_address(request.uri().query().unwrap_or_default()) {
-        Ok(query) => execute(&door, asker, media, query, Method::Get).await,
-        Err(error) => refuse(media, error),
+    let request = match from_address(request.uri().query().unwrap_or_default()) {
+        Ok(request) => request,
+        Err(error) => return refuse(media, error),
+    };
+    match parse(request) {
+        Ok(parsed) if is_mutation(&parsed) => {
+            // A link or an image must not change anything.
+            let mut response = refuse(media, Error::MethodNotAllowed);
+            response
+                .headers_mut()
+                .insert(header::ALLOW, HeaderValue::from_static("POST"));
+            response
+        }
+        Ok(parsed) => execute(&door, asker, media, parsed).await,
+        Err(error) => reject(media, vec![error]),
     }
 }
 
@@ -80,33 +91,17 @@ pub(super) async fn write(door: Door, asker: Asker, request: HttpRequest) -> Res
     let Some(media) = negotiate(&parts.headers) else {
         return refuse(Media::Json, Error::NotAcceptable);
     };
-    match from_body(&parts.headers, body).await {
-        Ok(query) => execute(&door, asker, media, query, Method::Post).await,
+    match from_body(&parts.headers, body).await.map(parse) {
+        Ok(Ok(parsed)) => execute(&door, asker, media, parsed).await,
+        Ok(Err(error)) => reject(media, vec![error]),
         Err(error) => refuse(media, error),
     }
 }
 
-async fn execute(door: &Door, asker: Asker, media: Media, mut request: Request, method: Method) -> Response {
-    let document = match parse_query(&request.query) {
-        Ok(document) => document,
-        Err(error) => {
-            return write_errors(
-                media,
-                media.status_of_refusal(),
-                vec![give_code(does_not_parse(&error))],
-            );
-        }
-    };
-    if method == Method::Get && is_mutation(&document, request.operation_name.as_deref()) {
-        // A link or an image must not change anything.
-        let mut response = refuse(media, Error::MethodNotAllowed);
-        response
-            .headers_mut()
-            .insert(header::ALLOW, HeaderValue::from_static("POST"));
-        return response;
-    }
+async fn execute(door: &Door, asker: Asker, media: Media, parsed: Parsed) -> Response {
+    let Parsed { mut request, document } = parsed;
     if let Err(error) = limits::check(&document) {
-        return write_errors(media, media.status_of_refusal(), vec![GraphqlError::from(error).into()]);
+        return reject(media, vec![GraphqlError::from(error).into()]);
     }
     request.set_parsed_query(document);
     let mut outcome = door.schema.execute(request.data(asker)).await;
@@ -116,9 +111,18 @@ async fn execute(door: &Door, asker: Asker, media: Media, mut request: Request, 
     // An error without a path is one of the request as a whole: nothing was executed.
     let is_refused = outcome.data == Value::Null && outcome.errors.iter().all(|error| error.path.is_empty());
     if is_refused && !outcome.errors.is_empty() {
-        return write_errors(media, media.status_of_refusal(), outcome.errors);
+        return reject(media, outcome.errors);
     }
     write_json(media, StatusCode::OK, &outcome)
+}
+
+/// The document does not parse or validate, or is too large: nothing was executed.
+fn reject(media: Media, errors: Vec<ServerError>) -> Response {
+    write_errors(
+        media,
+        media.status_of_refusal(),
+        errors.into_iter().map(give_code).collect(),
+    )
 }
 
 /// The whole request is refused, in the shape of a GraphQL answer.
@@ -249,6 +253,13 @@ fn wrong(field: &str, message: &str) -> Error {
     }
 }
 
+fn parse(request: Request) -> std::result::Result<Parsed, ServerError> {
+    match parse_query(&request.query) {
+        Ok(document) => Ok(Parsed { request, document }),
+        Err(error) => Err(does_not_parse(&error)),
+    }
+}
+
 /// The parser's own sentence quotes the line, and in it may stand a password.
 fn does_not_parse(error: &ParserError) -> ServerError {
     let place = error.positions().next();
@@ -259,8 +270,9 @@ fn does_not_parse(error: &ParserError) -> ServerError {
 }
 
 /// Whether the chosen operation is a mutation.
-fn is_mutation(document: &ExecutableDocument, name: Option<&str>) -> bool {
-    match &document.operations {
+fn is_mutation(parsed: &Parsed) -> bool {
+    let name = parsed.request.operation_name.as_deref();
+    match &parsed.document.operations {
         DocumentOperations::Single(operation) => operation.node.ty == OperationType::Mutation,
         DocumentOperations::Multiple(operations) => name
             .and_then(|name| operations.get(name))

@@ -44,7 +44,8 @@ impl Service {
         };
         let mut verification = self.parts.access_tokens.verify(token);
         // Another node may have signed with a key that this one has not seen yet.
-        if verification == Verification::UnknownKey && self.look_for_unknown_key().await? {
+        if verification == Verification::UnknownKey {
+            self.look_for_unknown_key().await?;
             verification = self.parts.access_tokens.verify(token);
         }
         match verification {

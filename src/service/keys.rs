@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use super::Service;
-use crate::domain::Result;
 use crate::domain::clock::Timestamp;
+use crate::domain::{Error, Result};
 use crate::security::{KeyRing, KeyVault};
 use crate::store::SigningKeys;
 
@@ -18,6 +18,8 @@ pub const JWKS_MAX_AGE: Duration = Duration::from_mins(5);
 const RELOAD_INTERVAL: Duration = Duration::from_secs(30);
 /// How often a token with an unknown key may make a node look at once.
 const UNKNOWN_KEY_INTERVAL: Duration = Duration::from_secs(5);
+/// How long a failed reading is not repeated for a token's sake.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// From publication to the first signature: the longest that a copy of the JWKS may be kept, twice what a node may be behind, and some
 /// time for clocks that disagree.
 const LEAD: Duration = JWKS_MAX_AGE.saturating_add(Duration::from_mins(2));
@@ -76,12 +78,62 @@ impl KeyKeeper {
     }
 }
 
+/// When the keys were last read. Held while they are read, so that whoever misses a key waits for a reading that is under way.
+pub(super) struct KeyReading {
+    succeeded_at: Timestamp,
+    failed_at: Option<Timestamp>,
+}
+
+impl KeyReading {
+    /// The keys have been read at this time.
+    pub(super) fn succeeded(at: Timestamp) -> Self {
+        Self {
+            succeeded_at: at,
+            failed_at: None,
+        }
+    }
+}
+
 impl Service {
     /// Looks for new keys if it is time to, and publishes a successor if the newest key is old.
     pub(super) async fn keep_keys(&self, now: Timestamp) -> Result<()> {
-        if !self.last_key_reload.lets_through(now, RELOAD_INTERVAL) {
+        let mut reading = self.key_reading.lock().await;
+        if now < reading.succeeded_at.plus(RELOAD_INTERVAL) {
             return Ok(());
         }
+        self.read_keys(&mut reading, now).await
+    }
+
+    /// Looks for a key that a token names and this node does not know, unless that has been done a moment ago.
+    ///
+    /// # Errors
+    /// `Unavailable`: where the key cannot be looked for, nothing can be said of the token.
+    pub(super) async fn look_for_unknown_key(&self) -> Result<()> {
+        let mut reading = self.key_reading.lock().await;
+        let now = self.parts.clock.now();
+        if now < reading.succeeded_at.plus(UNKNOWN_KEY_INTERVAL) {
+            return Ok(());
+        }
+        // Those who queue here must not each wait for the same outage.
+        if reading
+            .failed_at
+            .is_some_and(|failed_at| now < failed_at.plus(RETRY_INTERVAL))
+        {
+            return Err(Error::unavailable("the signing keys could not be read a moment ago"));
+        }
+        self.read_keys(&mut reading, now).await
+    }
+
+    async fn read_keys(&self, reading: &mut KeyReading, now: Timestamp) -> Result<()> {
+        let read = self.read_or_rotate(now).await;
+        match &read {
+            Ok(()) => *reading = KeyReading::succeeded(now),
+            Err(_) => reading.failed_at = Some(now),
+        }
+        read
+    }
+
+    async fn read_or_rotate(&self, now: Timestamp) -> Result<()> {
         let mut keys = self.parts.key_keeper.open(now).await?;
         if self.parts.key_keeper.is_due(&keys, now) {
             keys = self.parts.key_keeper.rotate(now).await?;
@@ -89,16 +141,5 @@ impl Service {
         }
         self.parts.access_tokens.replace_keys(keys);
         Ok(())
-    }
-
-    /// Looks for the key of a token that names an unknown one; `false` if this has been tried a moment ago.
-    pub(super) async fn look_for_unknown_key(&self) -> Result<bool> {
-        let now = self.parts.clock.now();
-        if !self.last_key_reload.lets_through(now, UNKNOWN_KEY_INTERVAL) {
-            return Ok(false);
-        }
-        let keys = self.parts.key_keeper.open(now).await?;
-        self.parts.access_tokens.replace_keys(keys);
-        Ok(true)
     }
 }

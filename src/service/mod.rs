@@ -19,12 +19,15 @@ mod unstoppable;
 
 use std::sync::Arc;
 
+use tokio::sync::Mutex;
+
 use crate::domain::clock::Clock;
 use crate::domain::session::Lifetimes;
 use crate::security::{AccessTokens, PasswordPool, RefreshTokens};
 use crate::store::{Accounts, Database, Redis, SessionStore};
 
 use housekeeping::Turnstile;
+use keys::KeyReading;
 
 pub use discovery::Discovery;
 pub use health::Health;
@@ -63,7 +66,7 @@ pub struct Parts {
 /// The gateway's operations.
 pub struct Service {
     parts: Parts,
-    last_key_reload: Turnstile,
+    key_reading: Mutex<KeyReading>,
     last_sweep: Turnstile,
 }
 
@@ -74,7 +77,7 @@ impl Service {
         let now = parts.clock.now();
         Self {
             parts,
-            last_key_reload: Turnstile::passed(now),
+            key_reading: Mutex::new(KeyReading::succeeded(now)),
             last_sweep: Turnstile::passed(now),
         }
     }

@@ -150,6 +150,8 @@ pub enum Rotation {
     Reused {
         /// Whose session it was.
         account: AccountId,
+        /// Whether it was this presentation that ended it.
+        is_first: bool,
     },
     /// The session has ended or expired, or never was.
     Over,

@@ -37,7 +37,7 @@ impl Service {
     /// The first failure. It keeps nothing else from being done, and what failed is tried again.
     pub async fn keep_house(&self) -> Result<()> {
         let now = self.parts.clock.now();
-        let settled = self.parts.sessions.settle().await;
+        let settled = self.parts.sessions.settle(now).await;
         let kept = self.keep_keys(now).await;
         let swept = self.sweep_sessions(now).await;
         settled.and(kept).and(swept)

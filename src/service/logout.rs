@@ -2,6 +2,7 @@
 
 use super::Service;
 use super::measure::measured;
+use super::refresh::log_reuse;
 use super::unstoppable::unstoppable;
 use crate::domain::caller::Credentials;
 use crate::domain::clock::Timestamp;
@@ -62,7 +63,11 @@ impl Service {
             && let Some(session) = self.parts.sessions.find(claim.session, now).await?
             && session.standing(claim.generation, now, &self.parts.lifetimes) == Standing::Reused
         {
-            self.parts.sessions.end(claim.session, EndReason::Reuse, now).await?;
+            let sessions = self.parts.sessions.clone();
+            let ending = async move { sessions.end(claim.session, EndReason::Reuse, now).await };
+            if unstoppable(ending).await? {
+                log_reuse(session.account, claim.session);
+            }
             return Err(Error::RefreshTokenReused);
         }
         self.end_sessions(claim.session, scope, now).await
@@ -82,8 +87,10 @@ impl Service {
                 tracing::info!(target: "audit", event = "other_sessions_ended", account = %live.account.0, by_session = %session.0);
             }
             if scope != LogoutScope::Others {
-                sessions.end(session, EndReason::Logout, now).await?;
-                tracing::info!(target: "audit", event = "logged_out", session = %session.0);
+                let is_ended = sessions.end(session, EndReason::Logout, now).await?;
+                if is_ended {
+                    tracing::info!(target: "audit", event = "logged_out", session = %session.0);
+                }
             }
             Ok(())
         };

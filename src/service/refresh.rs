@@ -2,9 +2,11 @@
 
 use super::input::required;
 use super::measure::measured;
+use super::unstoppable::unstoppable;
 use super::{Service, SignedIn};
+use crate::domain::account::AccountId;
 use crate::domain::secret::SecretString;
-use crate::domain::session::Rotation;
+use crate::domain::session::{Rotation, SessionId};
 use crate::domain::{Error, Result};
 
 impl Service {
@@ -38,13 +40,21 @@ impl Service {
             .find(session.account)
             .await?
             .ok_or(Error::RefreshTokenInvalid)?;
-        match self.parts.sessions.rotate(claim, now).await? {
+        let sessions = self.parts.sessions.clone();
+        match unstoppable(async move { sessions.rotate(claim, now).await }).await? {
             Rotation::Current { generation, .. } => self.sign_in(account, claim.session, generation, now),
-            Rotation::Reused { account } => {
-                tracing::warn!(target: "audit", event = "refresh_token_reused", account = %account.0, session = %claim.session.0);
+            Rotation::Reused { account, is_first } => {
+                if is_first {
+                    log_reuse(account, claim.session);
+                }
                 Err(Error::RefreshTokenReused)
             }
             Rotation::Over => Err(Error::RefreshTokenInvalid),
         }
     }
+}
+
+/// One line for each session that a reused token has ended.
+pub(super) fn log_reuse(account: AccountId, session: SessionId) {
+    tracing::warn!(target: "audit", event = "refresh_token_reused", account = %account.0, session = %session.0);
 }

@@ -53,8 +53,9 @@ impl Service {
             EndReason::EndedElsewhere
         };
         let (sessions, now) = (self.parts.sessions.clone(), self.parts.clock.now());
-        unstoppable(async move { sessions.end(id, reason, now).await }).await?;
-        tracing::info!(target: "audit", event = "session_ended", session = %id.0, by_session = %caller.session.0);
+        if unstoppable(async move { sessions.end(id, reason, now).await }).await? {
+            tracing::info!(target: "audit", event = "session_ended", session = %id.0, by_session = %caller.session.0);
+        }
         Ok(())
     }
 }

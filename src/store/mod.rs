@@ -5,6 +5,7 @@
 mod accounts;
 mod database;
 mod entity;
+mod outage;
 mod redis;
 pub mod sessions;
 mod signing_keys;

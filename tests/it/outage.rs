@@ -136,3 +136,29 @@ async fn without_the_database_nobody_is_turned_away_for_good() {
         .expect("an outage longer than the grace period ends no session");
     assert_eq!(world.me(&again.access_token).await.unwrap(), john.user);
 }
+
+/// What a hung Redis was told it does when it goes on: the client that asked has been told to come back, and presents a token that is
+/// a predecessor by then.
+#[tokio::test]
+async fn an_outage_does_not_count_against_the_grace_period() {
+    let (world, _database, redis) = wired().await;
+    let john = world.john().await;
+    world.refresh(&john.refresh_token).await.unwrap();
+    let renewed = world.refresh(&john.refresh_token).await.unwrap();
+    world.clock.advance(Duration::from_hours(1));
+    redis.set(State::Hung);
+    assert_eq!(code(world.refresh(&renewed.refresh_token).await), "UNAVAILABLE");
+    world.clock.advance(Duration::from_mins(10));
+    redis.set(State::Whole);
+    until_ready(&world).await;
+    let again = world
+        .refresh(&renewed.refresh_token)
+        .await
+        .expect("the outage was not the client's");
+    assert_eq!(world.me(&again.access_token).await.unwrap(), john.user);
+    world.clock.advance(Duration::from_secs(11));
+    assert_eq!(
+        code(world.refresh(&renewed.refresh_token).await),
+        "REFRESH_TOKEN_REUSED"
+    );
+}

@@ -187,3 +187,66 @@ async fn a_cluster_of_three() {
         assert_ne!(String::from_utf8_lossy(&keys).trim(), "0", "every node has its share");
     }
 }
+
+/// A Redis that answers but cannot be written is of no use, and is named as down.
+#[tokio::test]
+async fn a_redis_that_cannot_be_written_is_down_until_it_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let redis = RedisServer::start(folder.path(), &port, &["--port", &port]);
+    redis.until_it_answers(folder.path(), &[]).await;
+    let url = format!("redis://127.0.0.1:{port}");
+    let gateway = Process::start(folder.path(), &["--argon2-memory-kib=128", "--redis-url", &url]);
+    let account = json!({"email": "john@example.com", "password": "Password@123", "username": "john"});
+    let register = http().post(format!("{}/auth/register", gateway.url)).json(&account);
+    let (_, _, john) = raw(register).await;
+    let readiness = async || raw(http().get(format!("{}/readyz", gateway.url))).await.2["redis"].clone();
+    assert_eq!(readiness().await, "up");
+
+    let full: (&[&str], &[&str]) = (
+        &["CONFIG", "SET", "maxmemory", "1"],
+        &["CONFIG", "SET", "maxmemory", "0"],
+    );
+    let replica: (&[&str], &[&str]) = (&["REPLICAOF", "127.0.0.1", "1"], &["REPLICAOF", "NO", "ONE"]);
+    for (spoil, mend) in [full, replica] {
+        assert_eq!(redis.cli(folder.path(), spoil).stdout, b"OK\n");
+        assert_eq!(readiness().await, "down", "{spoil:?}");
+        let me = http().get(format!("{}/auth/me", gateway.url));
+        let me = me.bearer_auth(john["token"]["access_token"].as_str().unwrap());
+        assert_eq!(raw(me).await.0, 200, "the database knows");
+        assert_eq!(redis.cli(folder.path(), mend).stdout, b"OK\n");
+        let is_up = async || (readiness().await == "up").then_some(());
+        eventually("Redis can be written again", is_up).await;
+    }
+}
+
+/// A primary that was made a replica keeps its connections open: the gateway must leave by itself to find the new primary.
+#[tokio::test]
+async fn a_primary_that_became_a_replica_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let redis = RedisServer::start(folder.path(), &port, &["--port", &port]);
+    redis.until_it_answers(folder.path(), &[]).await;
+    let url = format!("redis://127.0.0.1:{port}");
+    let gateway = Process::start(folder.path(), &["--argon2-memory-kib=128", "--redis-url", &url]);
+    let clients = || {
+        let listed = redis.cli(folder.path(), &["CLIENT", "LIST", "TYPE", "NORMAL"]).stdout;
+        let lines = String::from_utf8(listed).unwrap();
+        let ids = lines.lines().filter(|line| !line.contains("cmd=client"));
+        ids.map(|line| line.split(' ').next().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let readiness = async || raw(http().get(format!("{}/readyz", gateway.url))).await.0;
+    assert_eq!(readiness().await, 200);
+    let before = clients();
+    assert_eq!(before.len(), 1);
+    assert_eq!(
+        redis.cli(folder.path(), &["REPLICAOF", "127.0.0.1", "1"]).stdout,
+        b"OK\n"
+    );
+    let has_left = async || {
+        assert_eq!(readiness().await, 503);
+        (!clients().contains(&before[0])).then_some(())
+    };
+    eventually("the connection is given up", has_left).await;
+}

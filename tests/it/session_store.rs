@@ -93,7 +93,7 @@ impl Bench {
                 assert_eq!(account, self.account);
                 Outcome::Current(generation.0)
             }
-            Rotation::Reused { account } => {
+            Rotation::Reused { account, .. } => {
                 assert_eq!(account, self.account);
                 Outcome::Reused
             }
@@ -105,18 +105,44 @@ impl Bench {
         self.sessions.find(session, now).await.unwrap().is_some()
     }
 
+    /// What Redis holds of a session, byte for byte.
+    async fn key_of(&self, session: SessionId) -> Vec<u8> {
+        let key = format!("auth-gateway:session:{}", session.0);
+        redis::cmd("DUMP")
+            .arg(key)
+            .query_async(&mut redis().await)
+            .await
+            .unwrap()
+    }
+
+    /// Redis is at another history of writes, and there the session is as it was: a replica has taken over that had missed the rest.
+    async fn fall_back_to(&self, session: SessionId, held: &[u8]) {
+        let key = format!("auth-gateway:session:{}", session.0);
+        let mut restore = redis::cmd("RESTORE");
+        restore.arg(&key).arg(60_000).arg(held).arg("REPLACE");
+        let _done: String = restore.query_async(&mut redis().await).await.unwrap();
+        let mut other = redis::cmd("HSET");
+        other.arg(&key).arg("history").arg("another");
+        let new_fields: i64 = other.query_async(&mut redis().await).await.unwrap();
+        assert_eq!(new_fields, 0, "the field is called something else");
+    }
+
     /// Redis forgets a session, as after an eviction or a restart. Without Redis there is nothing to forget.
     async fn forget(&self, session: SessionId) {
         if self.stores.redis_url.is_some() {
-            let mut connection = redis::Client::open(redis_url())
-                .unwrap()
-                .get_multiplexed_async_connection()
+            let key = format!("auth-gateway:session:{}", session.0);
+            let _deleted: i64 = redis::cmd("DEL")
+                .arg(key)
+                .query_async(&mut redis().await)
                 .await
                 .unwrap();
-            let key = format!("auth-gateway:session:{}", session.0);
-            let _deleted: i64 = redis::cmd("DEL").arg(key).query_async(&mut connection).await.unwrap();
         }
     }
+}
+
+async fn redis() -> redis::aio::MultiplexedConnection {
+    let client = redis::Client::open(redis_url()).unwrap();
+    client.get_multiplexed_async_connection().await.unwrap()
 }
 
 fn session_of(account: AccountId) -> NewSession {
@@ -282,7 +308,7 @@ on_each_store! {
         bench.sessions.end(session, EndReason::Logout, START).await.unwrap();
         assert!(!bench.is_live(session, START).await);
         for renewal in renewals {
-            assert_ne!(renewal.await.unwrap(), Rotation::Reused { account: bench.account });
+            assert!(!matches!(renewal.await.unwrap(), Rotation::Reused { .. }));
         }
         assert!(!bench.is_live(session, START).await);
         assert_eq!(bench.rotate(session, 2, START).await, Outcome::Over);
@@ -327,6 +353,79 @@ on_each_store! {
     }
 }
 
+#[tokio::test]
+async fn a_replica_that_missed_the_last_writes_brings_nobody_back_and_throws_nobody_out() {
+    let bench = Bench::new(Backend::PostgresRedis).await;
+    let (live, ended) = (bench.open().await, bench.open().await);
+    for session in [live, ended] {
+        assert_eq!(bench.rotate(session, 1, START).await, Outcome::Current(2));
+        assert_eq!(bench.rotate(session, 2, START).await, Outcome::Current(3));
+    }
+    let held = (bench.key_of(live).await, bench.key_of(ended).await);
+    assert_eq!(bench.rotate(live, 3, START).await, Outcome::Current(4));
+    bench.sessions.end(ended, EndReason::Logout, START).await.unwrap();
+
+    bench.fall_back_to(ended, &held.1).await;
+    assert!(!bench.is_live(ended, START).await);
+    bench.fall_back_to(ended, &held.1).await;
+    assert_eq!(bench.rotate(ended, 3, START).await, Outcome::Over);
+
+    bench.fall_back_to(live, &held.0).await;
+    assert!(bench.is_live(live, START).await);
+    let found = bench.sessions.find(live, START).await.unwrap().unwrap();
+    assert_eq!(found.generation, Generation(3), "as far as the replica had come");
+    bench.fall_back_to(live, &held.0).await;
+    assert_eq!(bench.rotate(live, 4, START).await, Outcome::Current(5));
+    assert_eq!(bench.rotate(live, 3, START).await, Outcome::Reused);
+}
+
+/// Who may not ask Redis for its state can use it all the same.
+#[tokio::test]
+async fn a_redis_user_without_info_will_do() {
+    let user = RedisUser::without(&["info"]).await;
+    let mut stores = Stores::new(Backend::PostgresRedis).await;
+    stores.redis_url = Some(user.url.clone());
+    let bench = Bench::over(stores, Backend::PostgresRedis).await;
+    let session = bench.open().await;
+    assert_eq!(bench.rotate(session, 1, START).await, Outcome::Current(2));
+    assert!(bench.is_live(session, START).await);
+    bench.sessions.end(session, EndReason::Logout, START).await.unwrap();
+    assert!(!bench.is_live(session, START).await);
+}
+
+#[tokio::test]
+async fn a_reused_token_ends_the_session_once_however_many_present_it() {
+    for backend in [Backend::Sqlite, Backend::Postgres, Backend::PostgresRedis] {
+        let bench = Bench::new(backend).await;
+        let session = bench.open().await;
+        for generation in 1..4 {
+            assert_eq!(
+                bench.rotate(session, generation, START).await,
+                Outcome::Current(generation + 1)
+            );
+        }
+        let claim = RefreshClaim {
+            session,
+            generation: Generation::FIRST,
+        };
+        let attempts: Vec<_> = (0..20)
+            .map(|_| {
+                let sessions = bench.sessions.clone();
+                tokio::spawn(async move { sessions.rotate(claim, START).await.unwrap() })
+            })
+            .collect();
+        let mut firsts = 0;
+        for attempt in attempts {
+            match attempt.await.unwrap() {
+                Rotation::Reused { is_first, .. } => firsts += u32::from(is_first),
+                Rotation::Over => {}
+                Rotation::Current { .. } => panic!("{backend:?} renewed an old token"),
+            }
+        }
+        assert_eq!(firsts, 1, "{backend:?}");
+    }
+}
+
 /// Redis dies between SQL's commit and its own: here it refuses the one command that the mark begins with.
 #[tokio::test]
 async fn an_end_that_redis_missed_is_owed_and_paid_before_redis_is_asked_again() {
@@ -350,12 +449,12 @@ async fn an_end_that_redis_missed_is_owed_and_paid_before_redis_is_asked_again()
             .await
             .is_err()
     );
-    assert!(bench.sessions.settle().await.is_err(), "still refused");
+    assert!(bench.sessions.settle(START).await.is_err(), "still refused");
     user.allow("del").await;
     for session in [first, second] {
         assert_eq!(bench.rotate(session, 2, START).await, Outcome::Over);
         assert!(!bench.is_live(session, START).await);
     }
     assert!(bench.is_live(third, START).await);
-    bench.sessions.settle().await.unwrap();
+    bench.sessions.settle(START).await.unwrap();
 }

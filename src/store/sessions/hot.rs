@@ -1,7 +1,8 @@
 //! Sessions whose hot state is in Redis, over the truth in SQL.
 //!
 //! One key a session, one script a step: every script touches one slot, so a cluster works. A key that Redis lost is rebuilt from
-//! its row. The row may lag behind in generation: a newer token proves itself by its tag, and is adopted. Until it is, a token between the
+//! its row, and so is one from another history of writes: a replica that took over, or a server that started from an old file, may
+//! have missed what came after it. The row may lag behind in generation: a newer token proves itself by its tag, and is adopted. Until it is, a token between the
 //! row's generation and the newest one is taken for current; that is the price of not writing SQL at each renewal. An end is written to
 //! SQL first and to Redis second, so whatever Redis loses, an ended session stays ended.
 
@@ -20,6 +21,7 @@ use crate::domain::refresh_token::RefreshClaim;
 use crate::domain::session::{EndReason, Generation, NewSession, Rotation, Session, SessionId, SessionRecord};
 use crate::domain::{Error, Result};
 use crate::store::Redis;
+use crate::store::outage::Outage;
 
 /// How long the mark of an ended session stays: longer than any rebuild that read its row before it was ended.
 const MARK_LIFETIME: Duration = Duration::from_mins(10);
@@ -39,6 +41,7 @@ pub struct HotSessions {
     redis: Redis,
     sql: SqlSessions,
     scripts: Scripts,
+    outage: Outage,
     /// Sessions that SQL has ended and Redis could not be told of.
     owed: Mutex<HashSet<SessionId>>,
 }
@@ -50,6 +53,16 @@ struct Scripts {
     end: Script,
 }
 
+/// What became of bringing a session back.
+enum Rebuilt {
+    /// Redis knows it.
+    Yes,
+    /// SQL says that it is over.
+    Over,
+    /// SQL says that it lives, but Redis does not take it.
+    Refused(Error),
+}
+
 /// What `find.lua` and `rotate.lua` return.
 type Answer = (String, String, u32, i64, i64);
 
@@ -58,12 +71,13 @@ impl HotSessions {
     #[must_use]
     pub fn new(redis: Redis, sql: SqlSessions) -> Self {
         let scripts = Scripts {
-            load: Script::new(include_str!("lua/load.lua")),
-            find: Script::new(include_str!("lua/find.lua")),
-            rotate: Script::new(include_str!("lua/rotate.lua")),
+            load: Script::new(concat!(include_str!("lua/history.lua"), include_str!("lua/load.lua"))),
+            find: Script::new(concat!(include_str!("lua/history.lua"), include_str!("lua/find.lua"))),
+            rotate: Script::new(concat!(include_str!("lua/history.lua"), include_str!("lua/rotate.lua"))),
             end: Script::new(include_str!("lua/end.lua")),
         };
         Self {
+            outage: Outage::new(sql.lifetimes().grace),
             redis,
             sql,
             scripts,
@@ -71,26 +85,35 @@ impl HotSessions {
         }
     }
 
-    /// Brings a live session that Redis does not know back from SQL; `false` if it is over.
-    async fn rebuild(&self, id: SessionId, now: Timestamp) -> Result<bool> {
+    /// Brings a live session that Redis does not know back from SQL.
+    async fn rebuild(&self, id: SessionId, now: Timestamp) -> Result<Rebuilt> {
         let Some(session) = self.sql.find(id, now).await? else {
-            return Ok(false);
+            return Ok(Rebuilt::Over);
         };
-        let left = session.over_at(self.sql.lifetimes()).millis() - now.millis();
+        if let Err(error) = self.load(&session, now).await {
+            return Ok(Rebuilt::Refused(error));
+        }
+        // The session may have been ended after its row was read, and Redis may have lost the mark since: look again.
+        if self.sql.find(id, now).await?.is_none() {
+            self.mark_ended(&[id]).await?;
+            return Ok(Rebuilt::Over);
+        }
+        Ok(Rebuilt::Yes)
+    }
+
+    async fn load(&self, session: &Session, now: Timestamp) -> Result<()> {
         let arguments = [
             session.account.0.to_string(),
             session.generation.0.to_string(),
             session.rotated_at.millis().to_string(),
             session.expires_at.millis().to_string(),
-            (left + millis(MARGIN)).to_string(),
+            now.millis().to_string(),
+            millis(self.sql.lifetimes().refresh_token).to_string(),
+            millis(MARGIN).to_string(),
         ];
-        let _was_put: i64 = self.redis.run(&self.scripts.load, &key(id), &arguments).await?;
-        // The session may have been ended after its row was read, and Redis may have lost the mark since: look again.
-        if self.sql.find(id, now).await?.is_none() {
-            self.mark_ended(&[id]).await?;
-            return Ok(false);
-        }
-        Ok(true)
+        let key = key(session.id);
+        let _was_put: i64 = self.redis.run(&self.scripts.load, &key, &arguments).await?;
+        Ok(())
     }
 
     /// Marks sessions that SQL has ended. Until Redis has heard of each, the mark is owed.
@@ -127,9 +150,12 @@ impl HotSessions {
     }
 
     /// Asks Redis, which must know what it is owed first.
-    async fn ask(&self, script: &Script, id: SessionId, arguments: &[String]) -> Result<Answer> {
-        self.pay_owed_marks().await?;
-        self.redis.run(script, &key(id), arguments).await
+    async fn ask(&self, script: &Script, id: SessionId, arguments: &[String], now: Timestamp) -> Result<Answer> {
+        let answer = async {
+            self.pay_owed_marks().await?;
+            self.redis.run(script, &key(id), arguments).await
+        };
+        self.outage.noted(answer.await, now)
     }
 
     /// Tells SQL where the session stands, which now and then is due. SQL has the last word on whether it lives; if it has none to say,
@@ -166,11 +192,11 @@ impl HotSessions {
             claim.generation.0.to_string(),
             now.millis().to_string(),
             millis(lifetimes.refresh_token).to_string(),
-            millis(lifetimes.grace).to_string(),
+            millis(self.outage.grace(now)).to_string(),
             millis(interval).to_string(),
             millis(MARGIN).to_string(),
         ];
-        self.ask(&self.scripts.rotate, claim.session, &arguments).await
+        self.ask(&self.scripts.rotate, claim.session, &arguments, now).await
     }
 }
 
@@ -187,24 +213,21 @@ impl SessionStore for HotSessions {
 
     async fn find(&self, id: SessionId, now: Timestamp) -> Result<Option<Session>> {
         for _ in 0..ATTEMPTS {
-            let answer = match self.ask(&self.scripts.find, id, &[]).await {
-                Ok(answer) => answer,
-                // SQL knows every end: it can answer for Redis.
-                Err(error) => {
-                    tracing::debug!(
-                        error = &error as &dyn std::error::Error,
-                        "redis does not answer, asking the database"
-                    );
-                    break;
-                }
+            let Ok(answer) = self.ask(&self.scripts.find, id, &[], now).await else {
+                break;
             };
             match answer.0.as_str() {
                 "found" => return Ok(Some(session(id, &answer)?).filter(|session| self.is_live(session, now))),
                 "ended" => return Ok(None),
-                _ if !self.rebuild(id, now).await? => return Ok(None),
                 _ => {}
             }
+            match self.rebuild(id, now).await? {
+                Rebuilt::Yes => {}
+                Rebuilt::Over => return Ok(None),
+                Rebuilt::Refused(_) => break,
+            }
         }
+        // SQL knows every end: it can answer for a Redis that does not, or cannot take the session back.
         self.sql.find(id, now).await
     }
 
@@ -230,33 +253,34 @@ impl SessionStore for HotSessions {
             if answer.0 != "missing" {
                 break;
             }
-            if !self.rebuild(claim.session, now).await? {
-                return Ok(Rotation::Over);
+            match self.rebuild(claim.session, now).await? {
+                Rebuilt::Yes => {}
+                Rebuilt::Over => return Ok(Rotation::Over),
+                Rebuilt::Refused(error) => return Err(error),
             }
             answer = self.rotate_in_redis(claim, now).await?;
         }
         match answer.0.as_str() {
             "moved" | "repeated" => current(&answer),
             "due" => self.save(claim.session, &answer, now).await,
-            "reused" => {
-                self.end(claim.session, EndReason::Reuse, now).await?;
-                Ok(Rotation::Reused {
-                    account: account(&answer)?,
-                })
-            }
+            "reused" => Ok(Rotation::Reused {
+                account: account(&answer)?,
+                is_first: self.end(claim.session, EndReason::Reuse, now).await?,
+            }),
             "over" => Ok(Rotation::Over),
-            other => Err(Error::unavailable(format!(
-                "redis loses session {} as soon as it has it: {other}",
+            _ => Err(Error::unavailable(format!(
+                "redis loses session {} as soon as it has it",
                 claim.session.0
             ))),
         }
     }
 
-    async fn end(&self, id: SessionId, reason: EndReason, now: Timestamp) -> Result<()> {
+    async fn end(&self, id: SessionId, reason: EndReason, now: Timestamp) -> Result<bool> {
         // A Redis that is down should learn of no end later than the client: nothing has changed then.
         self.check_ready().await?;
-        self.sql.end(id, reason, now).await?;
-        self.mark_ended(&[id]).await
+        let is_ended = self.sql.end(id, reason, now).await?;
+        self.mark_ended(&[id]).await?;
+        Ok(is_ended)
     }
 
     async fn end_others(&self, account: AccountId, except: SessionId, reason: EndReason, now: Timestamp) -> Result<()> {
@@ -267,7 +291,9 @@ impl SessionStore for HotSessions {
         self.mark_ended(&ended).await
     }
 
-    async fn settle(&self) -> Result<()> {
+    async fn settle(&self, now: Timestamp) -> Result<()> {
+        // Also with nobody to serve, so that this node knows of an outage that another node's client comes from.
+        self.outage.noted(self.check_ready().await, now)?;
         self.pay_owed_marks().await
     }
 

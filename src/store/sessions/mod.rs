@@ -35,18 +35,19 @@ pub trait SessionStore: Send + Sync {
     /// Whose session this is, or was; `None` if it never was one or has been forgotten.
     async fn find_owner(&self, id: SessionId) -> Result<Option<AccountId>>;
 
-    /// Renews a session by the rotation table in ARCHITECTURE.md. A reused token ends the session in the same step.
+    /// Renews a session by the rotation table in ARCHITECTURE.md. A reused token ends the session in the same step. The grace period
+    /// stands still while the store is down.
     async fn rotate(&self, claim: RefreshClaim, now: Timestamp) -> Result<Rotation>;
 
     /// Ends a session; ending one that is over already changes nothing. Once this returns, the session is over at every
-    /// node, and stays so whatever a cache loses.
-    async fn end(&self, id: SessionId, reason: EndReason, now: Timestamp) -> Result<()>;
+    /// node, and stays so whatever a cache loses. Says whether it was this that ended it.
+    async fn end(&self, id: SessionId, reason: EndReason, now: Timestamp) -> Result<bool>;
 
     /// Ends every session of the account that is open now, except one; as lasting as `end`.
     async fn end_others(&self, account: AccountId, except: SessionId, reason: EndReason, now: Timestamp) -> Result<()>;
 
-    /// Finishes what an outage has left undone. Called every second or so.
-    async fn settle(&self) -> Result<()>;
+    /// Looks for an outage, and finishes what one has left undone. Called every second or so.
+    async fn settle(&self, now: Timestamp) -> Result<()>;
 
     /// Forgets some of the sessions that ended or expired a week ago or longer, and says how many: a small batch, so that nobody waits
     /// for it. Nodes that sweep at the same time do not wait for each other either; one of them sweeps.

@@ -15,6 +15,7 @@ use crate::domain::session::{EndReason, Lifetimes, NewSession, Rotation, Session
 use crate::domain::{Error, Result};
 use crate::store::database::Database;
 use crate::store::entity::sessions::{ActiveModel, Column, Entity};
+use crate::store::outage::Outage;
 
 /// How long a session that is over can still be looked up by an operator.
 const RETENTION: Duration = Duration::from_hours(7 * 24);
@@ -24,17 +25,22 @@ const SWEEP_BATCH: u64 = 500;
 const LIST_LENGTH: u64 = 100;
 
 /// Sessions in SQL alone.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct SqlSessions {
     database: Database,
     lifetimes: Lifetimes,
+    outage: Outage,
 }
 
 impl SqlSessions {
     /// Sessions in this database that live by `lifetimes`.
     #[must_use]
     pub fn new(database: Database, lifetimes: Lifetimes) -> Self {
-        Self { database, lifetimes }
+        Self {
+            database,
+            outage: Outage::new(lifetimes.grace),
+            lifetimes,
+        }
     }
 
     /// Lets the row catch up with hot state that has moved on: never back, and never out of its end.
@@ -111,8 +117,10 @@ impl SqlSessions {
         }))
     }
 
-    async fn end_where(&self, which: Condition, reason: EndReason, now: Timestamp) -> Result<()> {
-        self.database
+    /// How many were ended.
+    async fn end_where(&self, which: Condition, reason: EndReason, now: Timestamp) -> Result<u64> {
+        let ended = self
+            .database
             .answer(
                 Entity::update_many()
                     .col_expr(Column::EndedAt, Expr::value(now.millis()))
@@ -122,7 +130,7 @@ impl SqlSessions {
                     .exec(self.database.connection()),
             )
             .await?;
-        Ok(())
+        Ok(ended.rows_affected)
     }
 }
 
@@ -167,13 +175,18 @@ impl SessionStore for SqlSessions {
 
     async fn rotate(&self, claim: RefreshClaim, now: Timestamp) -> Result<Rotation> {
         for _ in 0..2 {
-            if let Some(rotation) = self.move_on(claim, now).await? {
+            let moved = self.move_on(claim, now).await;
+            if let Some(rotation) = self.outage.noted(moved, now)? {
                 return Ok(rotation);
             }
             let Some(session) = self.find(claim.session, now).await? else {
                 return Ok(Rotation::Over);
             };
-            match session.standing(claim.generation, now, &self.lifetimes) {
+            let lifetimes = Lifetimes {
+                grace: self.outage.grace(now),
+                ..self.lifetimes
+            };
+            match session.standing(claim.generation, now, &lifetimes) {
                 // The row has changed in between; a second look is enough, since it only ever moves further away.
                 Standing::Current => {}
                 Standing::InGrace => {
@@ -184,9 +197,9 @@ impl SessionStore for SqlSessions {
                 }
                 Standing::Over => return Ok(Rotation::Over),
                 Standing::Reused => {
-                    self.end(session.id, EndReason::Reuse, now).await?;
                     return Ok(Rotation::Reused {
                         account: session.account,
+                        is_first: self.end(session.id, EndReason::Reuse, now).await?,
                     });
                 }
             }
@@ -197,21 +210,22 @@ impl SessionStore for SqlSessions {
         )))
     }
 
-    async fn end(&self, id: SessionId, reason: EndReason, now: Timestamp) -> Result<()> {
-        self.end_where(Condition::all().add(Column::Id.eq(id.0)), reason, now)
-            .await
+    async fn end(&self, id: SessionId, reason: EndReason, now: Timestamp) -> Result<bool> {
+        let this = Condition::all().add(Column::Id.eq(id.0));
+        Ok(self.end_where(this, reason, now).await? > 0)
     }
 
     async fn end_others(&self, account: AccountId, except: SessionId, reason: EndReason, now: Timestamp) -> Result<()> {
         let others = Condition::all()
             .add(Column::AccountId.eq(account.0))
             .add(Column::Id.ne(except.0));
-        self.end_where(others, reason, now).await
+        self.end_where(others, reason, now).await?;
+        Ok(())
     }
 
-    async fn settle(&self) -> Result<()> {
+    async fn settle(&self, now: Timestamp) -> Result<()> {
         // One statement leaves nothing undone.
-        Ok(())
+        self.outage.noted(self.database.ping().await, now)
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<u64> {

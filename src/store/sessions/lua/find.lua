@@ -1,12 +1,12 @@
 -- Reads a session.
 -- KEYS[1]  the session
 -- returns  {outcome, account, generation, rotated at, expires at}; the outcome is 'found', 'ended', or 'missing' when Redis
---          does not know, and SQL has to be asked
-local session = redis.call('HMGET', KEYS[1], 'account', 'generation', 'rotated', 'expires', 'ended')
+--          does not know, or only from another history, and SQL has to be asked
+local session = redis.call('HMGET', KEYS[1], 'account', 'generation', 'rotated', 'expires', 'ended', 'history')
 if session[5] then
   return {'ended', '', 0, 0, 0}
 end
-if not session[1] then
+if not session[1] or session[6] ~= current_history() then
   return {'missing', '', 0, 0, 0}
 end
 return {'found', session[1], tonumber(session[2]), tonumber(session[3]), tonumber(session[4])}

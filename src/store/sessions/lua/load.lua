@@ -1,10 +1,21 @@
--- Puts a session that SQL knows back into Redis, unless it is there: what is there is newer.
+-- Puts a session that SQL knows back into Redis, unless it is there: what is there is newer. Of a session from another history only
+-- an end is believed, and how far its generation has come.
 -- KEYS[1]  the session
--- ARGV     1 account, 2 generation, 3 rotated at, 4 expires at, 5 how long to keep it (times in ms)
+-- ARGV     1 account, 2 generation, 3 rotated at, 4 expires at, 5 now, 6 lifetime of a refresh token, 7 how much longer than the
+--          session lives its key is kept (times in ms)
 -- returns  1 if it was put there, else 0
-if redis.call('EXISTS', KEYS[1]) == 1 then
+local known = redis.call('HMGET', KEYS[1], 'generation', 'rotated', 'ended', 'history')
+local history = current_history()
+if known[3] or (known[1] and known[4] == history) then
   return 0
 end
-redis.call('HSET', KEYS[1], 'account', ARGV[1], 'generation', ARGV[2], 'rotated', ARGV[3], 'expires', ARGV[4], 'saved', ARGV[3])
-redis.call('PEXPIRE', KEYS[1], ARGV[5])
+
+local generation, rotated = tonumber(ARGV[2]), tonumber(ARGV[3])
+local expires, now, lifetime, margin = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+if known[1] and tonumber(known[1]) > generation then
+  generation, rotated = tonumber(known[1]), tonumber(known[2])
+end
+redis.call('HSET', KEYS[1], 'account', ARGV[1], 'generation', generation, 'rotated', rotated, 'expires', expires,
+  'saved', ARGV[3], 'history', history or '')
+redis.call('PEXPIRE', KEYS[1], math.max(math.min(rotated + lifetime, expires) - now, 0) + margin)
 return 1

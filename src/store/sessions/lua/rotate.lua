@@ -8,12 +8,12 @@
 --          'repeated' the predecessor came within its grace period: the generation is the same as before
 --          'reused'   an old token came back; ending the session is for the caller, SQL first
 --          'over'     the session has ended or its time is over
---          'missing'  Redis does not know; SQL has to be asked
-local session = redis.call('HMGET', KEYS[1], 'account', 'generation', 'rotated', 'expires', 'ended', 'saved')
+--          'missing'  Redis does not know, or only from another history; SQL has to be asked
+local session = redis.call('HMGET', KEYS[1], 'account', 'generation', 'rotated', 'expires', 'ended', 'saved', 'history')
 if session[5] then
   return {'over', '', 0, 0, 0}
 end
-if not session[1] then
+if not session[1] or session[7] ~= current_history() then
   return {'missing', '', 0, 0, 0}
 end
 

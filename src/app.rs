@@ -18,7 +18,7 @@ use crate::domain::clock::Clock;
 use crate::domain::secret::SecretBytes;
 use crate::domain::session::Lifetimes;
 use crate::security::{AccessTokens, KeyVault, PasswordPool, RefreshTokens, TokenRules};
-use crate::service::{KeyKeeper, Parts, Service};
+use crate::service::{KeyKeeper, Parts, Service, WATCH_INTERVAL};
 use crate::store::sessions::{HotSessions, SqlSessions};
 use crate::store::{Accounts, Database, MigrationState, Redis, SessionStore, SigningKeys};
 use crate::telemetry;
@@ -82,7 +82,13 @@ impl App {
             database,
             redis,
         }));
-        tokio::spawn(keep_house(Arc::downgrade(&service)));
+        let own_work = Arc::downgrade(&service);
+        tokio::spawn(repeat(HOUSEKEEPING, own_work.clone(), |service| async move {
+            service.keep_house().await
+        }));
+        tokio::spawn(repeat(WATCH_INTERVAL, own_work, |service| async move {
+            service.tell_watchers().await
+        }));
         Ok(Self {
             router: api::routes(service, &door_options(settings)),
         })
@@ -175,15 +181,18 @@ pub fn key_keeper(settings: &Settings, secrets: &[SecretBytes], database: &Datab
     })
 }
 
-/// Looks after keys and sessions for as long as the service lives.
-async fn keep_house(service: Weak<Service>) {
+/// Lets the service do a part of its own work again and again, for as long as it lives.
+async fn repeat<F>(interval: Duration, service: Weak<Service>, work: impl Fn(Arc<Service>) -> F)
+where
+    F: Future<Output = Result<(), Error>>,
+{
     loop {
-        tokio::time::sleep(HOUSEKEEPING).await;
+        tokio::time::sleep(interval).await;
         let Some(service) = service.upgrade() else { return };
-        if let Err(error) = service.keep_house().await {
+        if let Err(error) = work(service).await {
             tracing::warn!(
                 error = &error as &dyn StdError,
-                "housekeeping failed, and is tried again"
+                "a part of the gateway's own work failed, and is tried again"
             );
         }
     }

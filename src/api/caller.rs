@@ -7,6 +7,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use ipnet::IpNet;
+use serde_json::Value;
 
 use super::{Peer, Shared};
 use crate::domain::caller::Credentials;
@@ -47,15 +48,33 @@ impl FromRequestParts<Shared> for Asker {
     }
 }
 
+impl Asker {
+    /// The same, with the access token of a WebSocket's connection parameters, as `Authorization`: a browser can send no header there.
+    pub(super) fn with_parameters(mut self, parameters: &Value) -> Self {
+        let named = parameters.as_object().and_then(|fields| {
+            fields
+                .iter()
+                .find(|(name, _)| name.eq_ignore_ascii_case("authorization"))
+        });
+        if let Some((_, value)) = named {
+            self.credentials = authorization(value.as_str());
+        }
+        self
+    }
+}
+
 /// The bearer token of the one `Authorization` header (RFC 6750 section 2.1). Two headers are malformed: proxies and servers would
 /// disagree on which one counts.
 fn credentials(headers: &HeaderMap) -> Credentials {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let value = match (values.next(), values.next()) {
-        (None, _) => return Credentials::Missing,
-        (Some(value), None) => value.to_str().ok(),
-        (Some(_), Some(_)) => None,
-    };
+    match (values.next(), values.next()) {
+        (None, _) => Credentials::Missing,
+        (Some(value), None) => authorization(value.to_str().ok()),
+        (Some(_), Some(_)) => Credentials::Malformed,
+    }
+}
+
+fn authorization(value: Option<&str>) -> Credentials {
     let token = value
         .and_then(|value| value.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))

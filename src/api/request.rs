@@ -28,6 +28,18 @@ pub(super) fn current_id() -> Option<String> {
     CURRENT_ID.try_with(|id| id.to_str().map(str::to_owned)).ok()?.ok()
 }
 
+/// Lets work that goes on after the answer keep the request's id and its place in the log.
+pub(super) fn carry_on<F: Future<Output = ()>>(work: F) -> impl Future<Output = ()> {
+    let id = CURRENT_ID.try_with(Clone::clone).ok();
+    let work = work.instrument(tracing::Span::current());
+    async move {
+        match id {
+            Some(id) => CURRENT_ID.scope(id, work).await,
+            None => work.await,
+        }
+    }
+}
+
 /// Gives the request its id, in the log and on the answer, and logs how it ended. Neither holds anything that could be secret: the
 /// path, never the query or a header.
 pub(super) async fn scope(request: Request, next: Next) -> Response {

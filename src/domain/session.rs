@@ -101,7 +101,18 @@ pub struct SessionRecord {
     pub device: Device,
 }
 
-/// Why a session was ended before its time.
+/// How a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionEnd {
+    /// Which session.
+    pub session: SessionId,
+    /// Why.
+    pub reason: EndReason,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Why a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndReason {
     /// Its own logout.
@@ -110,6 +121,8 @@ pub enum EndReason {
     EndedElsewhere,
     /// A refresh token came back that had been used before.
     Reuse,
+    /// Its time was over. Stored nowhere: the time tells.
+    Expired,
 }
 
 impl EndReason {
@@ -120,7 +133,16 @@ impl EndReason {
             Self::Logout => "logout",
             Self::EndedElsewhere => "ended_elsewhere",
             Self::Reuse => "reuse",
+            Self::Expired => "expired",
         }
+    }
+
+    /// The reason that is stored so; `None` for what this version does not know.
+    #[must_use]
+    pub fn parse(stored: &str) -> Option<Self> {
+        [Self::Logout, Self::EndedElsewhere, Self::Reuse, Self::Expired]
+            .into_iter()
+            .find(|reason| reason.as_str() == stored)
     }
 }
 

@@ -13,11 +13,8 @@ impl Service {
     /// # Errors
     /// `Unauthenticated` with the reason; `Unavailable`, since a store that is down says nothing about the token.
     pub async fn authenticate(&self, credentials: &Credentials) -> Result<Caller> {
-        let claim = self.verify(credentials).await?;
+        let claim = self.verify_unexpired(credentials).await?;
         let now = self.parts.clock.now();
-        if now >= claim.expires_at {
-            return Err(Error::Unauthenticated(Refusal::Expired));
-        }
         let revoked = || Error::Unauthenticated(Refusal::Revoked);
         let session = self
             .parts
@@ -33,6 +30,15 @@ impl Service {
             account,
             session: claim.session,
         })
+    }
+
+    /// What a token of ours says that has not expired; its session may be over.
+    pub(super) async fn verify_unexpired(&self, credentials: &Credentials) -> Result<AccessClaim> {
+        let claim = self.verify(credentials).await?;
+        if self.parts.clock.now() >= claim.expires_at {
+            return Err(Error::Unauthenticated(Refusal::Expired));
+        }
+        Ok(claim)
     }
 
     /// What a token of ours says, expired or not.

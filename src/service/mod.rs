@@ -16,6 +16,7 @@ mod register;
 mod sessions;
 mod tokens;
 mod unstoppable;
+mod watch;
 
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ use crate::store::{Accounts, Database, Redis, SessionStore};
 
 use housekeeping::Turnstile;
 use keys::KeyReading;
+use watch::Watchers;
 
 pub use discovery::Discovery;
 pub use health::Health;
@@ -36,6 +38,7 @@ pub use login::LoginInput;
 pub use logout::{LogoutInput, LogoutScope};
 pub use register::RegisterInput;
 pub use tokens::{SignedIn, Tokens};
+pub use watch::{SessionWatch, WATCH_INTERVAL};
 
 /// Everything that the use cases work with.
 pub struct Parts {
@@ -68,6 +71,7 @@ pub struct Service {
     parts: Parts,
     key_reading: Mutex<KeyReading>,
     last_sweep: Turnstile,
+    watchers: Watchers,
 }
 
 impl Service {
@@ -79,6 +83,7 @@ impl Service {
             parts,
             key_reading: Mutex::new(KeyReading::succeeded(now)),
             last_sweep: Turnstile::passed(now),
+            watchers: Watchers::none(now),
         }
     }
 }

@@ -34,6 +34,7 @@ mod outage;
 mod redis_kinds;
 mod refresh;
 mod register;
+mod session_ended;
 mod session_store;
 mod sessions;
 mod settings;

@@ -1,7 +1,8 @@
 // Usage: node graphiql.mjs BASE_URL SCREENSHOT.png
 //
 // Visits GraphiQL at BASE_URL/graphql the way a newcomer does, in a real browser that can reach nothing but that
-// server: registers, looks at the account, signs in, puts the access token into the header editor by hand, looks again.
+// server: registers, looks at the account, signs in, puts the access token into the header editor by hand, looks again,
+// and waits for the end of the session.
 // The server must be one where the account of the ready-made tabs does not exist yet.
 //
 // The browser is Chromium, at the path in CHROMIUM or where the system installs it.
@@ -11,7 +12,7 @@ import { chromium } from 'playwright-core';
 
 const EMAIL = 'john.doe@example.com';
 const PLACEHOLDER = 'paste-the-accessToken-here';
-const TAB_NAMES = ['register', 'login', 'me', 'refreshToken', 'logout'];
+const TAB_NAMES = ['register', 'login', 'me', 'refreshToken', 'logout', 'sessionEnded'];
 const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser'];
 const VIEWPORT = { width: 1280, height: 800 };
 const PATIENCE_MS = 20_000;
@@ -221,10 +222,25 @@ async function visitAsNewcomer(page, base, screenshot) {
   await visit.headers.click();
   await visit.saveScreenshot(screenshot);
 
+  await checkSubscription(visit, base, token);
+
   // Once more: only now is GraphiQL sure to have noticed the new header, and to write it where it should not.
   await visit.run('me');
-  await visit.readEmail();
+  await visit.readResult(/"reason": "revoked"/);
   await checkReturn(visit, [registered, token]);
+}
+
+/** The session ends somewhere else, and the page says so. */
+async function checkSubscription(visit, base, token) {
+  await visit.goToTab('sessionEnded');
+  const socket = visit.page.waitForEvent('websocket');
+  await visit.page.getByRole('button', { name: /^Execute query/ }).click();
+  await socket;
+  const headers = { authorization: `Bearer ${token}` };
+  const logout = await fetch(new URL('/auth/logout', base), { method: 'POST', headers });
+  if (logout.status !== 204) throw new Failure(`The logout elsewhere was answered with ${logout.status}.`);
+  await visit.readResult(/"reason": "LOGOUT"/);
+  await visit.goToTab('me');
 }
 
 /** A returning visitor finds the tabs again, the placeholder, and no token. */

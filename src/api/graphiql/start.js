@@ -115,6 +115,22 @@ mutation logout($scope: LogoutScope! = CURRENT) {
     variables: '{ "scope": "CURRENT" }',
     headers: BEARER_HEADER,
   },
+  {
+    query: `# Waits until the session that the access token in
+# "Headers" belongs to has ended, and says why. Run
+# it, then sign out in another window, or with
+# logout in another tab of this one: GraphiQL goes
+# on waiting here meanwhile.
+
+subscription sessionEnded {
+  sessionEnded {
+    sessionId
+    reason
+    endedAt
+  }
+}`,
+    headers: BEARER_HEADER,
+  },
 ].map((tab) => ({ variables: '', headers: '', ...tab }));
 
 /** The newest tokens seen since the page was loaded. */
@@ -149,6 +165,8 @@ function fillVariables(variables) {
 function createFetcher() {
   const send = GraphiQL.createFetcher({
     url: location.pathname,
+    // Subscriptions go over a WebSocket, with the headers as its connection parameters: a page can send no others there.
+    subscriptionUrl: `${location.origin.replace(/^http/, 'ws')}${location.pathname}`,
     // The gateway answers in one piece; this also keeps "multipart/mixed" out of the Accept header.
     enableIncrementalDelivery: false,
     headers: { accept: 'application/graphql-response+json, application/json;q=0.9' },

@@ -5,7 +5,7 @@
 
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationType};
 use async_graphql::parser::{Error as ParserError, parse_query};
-use async_graphql::{Request, ServerError, Value, Variables};
+use async_graphql::{Request, Response as EngineResponse, ServerError, Value, Variables};
 use axum::body::Body;
 use axum::extract::Request as HttpRequest;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -15,7 +15,7 @@ use serde_json::{Map, Value as Json};
 
 use super::Gateway;
 use super::error::{GraphqlError, give_code};
-use super::limits;
+use super::{limits, websocket};
 use crate::api::caller::Asker;
 use crate::api::request::json_bytes;
 use crate::api::{answer, graphiql};
@@ -33,9 +33,31 @@ pub(super) struct Door {
 const MAX_ERRORS: usize = 10;
 
 /// A request whose document parses.
-struct Parsed {
+pub(super) struct Parsed {
     request: Request,
     document: ExecutableDocument,
+}
+
+impl Parsed {
+    /// The kind of the chosen operation; `None` if there is no such operation.
+    pub(super) fn kind(&self) -> Option<OperationType> {
+        let name = self.request.operation_name.as_deref();
+        match &self.document.operations {
+            DocumentOperations::Single(operation) => Some(operation.node.ty),
+            DocumentOperations::Multiple(operations) => Some(operations.get(name?)?.node.ty),
+        }
+    }
+
+    /// The request for the engine, which need not parse it again.
+    ///
+    /// # Errors
+    /// `BadRequest` for a document that is too large.
+    pub(super) fn checked(self) -> Result<Request> {
+        let Self { mut request, document } = self;
+        limits::check(&document)?;
+        request.set_parsed_query(document);
+        Ok(request)
+    }
 }
 
 /// The media types that an answer can have.
@@ -61,6 +83,12 @@ impl Media {
 /// `GET /graphql`: GraphiQL for a browser, else a query in the address.
 pub(super) async fn read(door: Door, asker: Asker, request: HttpRequest) -> Response {
     let headers = request.headers();
+    if websocket::is_wanted(headers) {
+        return match websocket::open(door.schema, asker, request).await {
+            Ok(response) => response,
+            Err(error) => refuse(Media::Json, error),
+        };
+    }
     if door.is_graphiql_on && request.uri().query().is_none() && wants_page(headers) {
         return graphiql::page();
     }
@@ -72,7 +100,7 @@ pub(super) async fn read(door: Door, asker: Asker, request: HttpRequest) -> Resp
         Err(error) => return refuse(media, error),
     };
     match parse(request) {
-        Ok(parsed) if is_mutation(&parsed) => {
+        Ok(parsed) if parsed.kind() == Some(OperationType::Mutation) => {
             // A link or an image must not change anything.
             let mut response = refuse(media, Error::MethodNotAllowed);
             response
@@ -99,21 +127,25 @@ pub(super) async fn write(door: Door, asker: Asker, request: HttpRequest) -> Res
 }
 
 async fn execute(door: &Door, asker: Asker, media: Media, parsed: Parsed) -> Response {
-    let Parsed { mut request, document } = parsed;
-    if let Err(error) = limits::check(&document) {
-        return reject(media, vec![GraphqlError::from(error).into()]);
-    }
-    request.set_parsed_query(document);
-    let mut outcome = door.schema.execute(request.data(asker)).await;
-    // The engine reports a mistake as often as it is made.
-    outcome.errors.truncate(MAX_ERRORS);
-    outcome.errors = outcome.errors.into_iter().map(give_code).collect();
+    let request = match parsed.checked() {
+        Ok(request) => request,
+        Err(error) => return reject(media, vec![GraphqlError::from(error).into()]),
+    };
+    let outcome = tidied(door.schema.execute(request.data(asker)).await);
     // An error without a path is one of the request as a whole: nothing was executed.
     let is_refused = outcome.data == Value::Null && outcome.errors.iter().all(|error| error.path.is_empty());
     if is_refused && !outcome.errors.is_empty() {
         return reject(media, outcome.errors);
     }
     write_json(media, StatusCode::OK, &outcome)
+}
+
+/// An answer of the engine in which every error has a code.
+pub(super) fn tidied(mut outcome: EngineResponse) -> EngineResponse {
+    // The engine reports a mistake as often as it is made.
+    outcome.errors.truncate(MAX_ERRORS);
+    outcome.errors = outcome.errors.into_iter().map(give_code).collect();
+    outcome
 }
 
 /// The document does not parse or validate, or is too large: nothing was executed.
@@ -253,7 +285,7 @@ fn wrong(field: &str, message: &str) -> Error {
     }
 }
 
-fn parse(request: Request) -> std::result::Result<Parsed, ServerError> {
+pub(super) fn parse(request: Request) -> std::result::Result<Parsed, ServerError> {
     match parse_query(&request.query) {
         Ok(document) => Ok(Parsed { request, document }),
         Err(error) => Err(does_not_parse(&error)),
@@ -267,15 +299,4 @@ fn does_not_parse(error: &ParserError) -> ServerError {
         format!(": see line {}, column {}", place.line, place.column)
     });
     ServerError::new(format!("The document does not parse{at}."), place)
-}
-
-/// Whether the chosen operation is a mutation.
-fn is_mutation(parsed: &Parsed) -> bool {
-    let name = parsed.request.operation_name.as_deref();
-    match &parsed.document.operations {
-        DocumentOperations::Single(operation) => operation.node.ty == OperationType::Mutation,
-        DocumentOperations::Multiple(operations) => name
-            .and_then(|name| operations.get(name))
-            .is_some_and(|operation| operation.node.ty == OperationType::Mutation),
-    }
 }

@@ -6,14 +6,15 @@ mod http;
 mod limits;
 mod sessions;
 mod sign_in;
+mod websocket;
 
-use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, Schema, SchemaBuilder};
+use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, Schema, SchemaBuilder};
 use axum::Router;
 use axum::routing::get;
 
 use super::{DoorOptions, Shared};
 use account::AccountQuery;
-use sessions::{SessionMutation, SessionQuery};
+use sessions::{SessionMutation, SessionQuery, SessionSubscription};
 use sign_in::SignInMutation;
 
 /// Deepest nesting of fields: more than any query of ours, and than the introspection that tools send.
@@ -29,7 +30,11 @@ struct Query(AccountQuery, SessionQuery);
 #[derive(MergedObject, Default)]
 struct Mutation(SignInMutation, SessionMutation);
 
-type Gateway = Schema<Query, Mutation, EmptySubscription>;
+/// What can be waited for, over a WebSocket.
+#[derive(MergedSubscription, Default)]
+struct Subscription(SessionSubscription);
+
+type Gateway = Schema<Query, Mutation, Subscription>;
 
 pub(super) fn routes(shared: &Shared, options: &DoorOptions) -> Router<Shared> {
     let mut builder = schema()
@@ -66,6 +71,6 @@ pub fn schema_text() -> String {
     )
 }
 
-fn schema() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
-    Gateway::build(Query::default(), Mutation::default(), EmptySubscription)
+fn schema() -> SchemaBuilder<Query, Mutation, Subscription> {
+    Gateway::build(Query::default(), Mutation::default(), Subscription::default())
 }

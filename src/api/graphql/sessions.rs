@@ -1,6 +1,9 @@
 //! The caller's own sessions.
 
-use async_graphql::{Context, ID, Object, SimpleObject};
+use std::sync::Arc;
+
+use async_graphql::futures_util::stream::{self, Stream};
+use async_graphql::{Context, Enum, ID, Object, SimpleObject, Subscription};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -8,7 +11,8 @@ use super::account::service;
 use super::error::{GraphqlError, null_with};
 use crate::api::caller::Asker;
 use crate::domain::Error;
-use crate::domain::session::{SessionId, SessionView};
+use crate::domain::session::{EndReason, SessionEnd, SessionId, SessionView};
+use crate::service::Service;
 
 /// A session: one sign-in on one device.
 #[derive(SimpleObject)]
@@ -43,6 +47,45 @@ impl From<SessionView> for Session {
     }
 }
 
+/// The end of a session.
+#[derive(SimpleObject)]
+struct SessionEnded {
+    /// The session.
+    session_id: ID,
+    /// Why it has ended.
+    reason: SessionEndReason,
+    /// When it ended.
+    ended_at: DateTime<Utc>,
+}
+
+/// Why a session has ended.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+enum SessionEndReason {
+    /// It signed out.
+    Logout,
+    /// Another session of the account ended it.
+    EndedElsewhere,
+    /// A refresh token came back that had been used before: somebody else may have it.
+    Reuse,
+    /// Its time was over.
+    Expired,
+}
+
+impl From<SessionEnd> for SessionEnded {
+    fn from(end: SessionEnd) -> Self {
+        Self {
+            session_id: end.session.0.into(),
+            reason: match end.reason {
+                EndReason::Logout => SessionEndReason::Logout,
+                EndReason::EndedElsewhere => SessionEndReason::EndedElsewhere,
+                EndReason::Reuse => SessionEndReason::Reuse,
+                EndReason::Expired => SessionEndReason::Expired,
+            },
+            ended_at: end.at.date_time(),
+        }
+    }
+}
+
 /// Questions about sessions.
 #[derive(Default)]
 pub(super) struct SessionQuery;
@@ -50,6 +93,26 @@ pub(super) struct SessionQuery;
 /// What can be done to sessions.
 #[derive(Default)]
 pub(super) struct SessionMutation;
+
+/// What can be waited for.
+#[derive(Default)]
+pub(super) struct SessionSubscription;
+
+#[Subscription]
+impl SessionSubscription {
+    /// Waits for the end of the session that asks, tells it within a second, and completes. Wants the access token in the connection
+    /// parameters: `{"Authorization": "Bearer …"}`. It may expire meanwhile. A session that is over already is told at once.
+    async fn session_ended(
+        &self,
+        context: &Context<'_>,
+    ) -> Result<impl Stream<Item = SessionEnded> + use<>, GraphqlError> {
+        let service = context.data_unchecked::<Arc<Service>>().clone();
+        let watch = service
+            .watch_session(&context.data_unchecked::<Asker>().credentials)
+            .await?;
+        Ok(stream::once(async move { watch.end().await.into() }))
+    }
+}
 
 #[Object]
 impl SessionQuery {

@@ -5,7 +5,9 @@ use sea_orm::entity::prelude::*;
 
 use crate::domain::account::AccountId;
 use crate::domain::clock::Timestamp;
-use crate::domain::session::{Device, Generation, NewSession, Session, SessionId, SessionRecord};
+use crate::domain::session::{
+    Device, EndReason, Generation, NewSession, Session, SessionEnd, SessionId, SessionRecord,
+};
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "sessions")]
@@ -58,6 +60,19 @@ impl From<Model> for SessionRecord {
             device,
             session: row.into(),
         }
+    }
+}
+
+impl Model {
+    /// How the session was ended, if it was.
+    pub fn end(&self) -> Option<SessionEnd> {
+        let stored = self.end_reason.as_deref().unwrap_or_default();
+        Some(SessionEnd {
+            session: SessionId(self.id),
+            // One that a newer version gave is some other end.
+            reason: EndReason::parse(stored).unwrap_or(EndReason::EndedElsewhere),
+            at: Timestamp::from_millis(self.ended_at?),
+        })
     }
 }
 

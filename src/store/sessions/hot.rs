@@ -18,7 +18,9 @@ use super::{SessionStore, SqlSessions};
 use crate::domain::account::AccountId;
 use crate::domain::clock::{Timestamp, millis};
 use crate::domain::refresh_token::RefreshClaim;
-use crate::domain::session::{EndReason, Generation, NewSession, Rotation, Session, SessionId, SessionRecord};
+use crate::domain::session::{
+    EndReason, Generation, NewSession, Rotation, Session, SessionEnd, SessionId, SessionRecord,
+};
 use crate::domain::{Error, Result};
 use crate::store::Redis;
 use crate::store::outage::Outage;
@@ -289,6 +291,14 @@ impl SessionStore for HotSessions {
         // Also those that an earlier try ended in SQL, but could not mark here.
         let ended = self.sql.ended_since(account, now.minus(MARK_LIFETIME)).await?;
         self.mark_ended(&ended).await
+    }
+
+    async fn find_end(&self, id: SessionId) -> Result<Option<SessionEnd>> {
+        self.sql.find_end(id).await
+    }
+
+    async fn ends_since(&self, since: Timestamp) -> Result<Vec<SessionEnd>> {
+        self.sql.ends_since(since).await
     }
 
     async fn settle(&self, now: Timestamp) -> Result<()> {

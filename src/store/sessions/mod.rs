@@ -11,7 +11,7 @@ use crate::domain::Result;
 use crate::domain::account::AccountId;
 use crate::domain::clock::Timestamp;
 use crate::domain::refresh_token::RefreshClaim;
-use crate::domain::session::{EndReason, NewSession, Rotation, Session, SessionId, SessionRecord};
+use crate::domain::session::{EndReason, NewSession, Rotation, Session, SessionEnd, SessionId, SessionRecord};
 
 pub use hot::HotSessions;
 pub use sql::SqlSessions;
@@ -45,6 +45,12 @@ pub trait SessionStore: Send + Sync {
 
     /// Ends every session of the account that is open now, except one; as lasting as `end`.
     async fn end_others(&self, account: AccountId, except: SessionId, reason: EndReason, now: Timestamp) -> Result<()>;
+
+    /// How a session was ended; `None` if it was not, was forgotten, or never was.
+    async fn find_end(&self, id: SessionId) -> Result<Option<SessionEnd>>;
+
+    /// The sessions that were ended at `since` or later.
+    async fn ends_since(&self, since: Timestamp) -> Result<Vec<SessionEnd>>;
 
     /// Looks for an outage, and finishes what one has left undone. Called every second or so.
     async fn settle(&self, now: Timestamp) -> Result<()>;

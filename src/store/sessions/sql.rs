@@ -11,10 +11,12 @@ use super::SessionStore;
 use crate::domain::account::AccountId;
 use crate::domain::clock::Timestamp;
 use crate::domain::refresh_token::RefreshClaim;
-use crate::domain::session::{EndReason, Lifetimes, NewSession, Rotation, Session, SessionId, SessionRecord, Standing};
+use crate::domain::session::{
+    EndReason, Lifetimes, NewSession, Rotation, Session, SessionEnd, SessionId, SessionRecord, Standing,
+};
 use crate::domain::{Error, Result};
 use crate::store::database::Database;
-use crate::store::entity::sessions::{ActiveModel, Column, Entity};
+use crate::store::entity::sessions::{ActiveModel, Column, Entity, Model};
 use crate::store::outage::Outage;
 
 /// How long a session that is over can still be looked up by an operator.
@@ -221,6 +223,18 @@ impl SessionStore for SqlSessions {
             .add(Column::Id.ne(except.0));
         self.end_where(others, reason, now).await?;
         Ok(())
+    }
+
+    async fn find_end(&self, id: SessionId) -> Result<Option<SessionEnd>> {
+        let row = Entity::find_by_id(id.0);
+        let row = self.database.answer(row.one(self.database.connection())).await?;
+        Ok(row.as_ref().and_then(Model::end))
+    }
+
+    async fn ends_since(&self, since: Timestamp) -> Result<Vec<SessionEnd>> {
+        let rows = Entity::find().filter(Column::EndedAt.gte(since.millis()));
+        let rows = self.database.answer(rows.all(self.database.connection())).await?;
+        Ok(rows.iter().filter_map(Model::end).collect())
     }
 
     async fn settle(&self, now: Timestamp) -> Result<()> {

@@ -6,6 +6,7 @@ mod patience;
 mod process;
 mod redis_user;
 mod stores;
+mod websocket;
 mod wire;
 mod world;
 
@@ -15,6 +16,7 @@ pub use patience::eventually;
 pub use process::{Process, node, run_to_end};
 pub use redis_user::RedisUser;
 pub use stores::{Backend, Stores, redis_url};
+pub use websocket::{Received, Socket};
 pub use wire::{State, Wire};
 pub use world::{AUTH_SECRET, World};
 

@@ -1,0 +1,88 @@
+//! The client's end of GraphQL over a WebSocket.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+pub struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+/// What came next over a socket.
+#[derive(Debug, PartialEq)]
+pub enum Received {
+    Message(Value),
+    Closed(u16),
+}
+
+impl Socket {
+    /// Shakes hands for the protocol; the status and the body if the gateway will not.
+    pub async fn open(http_url: &str, protocol: Option<&str>) -> Result<Self, (u16, Value)> {
+        let url = format!("{}/graphql", http_url.replacen("http", "ws", 1));
+        let mut request = url.into_client_request().unwrap();
+        if let Some(protocol) = protocol {
+            let headers = request.headers_mut();
+            headers.insert("sec-websocket-protocol", protocol.parse().unwrap());
+        }
+        match connect_async(request).await {
+            Ok((socket, _)) => Ok(Self(socket)),
+            Err(Error::Http(refused)) => {
+                let body = refused.body().as_deref().unwrap_or_default();
+                Err((
+                    refused.status().as_u16(),
+                    serde_json::from_slice(body).unwrap_or_default(),
+                ))
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// A socket whose connection has these parameters.
+    pub async fn with_parameters(http_url: &str, parameters: Value) -> Self {
+        let mut socket = Self::open(http_url, Some("graphql-transport-ws")).await.unwrap();
+        socket
+            .send(&json!({"type": "connection_init", "payload": parameters}))
+            .await;
+        assert_eq!(socket.message().await, json!({"type": "connection_ack"}));
+        socket
+    }
+
+    /// A socket that bears this access token.
+    pub async fn bearing(http_url: &str, access_token: &str) -> Self {
+        Self::with_parameters(http_url, json!({"Authorization": format!("Bearer {access_token}")})).await
+    }
+
+    pub async fn send(&mut self, message: &Value) {
+        self.0.send(Message::text(message.to_string())).await.unwrap();
+    }
+
+    pub async fn subscribe(&mut self, id: &str, query: &str) {
+        self.send(&json!({"type": "subscribe", "id": id, "payload": {"query": query}}))
+            .await;
+    }
+
+    /// Fails after a while: a socket that stays silent says nothing of why.
+    pub async fn next(&mut self) -> Received {
+        loop {
+            let next = tokio::time::timeout(Duration::from_secs(15), self.0.next()).await;
+            match next.expect("something comes over the socket") {
+                Some(Ok(Message::Text(text))) => return Received::Message(serde_json::from_str(&text).unwrap()),
+                Some(Ok(Message::Close(frame))) => {
+                    return Received::Closed(frame.map_or(1005, |frame| frame.code.into()));
+                }
+                Some(Ok(_)) => {}
+                None | Some(Err(_)) => return Received::Closed(1006),
+            }
+        }
+    }
+
+    pub async fn message(&mut self) -> Value {
+        match self.next().await {
+            Received::Message(message) => message,
+            Received::Closed(code) => panic!("the socket was closed with {code}"),
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! A front end that waits for the end of its session.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Backend, Door, Received, SignedIn, Socket, World, eventually};
+
+const QUERY: &str = "subscription { sessionEnded { sessionId reason endedAt } }";
+
+async fn waiting(url: &str, session: &SignedIn) -> Socket {
+    let mut socket = Socket::bearing(url, &session.access_token).await;
+    socket.subscribe("1", QUERY).await;
+    socket
+}
+
+/// What the subscription brings: its one event, and then that it is complete.
+async fn event(socket: &mut Socket) -> Value {
+    let next = socket.message().await;
+    assert_eq!((&next["type"], &next["id"]), (&json!("next"), &json!("1")), "{next}");
+    assert_eq!(socket.message().await, json!({"type": "complete", "id": "1"}));
+    next["payload"].clone()
+}
+
+async fn reason(socket: &mut Socket) -> String {
+    let event = event(socket).await;
+    let ended = &event["data"]["sessionEnded"];
+    assert!(
+        ended["endedAt"].is_string() && ended["sessionId"].is_string(),
+        "{event}"
+    );
+    ended["reason"].as_str().unwrap().to_owned()
+}
+
+async fn code(socket: &mut Socket) -> (String, Value) {
+    let event = event(socket).await;
+    let extensions = &event["errors"][0]["extensions"];
+    (
+        extensions["code"].as_str().unwrap_or_default().to_owned(),
+        extensions["reason"].clone(),
+    )
+}
+
+/// What one node does, the front ends at the other learn, and nobody else.
+#[tokio::test]
+async fn a_front_end_learns_at_any_node_that_its_session_has_ended_and_why() {
+    for backend in [Backend::Sqlite, Backend::Postgres, Backend::PostgresRedis] {
+        let world = World::new(backend, Door::Rest).await;
+        let other = world.second_node(&[]).await;
+        let url = format!("http://{}", other.address);
+        let john = world.john().await;
+        let (mut sessions, mut sockets) = (Vec::new(), Vec::new());
+        for _ in 0..4 {
+            let session = world.login("john.doe@example.com", "Password@123").await.unwrap();
+            sockets.push(waiting(&url, &session).await);
+            sessions.push(session);
+        }
+        let mut bystander = waiting(&url, &john).await;
+
+        let client = world.client();
+        client
+            .logout(Some(&sessions[0].access_token), None, None)
+            .await
+            .unwrap();
+        assert_eq!(reason(&mut sockets[0]).await, "LOGOUT", "{backend:?}");
+
+        let mut token = sessions[1].refresh_token.clone();
+        for _ in 0..2 {
+            token = world.refresh(&token).await.unwrap().refresh_token;
+        }
+        assert_eq!(
+            world.refresh(&sessions[1].refresh_token).await.unwrap_err().code,
+            "REFRESH_TOKEN_REUSED"
+        );
+        assert_eq!(reason(&mut sockets[1]).await, "REUSE", "{backend:?}");
+
+        let listed = world.client().sessions(&sessions[2].access_token).await.unwrap();
+        let own = listed.iter().find(|session| session["current"] == true).unwrap();
+        client
+            .end_session(&john.access_token, own["id"].as_str().unwrap())
+            .await
+            .unwrap();
+        assert_eq!(reason(&mut sockets[2]).await, "ENDED_ELSEWHERE", "{backend:?}");
+
+        client
+            .logout(Some(&john.access_token), None, Some("others"))
+            .await
+            .unwrap();
+        assert_eq!(reason(&mut sockets[3]).await, "ENDED_ELSEWHERE", "{backend:?}");
+
+        client.logout(Some(&john.access_token), None, None).await.unwrap();
+        assert_eq!(
+            reason(&mut bystander).await,
+            "LOGOUT",
+            "its first event is its own end: {backend:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_access_token_may_expire_while_it_waits() {
+    let world = World::new(Backend::Sqlite, Door::Rest).await;
+    let john = world.john().await;
+    let mut socket = waiting(&world.url(""), &john).await;
+    // Answered after the subscription before it: that one stands.
+    socket.subscribe("2", "subscription { sessionEnded { nothing } }").await;
+    assert_eq!(socket.message().await["id"], json!("2"));
+    assert_eq!(socket.message().await, json!({"type": "complete", "id": "2"}));
+    world.clock.advance(Duration::from_hours(1));
+    world
+        .client()
+        .logout(None, Some(&john.refresh_token), None)
+        .await
+        .unwrap();
+    assert_eq!(reason(&mut socket).await, "LOGOUT");
+}
+
+#[tokio::test]
+async fn a_session_that_is_over_already_is_told_at_once() {
+    let options = ["--access-token-ttl=1h", "--refresh-token-ttl=1m"];
+    let world = World::with(Backend::Sqlite, Door::Rest, &options).await;
+    let john = world.john().await;
+    let elsewhere = world.login("john.doe@example.com", "Password@123").await.unwrap();
+    world
+        .client()
+        .logout(Some(&john.access_token), None, None)
+        .await
+        .unwrap();
+    assert_eq!(reason(&mut waiting(&world.url(""), &john).await).await, "LOGOUT");
+    world.clock.advance(Duration::from_mins(2));
+    assert_eq!(reason(&mut waiting(&world.url(""), &elsewhere).await).await, "EXPIRED");
+}
+
+#[tokio::test]
+async fn who_bears_no_good_token_is_told_why() {
+    let world = World::new(Backend::Sqlite, Door::Rest).await;
+    let john = world.john().await;
+    let url = world.url("");
+    let refused = async |parameters: Value| {
+        let mut socket = Socket::with_parameters(&url, parameters).await;
+        socket.subscribe("1", QUERY).await;
+        code(&mut socket).await
+    };
+    for (parameters, reason) in [
+        (json!({}), "missing"),
+        (json!(null), "missing"),
+        (json!({"authorization": "nonsense"}), "invalid"),
+        (json!({"Authorization": 7}), "invalid"),
+        (
+            json!({"authorization": format!("Bearer {}", john.refresh_token)}),
+            "invalid",
+        ),
+    ] {
+        assert_eq!(
+            refused(parameters.clone()).await,
+            ("UNAUTHENTICATED".to_owned(), json!(reason)),
+            "{parameters}"
+        );
+    }
+    world.clock.advance(Duration::from_hours(1));
+    let expired = json!({"authorization": format!("bearer {}", john.access_token)});
+    assert_eq!(refused(expired).await, ("UNAUTHENTICATED".to_owned(), json!("expired")));
+}
+
+#[tokio::test]
+async fn a_socket_takes_subscriptions_and_nothing_else() {
+    let world = World::new(Backend::Sqlite, Door::Rest).await;
+    let john = world.john().await;
+    let mut socket = Socket::bearing(&world.url(""), &john.access_token).await;
+    let many = format!("subscription {{ {} }}", "sessionEnded { reason } ".repeat(600));
+    for query in [
+        "{ me { email } }",
+        "mutation { logout }",
+        "subscription {",
+        "subscription { nothing }",
+        &many,
+    ] {
+        socket.subscribe("1", query).await;
+        assert_eq!(code(&mut socket).await.0, "BAD_REQUEST", "{query}");
+    }
+    assert!(
+        world.me(&john.access_token).await.is_ok(),
+        "the mutation was not carried out"
+    );
+}
+
+#[tokio::test]
+async fn a_socket_has_a_bounded_number_of_subscriptions() {
+    let world = World::new(Backend::Sqlite, Door::Rest).await;
+    let john = world.john().await;
+    let mut socket = Socket::bearing(&world.url(""), &john.access_token).await;
+    for number in 0..17 {
+        socket.subscribe(&number.to_string(), QUERY).await;
+    }
+    let refused = socket.message().await;
+    assert_eq!(
+        refused["payload"]["errors"][0]["extensions"]["code"], "BAD_REQUEST",
+        "{refused}"
+    );
+    assert_eq!(socket.message().await, json!({"type": "complete", "id": refused["id"]}));
+    socket.send(&json!({"type": "complete", "id": "0"})).await;
+    assert_eq!(socket.message().await["type"], "complete");
+    socket.subscribe("again", QUERY).await;
+    world
+        .client()
+        .logout(Some(&john.access_token), None, None)
+        .await
+        .unwrap();
+    let mut told = 0;
+    while told < 16 {
+        let message = socket.message().await;
+        assert!(message["payload"]["errors"].is_null(), "{message}");
+        told += u32::from(message["type"] == "next");
+    }
+}
+
+#[tokio::test]
+async fn a_handshake_that_is_not_right_is_refused() {
+    let world = World::new(Backend::Sqlite, Door::Rest).await;
+    for protocol in [None, Some("graphql-ws"), Some("mqtt")] {
+        let Err((status, body)) = Socket::open(&world.url(""), protocol).await else {
+            panic!("{protocol:?} was taken");
+        };
+        assert_eq!(
+            (status, &body["errors"][0]["extensions"]["code"]),
+            (400, &json!("BAD_REQUEST")),
+            "{protocol:?}"
+        );
+    }
+    let both = Socket::open(&world.url(""), Some("graphql-ws, graphql-transport-ws")).await;
+    assert!(both.is_ok(), "ours is chosen");
+}
+
+#[tokio::test]
+async fn a_socket_that_breaks_the_protocol_is_closed() {
+    let world = World::new(Backend::Sqlite, Door::Rest).await;
+    let init = json!({"type": "connection_init"});
+    let early = json!({"type": "subscribe", "id": "1", "payload": {"query": QUERY}});
+    for (messages, code) in [
+        (vec![&json!("nonsense")], 1002),
+        (vec![&early], 1011),
+        (vec![&init, &init], 4429),
+    ] {
+        let mut socket = Socket::open(&world.url(""), Some("graphql-transport-ws"))
+            .await
+            .unwrap();
+        for message in &messages {
+            socket.send(message).await;
+        }
+        let mut last = socket.next().await;
+        while matches!(last, Received::Message(_)) {
+            last = socket.next().await;
+        }
+        assert_eq!(last, Received::Closed(code), "{messages:?}");
+    }
+}
+
+/// A socket that says nothing is not kept.
+#[tokio::test]
+async fn a_socket_that_never_begins_is_closed() {
+    let world = World::new(Backend::Sqlite, Door::Rest).await;
+    let mut socket = Socket::open(&world.url(""), Some("graphql-transport-ws"))
+        .await
+        .unwrap();
+    assert_eq!(socket.next().await, Received::Closed(4408));
+}
+
+/// Nobody waits: nothing is asked of the database. Somebody waits while it is down: nothing is lost.
+#[tokio::test]
+async fn an_outage_delays_the_news_and_loses_none() {
+    use crate::harness::{State, Wire};
+    let mut world = World::stores_only(Backend::Postgres, Door::Rest).await;
+    world.start(&[]).await;
+    let wire = Wire::to(&world.stores.database_url).await;
+    let cut_off = world.second_node(&["--database-url", &wire.url]).await;
+    let john = world.john().await;
+    let mut socket = waiting(&format!("http://{}", cut_off.address), &john).await;
+    socket.subscribe("2", "subscription { nothing }").await;
+    assert_eq!(socket.message().await["id"], json!("2"));
+    assert_eq!(socket.message().await["id"], json!("2"));
+    wire.set(State::Cut);
+    world
+        .client()
+        .logout(Some(&john.access_token), None, None)
+        .await
+        .unwrap();
+    world.clock.advance(Duration::from_mins(3));
+    let notices = async || (cut_off.me(&john.access_token).await.unwrap_err().code == "UNAVAILABLE").then_some(());
+    eventually("the node is cut off", notices).await;
+    wire.set(State::Whole);
+    assert_eq!(reason(&mut socket).await, "LOGOUT");
+}

@@ -178,6 +178,7 @@ pub fn key_keeper(settings: &Settings, secrets: &[SecretBytes], database: &Datab
         stored: SigningKeys::new(database.clone()),
         token_lifetime: settings.tokens.access_token_ttl,
         max_age: settings.tokens.signing_key_max_age,
+        lead: settings.tokens.signing_key_lead,
     })
 }
 

@@ -73,7 +73,7 @@ enum Migrate {
 enum Keys {
     /// List the keys and what each does; so does plain `keys`
     List,
-    /// Publish a successor to the newest key. It signs after seven minutes, when every node and verifier has seen it; nobody is signed out
+    /// Publish a successor to the newest key. It signs after `SIGNING_KEY_LEAD`, when every node and verifier has seen it; nobody is signed out
     Rotate,
     /// Seal the stored keys with the first secret of `AUTH_SECRET`, so that the others can be given up
     Reseal,

@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use super::environment::{Environment, SECRETS, SettingError};
 use super::values::{self, AuthSecret, DatabaseUrl, LogFormat, RedisUrl, Stage, Switch};
 use super::variable;
+use crate::domain::key_lead::KeyLead;
 use crate::domain::session::Lifetimes;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -116,6 +117,9 @@ pub struct TokenSettings {
     /// How long a key signs access tokens before it is succeeded
     #[arg(long, global = true, default_value = "30d", value_parser = |text: &str| values::span(text, HOUR, DAY * 3660, "30d"))]
     pub signing_key_max_age: Duration,
+    /// How long a new key is published before it signs; longer where verifiers keep their copy of the JWKS for longer than it says
+    #[arg(long, global = true, default_value = "7m", value_parser = |text: &str| values::key_lead(text, "7m"))]
+    pub signing_key_lead: KeyLead,
     /// Audience of access tokens
     #[arg(long, global = true, default_value = "auth-gateway", value_parser = values::text)]
     pub jwt_audience: String,
@@ -247,6 +251,7 @@ impl Settings {
                     .to_owned(),
             ));
         }
+        self.tokens.check()?;
         let cost = &self.passwords.cost;
         if cost.memory_kib < 8 * cost.parallelism {
             return Err(SettingError(format!(
@@ -279,6 +284,19 @@ impl Settings {
 }
 
 impl TokenSettings {
+    /// A successor that is published before its predecessor signs would soon have successors of its own waiting behind it: a JWKS of
+    /// hundreds of keys. Half leaves each key as much time to sign as its successor waits.
+    fn check(&self) -> Result<(), SettingError> {
+        let lead = self.signing_key_lead.span();
+        if lead > self.signing_key_max_age / 2 {
+            return Err(SettingError(format!(
+                "SIGNING_KEY_LEAD is \"{}\", which must be at most half of SIGNING_KEY_MAX_AGE, for example 7m.",
+                humantime::format_duration(lead)
+            )));
+        }
+        Ok(())
+    }
+
     /// The lifetimes that sessions live by.
     #[must_use]
     pub fn lifetimes(&self) -> Lifetimes {

@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use url::Url;
 
+use crate::domain::key_lead::KeyLead;
 use crate::domain::secret::{SecretBytes, SecretString};
 
 /// Least length of `AUTH_SECRET`, in bytes: as many as the keys derived from it have.
@@ -104,6 +105,10 @@ pub(super) fn span(text: &str, least: Duration, most: Duration, example: &str) -
     } else {
         Err(rule())
     }
+}
+
+pub(super) fn key_lead(text: &str, example: &str) -> Result<KeyLead, String> {
+    span(text, KeyLead::LEAST, KeyLead::MOST, example).map(KeyLead::new)
 }
 
 /// A whole number between two bounds that are part of the sentence.

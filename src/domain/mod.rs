@@ -8,6 +8,7 @@ pub mod caller;
 pub mod clock;
 pub mod email;
 pub mod error;
+pub mod key_lead;
 pub mod password;
 pub mod refresh_token;
 pub mod secret;

@@ -1,5 +1,7 @@
 //! What other services need to verify our tokens.
 
+use std::time::Duration;
+
 use super::Service;
 use crate::domain::signing_key::PublicKey;
 
@@ -10,6 +12,8 @@ pub struct Discovery {
     pub issuer: String,
     /// The keys that verify.
     pub keys: Vec<PublicKey>,
+    /// How long all of it may be kept.
+    pub max_age: Duration,
 }
 
 impl Service {
@@ -20,6 +24,7 @@ impl Service {
         Discovery {
             issuer: tokens.issuer().to_owned(),
             keys: tokens.keys().public_keys(self.parts.clock.now()),
+            max_age: self.parts.key_keeper.lead.jwks_max_age(),
         }
     }
 }

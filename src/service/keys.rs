@@ -8,23 +8,19 @@ use std::time::Duration;
 
 use super::Service;
 use crate::domain::clock::Timestamp;
+use crate::domain::key_lead::KeyLead;
 use crate::domain::{Error, Result};
 use crate::security::{KeyRing, KeyVault};
 use crate::store::SigningKeys;
 
-/// How long verifiers may keep the JWKS.
-pub const JWKS_MAX_AGE: Duration = Duration::from_mins(5);
-/// How often a node looks for new keys.
-const RELOAD_INTERVAL: Duration = Duration::from_secs(30);
 /// How often a token with an unknown key may make a node look at once.
 const UNKNOWN_KEY_INTERVAL: Duration = Duration::from_secs(5);
 /// How long a failed reading is not repeated for a token's sake.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
-/// From publication to the first signature: the longest that a copy of the JWKS may be kept, twice what a node may be behind, and some
-/// time for clocks that disagree.
-const LEAD: Duration = JWKS_MAX_AGE.saturating_add(Duration::from_mins(2));
 /// How long a key verifies after its last token has expired, for verifiers whose clocks are behind.
 const LEEWAY: Duration = Duration::from_mins(1);
+/// Keys sign one after the other: the least time between two of them.
+const SUCCESSION: Duration = Duration::from_millis(1);
 
 /// Where signing keys are kept and how long they serve.
 pub struct KeyKeeper {
@@ -36,6 +32,8 @@ pub struct KeyKeeper {
     pub token_lifetime: Duration,
     /// How long a key signs before it is succeeded.
     pub max_age: Duration,
+    /// How long a new key is published before it signs.
+    pub lead: KeyLead,
 }
 
 impl KeyKeeper {
@@ -53,12 +51,15 @@ impl KeyKeeper {
         self.vault.open(keys)
     }
 
-    /// Publishes a successor to the newest key; the one that is returned signs soon.
+    /// Publishes a successor to the newest key; the one that is returned signs after the lead.
     pub async fn rotate(&self, now: Timestamp) -> Result<KeyRing> {
         let keys = self.open(now).await?;
-        let successor = self.vault.generate(now, now.plus(LEAD))?;
+        let predecessor = keys.newest();
+        // One that waits since a longer lead goes first: should it sign last, it would do so after its end.
+        let turn = predecessor.map_or(now, |key| key.signs_from.plus(SUCCESSION));
+        let successor = self.vault.generate(now, turn.max(now.plus(self.lead.span())))?;
         let predecessors_end = successor.signs_from.plus(self.token_lifetime).plus(LEEWAY);
-        let predecessor = keys.newest().map(|key| key.kid.as_str());
+        let predecessor = predecessor.map(|key| key.kid.as_str());
         self.stored.succeed(predecessor, &successor, predecessors_end).await?;
         self.open(now).await
     }
@@ -74,7 +75,7 @@ impl KeyKeeper {
 
     fn is_due(&self, keys: &KeyRing, now: Timestamp) -> bool {
         keys.newest()
-            .is_some_and(|key| key.signs_from.plus(self.max_age) <= now.plus(LEAD))
+            .is_some_and(|key| key.signs_from.plus(self.max_age) <= now.plus(self.lead.span()))
     }
 }
 
@@ -98,7 +99,7 @@ impl Service {
     /// Looks for new keys if it is time to, and publishes a successor if the newest key is old.
     pub(super) async fn keep_keys(&self, now: Timestamp) -> Result<()> {
         let mut reading = self.key_reading.lock().await;
-        if now < reading.succeeded_at.plus(RELOAD_INTERVAL) {
+        if now < reading.succeeded_at.plus(self.parts.key_keeper.lead.reload_interval()) {
             return Ok(());
         }
         self.read_keys(&mut reading, now).await

@@ -33,7 +33,7 @@ use watch::Watchers;
 
 pub use discovery::Discovery;
 pub use health::Health;
-pub use keys::{JWKS_MAX_AGE, KeyKeeper};
+pub use keys::KeyKeeper;
 pub use login::LoginInput;
 pub use logout::{LogoutInput, LogoutScope};
 pub use register::RegisterInput;

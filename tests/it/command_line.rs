@@ -26,6 +26,8 @@ fn a_wrong_setting_is_one_sentence_with_its_name_and_an_example() {
         ("AUTH_SECRET", "aHVudGVyMg==", "openssl rand -base64 32"),
         ("ACCESS_TOKEN_TTL", "15", "15m"),
         ("REFRESH_GRACE", "1h", "10s"),
+        ("SIGNING_KEY_LEAD", "29s", "7m"),
+        ("SIGNING_KEY_LEAD", "8d", "7m"),
         ("PASSWORD_MIN_LENGTH", "0", "12"),
         ("ARGON2_MEMORY_KIB", "lots", "19456"),
         ("HASH_THREADS", "0", "4"),
@@ -50,6 +52,26 @@ fn a_wrong_setting_is_one_sentence_with_its_name_and_an_example() {
         !folder.path().join("data").exists(),
         "nothing is made before the settings are right"
     );
+}
+
+#[test]
+fn keys_must_sign_for_at_least_twice_their_lead() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in ["serve", "keys"] {
+        // An address that is nobody's: a start that goes on ends there.
+        let settings = [
+            ("SIGNING_KEY_MAX_AGE", "1h"),
+            ("SIGNING_KEY_LEAD", "31m"),
+            ("HOST", "192.0.2.1"),
+        ];
+        let (code, sentence) = complaint(&run_to_end(folder.path(), &[command], &settings));
+        assert_eq!(code, Some(2), "{sentence}");
+        let start = "auth-gateway: SIGNING_KEY_LEAD is \"31m\", which must be at most half of SIGNING_KEY_MAX_AGE";
+        assert!(sentence.starts_with(start), "{sentence}");
+        assert_eq!(sentence.lines().count(), 1, "{sentence}");
+    }
+    let most = ["--port=0", "--signing-key-max-age=1h", "--signing-key-lead=30m"];
+    Process::start(folder.path(), &most);
 }
 
 #[test]

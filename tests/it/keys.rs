@@ -15,7 +15,7 @@ scenario! {
         let john = world.john().await;
         let (status, headers, discovery) = raw(http().get(world.url("/.well-known/openid-configuration"))).await;
         assert_eq!(status, 200);
-        assert!(headers["cache-control"].to_str().unwrap().contains("max-age"));
+        assert_eq!(headers["cache-control"], "public, max-age=300");
         assert_eq!(discovery["issuer"], "http://localhost:8000");
         assert_eq!(discovery["jwks_uri"], "http://localhost:8000/.well-known/jwks.json");
         assert_eq!(discovery["id_token_signing_alg_values_supported"], json!(["EdDSA"]));
@@ -54,6 +54,18 @@ fn kid(token: &str) -> String {
     decode_header(token).unwrap().kid.unwrap()
 }
 
+/// Runs `keys rotate` with the world's settings and these; what it prints.
+fn rotate(world: &World, settings: &[(&str, &str)]) -> String {
+    let mut environment = vec![
+        ("DATABASE_URL", world.stores.database_url.as_str()),
+        ("AUTH_SECRET", AUTH_SECRET),
+    ];
+    environment.extend(settings);
+    let output = run_to_end(world.stores.folder.path(), &["keys", "rotate"], &environment);
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// Asks until the node has looked after its keys, which it does every second or so.
 async fn until_published(world: &World, count: usize) -> Vec<String> {
     let keys = async || Some(published(world).await).filter(|keys| keys.len() == count);
@@ -68,12 +80,7 @@ async fn a_successor_is_published_first_signs_later_and_signs_nobody_out() {
     let old = kid(&john.access_token);
     assert_eq!(published(&world).await, std::slice::from_ref(&old));
 
-    let environment = [
-        ("DATABASE_URL", world.stores.database_url.as_str()),
-        ("AUTH_SECRET", AUTH_SECRET),
-    ];
-    let output = run_to_end(world.stores.folder.path(), &["keys", "rotate"], &environment);
-    let listed = String::from_utf8(output.stdout).unwrap();
+    let listed = rotate(&world, &[]);
     assert!(listed.contains(&format!("signing    EdDSA  {old}")), "{listed}");
     assert!(listed.contains("published  EdDSA  "), "{listed}");
 
@@ -99,6 +106,48 @@ async fn a_successor_is_published_first_signs_later_and_signs_nobody_out() {
     }
     world.clock.advance(Duration::from_mins(17));
     assert_eq!(until_published(&world, 1).await, [new]);
+}
+
+/// Verifiers that keep the JWKS for as long as they are told to, and for a day.
+#[tokio::test]
+async fn a_new_key_signs_after_the_configured_lead() {
+    for (lead, seconds, max_age, look) in [
+        ("30s", 30, "public, max-age=21", 3),
+        ("1d", 86400, "public, max-age=300", 31),
+    ] {
+        let world = World::with(Backend::Sqlite, Door::Rest, &["--signing-key-lead", lead]).await;
+        let john = world.john().await;
+        for document in ["jwks.json", "openid-configuration"] {
+            let (_, headers, _) = raw(http().get(world.url(&format!("/.well-known/{document}")))).await;
+            assert_eq!(headers["cache-control"], max_age);
+        }
+        rotate(&world, &[("SIGNING_KEY_LEAD", lead)]);
+        world.clock.advance(Duration::from_secs(look));
+        until_published(&world, 2).await;
+        world.clock.advance(Duration::from_secs(seconds - look - 1));
+        let before = world.refresh(&john.refresh_token).await.unwrap();
+        assert_eq!(kid(&before.access_token), kid(&john.access_token), "{lead} is not over");
+        // The command read the machine's clock, which has gone on since the test's stands still.
+        world.clock.advance(Duration::from_secs(31));
+        let after = world.refresh(&before.refresh_token).await.unwrap();
+        assert_ne!(kid(&after.access_token), kid(&john.access_token), "{lead} is over");
+    }
+}
+
+/// A lead that was lowered while a key was waiting: whichever signs, verifiers find it.
+#[tokio::test]
+async fn a_key_that_signs_is_always_published() {
+    let world = World::new(Backend::Sqlite, Door::Rest).await;
+    world.john().await;
+    rotate(&world, &[("SIGNING_KEY_LEAD", "1d")]);
+    rotate(&world, &[("SIGNING_KEY_LEAD", "30s")]);
+    world.clock.advance(Duration::from_secs(31));
+    until_published(&world, 3).await;
+    for _ in 0..3 {
+        world.clock.advance(Duration::from_hours(9));
+        let john = world.login("john.doe@example.com", "Password@123").await.unwrap();
+        assert!(published(&world).await.contains(&kid(&john.access_token)));
+    }
 }
 
 /// What one part of the housekeeping cannot do keeps no other part from its work.

@@ -119,22 +119,28 @@ stop_servers() {
   fi
 }
 
-# Sets SERVERS_DIR and SERVER_RUNNER, the command that the servers run under. initdb and postgres refuse root,
-# and Redis needs none of its rights.
+# Sets SERVERS_DIR, which the servers' user owns.
 make_servers_dir() {
   [[ -z ${SERVERS_DIR:-} ]] || return 0
+  find_server_runner
+  # Not under TMPDIR: that may be closed to another user, or too long for the path of a unix socket (107 bytes).
+  SERVERS_DIR=$(mktemp -d /tmp/auth-gateway-servers.XXXXXX)
+  SERVER_RUNNER=(env -C "$SERVERS_DIR" "${SERVER_RUNNER[@]}")
+  if ((EUID == 0)); then chown "$SERVER_OWNER" "$SERVERS_DIR"; fi
+}
+
+# Sets SERVER_OWNER, the user that the servers run as, and SERVER_RUNNER, the command that they run under, which takes
+# more options of setpriv. initdb and postgres refuse root, and Redis needs none of its rights.
+find_server_runner() {
   if ! command -v setsid >/dev/null || ! command -v setpriv >/dev/null; then
     fail "setsid and setpriv (util-linux) are missing: install them, or name servers that already run."
   fi
-  # Not under TMPDIR: that may be closed to another user, or too long for the path of a unix socket (107 bytes).
-  SERVERS_DIR=$(mktemp -d /tmp/auth-gateway-servers.XXXXXX)
-  SERVER_RUNNER=(env -C "$SERVERS_DIR" LC_ALL=C setpriv)
+  SERVER_RUNNER=(env LC_ALL=C setpriv)
   SERVER_OWNER=$(id -un)
   if ((EUID == 0)); then
     SERVER_OWNER=nobody
     if id -u postgres >/dev/null 2>&1; then SERVER_OWNER=postgres; fi
     SERVER_RUNNER+=(--reuid "$SERVER_OWNER" --regid "$(id -g "$SERVER_OWNER")" --init-groups)
-    chown "$SERVER_OWNER" "$SERVERS_DIR"
   fi
 }
 

@@ -1,0 +1,44 @@
+//! Chance that can be repeated: the same seed makes the same choices.
+
+/// `SplitMix64`, which is no secret's source, but spreads well from any seed.
+#[derive(Debug, Clone)]
+pub struct Chance(u64);
+
+impl Chance {
+    pub fn from_seed(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A generator of its own, for somebody who acts at the same time.
+    pub fn branch(&mut self) -> Self {
+        Self(self.next())
+    }
+
+    /// A number below `bound`.
+    pub fn below(&mut self, bound: usize) -> usize {
+        let bound = u64::try_from(bound.max(1)).unwrap();
+        usize::try_from(self.next() % bound).unwrap()
+    }
+
+    /// True once in so many times.
+    pub fn one_in(&mut self, times: usize) -> bool {
+        self.below(times) == 0
+    }
+
+    /// A number of milliseconds in the range.
+    pub fn millis(&mut self, range: std::ops::Range<u64>) -> std::time::Duration {
+        std::time::Duration::from_millis(range.start + self.next() % (range.end - range.start).max(1))
+    }
+
+    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[self.below(from.len())]
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+}

@@ -1,0 +1,289 @@
+//! A client of the gateway: requests at either door, and what came of each.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::record::Record;
+
+/// No answer may take longer, whatever is down.
+const CAP: Duration = Duration::from_secs(5);
+
+const PAYLOAD: &str = "{ token { access_token: accessToken refresh_token: refreshToken } user { uuid } }";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    Rest,
+    Graphql,
+}
+
+/// A request that can be sent again, to any node.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub operation: &'static str,
+    method: Method,
+    path: String,
+    body: Option<Value>,
+    bearer: Option<String>,
+    /// The field of a GraphQL answer that holds what REST has as its body.
+    field: Option<&'static str>,
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Acknowledged, with the answer in REST's spelling.
+    Done(Value),
+    /// Answered, and refused.
+    Refused(Refusal),
+    /// 503, or no answer: whether it was done is not known.
+    Lost(String),
+}
+
+impl Outcome {
+    /// The answer, where it must be a success; else what came instead.
+    pub fn done(self) -> Result<Value, String> {
+        if let Self::Done(answer) = self {
+            return Ok(answer);
+        }
+        Err(format!("{self:?} came instead of success"))
+    }
+
+    /// The refusal, where there must be one.
+    pub fn refused(self) -> Result<Refusal, String> {
+        if let Self::Refused(refusal) = self {
+            return Ok(refusal);
+        }
+        Err(format!("{self:?} came instead of a refusal"))
+    }
+
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Self::Lost(_))
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub code: String,
+    pub reason: Option<String>,
+}
+
+/// Whose session asks: by its access token or by its refresh token.
+#[derive(Debug, Clone, Copy)]
+pub enum Proof<'a> {
+    Access(&'a str),
+    Refresh(&'a str),
+}
+
+impl Door {
+    /// Half of the clients use one door, half the other.
+    pub fn of(number: usize) -> Self {
+        if number.is_multiple_of(2) {
+            Self::Rest
+        } else {
+            Self::Graphql
+        }
+    }
+
+    pub fn register(self, email: &str, username: &str, password: &str) -> Request {
+        let input = json!({"email": email, "username": username, "password": password});
+        match self {
+            Self::Rest => rest("register", Method::POST, "/auth/register").with_body(input),
+            Self::Graphql => {
+                let query = format!("mutation($input: RegisterInput!) {{ register(input: $input) {PAYLOAD} }}");
+                graphql("register", "register", &query, &json!({ "input": input }))
+            }
+        }
+    }
+
+    pub fn login(self, email: &str, password: &str) -> Request {
+        let input = json!({"email": email, "password": password});
+        match self {
+            Self::Rest => rest("login", Method::POST, "/auth/login").with_body(input),
+            Self::Graphql => {
+                let query = format!("mutation($input: LoginInput!) {{ login(input: $input) {PAYLOAD} }}");
+                graphql("login", "login", &query, &json!({ "input": input }))
+            }
+        }
+    }
+
+    pub fn refresh(self, token: &str) -> Request {
+        match self {
+            Self::Rest => rest("refresh", Method::POST, "/auth/refresh").with_body(json!({ "refresh_token": token })),
+            Self::Graphql => {
+                let query = format!("mutation($token: String) {{ refreshToken(refreshToken: $token) {PAYLOAD} }}");
+                graphql("refresh", "refreshToken", &query, &json!({ "token": token }))
+            }
+        }
+    }
+
+    pub fn me(self, access_token: &str) -> Request {
+        let request = match self {
+            Self::Rest => rest("me", Method::GET, "/auth/me"),
+            Self::Graphql => graphql("me", "me", "{ me { uuid } }", &json!({})),
+        };
+        request.with_bearer(access_token)
+    }
+
+    /// `scope` is `current`, `others` or `all`.
+    pub fn logout(self, proof: Proof, scope: &str) -> Request {
+        let (bearer, token) = match proof {
+            Proof::Access(token) => (Some(token), None),
+            Proof::Refresh(token) => (None, Some(token)),
+        };
+        let request = match self {
+            Self::Rest => {
+                let mut body = json!({ "scope": scope });
+                if let Some(token) = token {
+                    body["refresh_token"] = token.into();
+                }
+                rest("logout", Method::POST, "/auth/logout").with_body(body)
+            }
+            Self::Graphql => {
+                let scope = scope.to_uppercase();
+                let query = format!("mutation($token: String) {{ logout(refreshToken: $token, scope: {scope}) }}");
+                graphql("logout", "logout", &query, &json!({ "token": token }))
+            }
+        };
+        bearer.map_or(request.clone(), |bearer| request.with_bearer(bearer))
+    }
+
+    pub fn sessions(self, access_token: &str) -> Request {
+        let request = match self {
+            Self::Rest => rest("sessions", Method::GET, "/auth/sessions"),
+            Self::Graphql => graphql("sessions", "sessions", "{ sessions { id } }", &json!({})),
+        };
+        request.with_bearer(access_token)
+    }
+
+    pub fn end_session(self, access_token: &str, id: Uuid) -> Request {
+        let request = match self {
+            Self::Rest => rest("end session", Method::DELETE, &format!("/auth/sessions/{id}")),
+            Self::Graphql => {
+                let query = "mutation($id: ID!) { endSession(id: $id) }";
+                graphql("end session", "endSession", query, &json!({ "id": id }))
+            }
+        };
+        request.with_bearer(access_token)
+    }
+}
+
+impl Request {
+    fn with_body(mut self, body: Value) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    fn with_bearer(mut self, token: &str) -> Self {
+        self.bearer = Some(token.to_owned());
+        self
+    }
+}
+
+fn rest(operation: &'static str, method: Method, path: &str) -> Request {
+    Request {
+        operation,
+        method,
+        path: path.to_owned(),
+        body: None,
+        bearer: None,
+        field: None,
+    }
+}
+
+fn graphql(operation: &'static str, field: &'static str, query: &str, variables: &Value) -> Request {
+    Request {
+        field: Some(field),
+        body: Some(json!({"query": query, "variables": variables})),
+        ..rest(operation, Method::POST, "/graphql")
+    }
+}
+
+/// Sends requests and records how they were answered.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    record: Arc<Record>,
+}
+
+impl Client {
+    pub fn new(record: &Arc<Record>) -> Self {
+        let http = reqwest::Client::builder().no_proxy().timeout(CAP).build().unwrap();
+        Self {
+            http,
+            record: record.clone(),
+        }
+    }
+
+    pub async fn send(&self, request: &Request, node: SocketAddr) -> Outcome {
+        let mut prepared = self
+            .http
+            .request(request.method.clone(), format!("http://{node}{}", request.path));
+        if let Some(body) = &request.body {
+            prepared = prepared.json(body);
+        }
+        if let Some(bearer) = &request.bearer {
+            prepared = prepared.bearer_auth(bearer);
+        }
+        let started = Instant::now();
+        match answer(prepared).await {
+            Ok((status, body)) => {
+                self.record.answered(request.operation, started.elapsed());
+                self.judge(request, status, &body)
+            }
+            Err(error) if error.is_timeout() => {
+                let operation = request.operation;
+                self.record.answered(operation, started.elapsed());
+                self.record
+                    .violation(format!("{operation} at {node}: no answer within {CAP:?}"));
+                Outcome::Lost("no answer in time".to_owned())
+            }
+            Err(error) => {
+                self.record.count("cut");
+                Outcome::Lost(format!("{error:?}").chars().take(160).collect())
+            }
+        }
+    }
+
+    /// The body of any address, if it is answered.
+    pub async fn look(&self, node: SocketAddr, path: &str) -> Option<(u16, Value)> {
+        answer(self.http.get(format!("http://{node}{path}"))).await.ok()
+    }
+
+    fn judge(&self, request: &Request, status: u16, body: &Value) -> Outcome {
+        let error = match request.field {
+            Some(_) => &body["errors"][0]["extensions"],
+            None => body,
+        };
+        if let Some(code) = error["code"].as_str() {
+            if code == "UNAVAILABLE" {
+                self.record.count("503");
+                return Outcome::Lost("503".to_owned());
+            }
+            return Outcome::Refused(Refusal {
+                code: code.to_owned(),
+                reason: error["reason"].as_str().map(str::to_owned),
+            });
+        }
+        if !(200..300).contains(&status) {
+            return Outcome::Refused(Refusal {
+                code: format!("{status} without a code: {body}"),
+                reason: None,
+            });
+        }
+        self.record.count(request.operation);
+        let data = request.field.map_or(body, |field| &body["data"][field]);
+        Outcome::Done(data.clone())
+    }
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> reqwest::Result<(u16, Value)> {
+    let response = request.send().await?;
+    let status = response.status().as_u16();
+    let body = response.bytes().await?;
+    Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
+}

@@ -1,0 +1,150 @@
+//! One client: nobody else uses its accounts and sessions, so it knows what every answer must be.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::chance::Chance;
+use crate::client::{Client, Door, Outcome, Refusal, Request};
+use crate::ledger::{Ledger, Place, State};
+use crate::record::Record;
+
+/// How long a client repeats a request before it calls the gateway broken. No fault of this suite lasts nearly as long.
+const PATIENCE: Duration = Duration::from_mins(1);
+const MOST_ACCOUNTS: usize = 12;
+const MOST_LIVE_SESSIONS: usize = 4;
+
+pub struct Person {
+    pub(super) door: Door,
+    pub(super) chance: Chance,
+    pub(super) ledger: Ledger,
+    pub(super) record: Arc<Record>,
+    number: usize,
+    nodes: Vec<SocketAddr>,
+    client: Client,
+}
+
+/// The first answer that was one, and what was lost before it.
+pub(super) struct Answered {
+    pub(super) answer: Result<Value, Refusal>,
+    /// A line for each try, for the history.
+    pub(super) tries: Vec<String>,
+}
+
+impl Answered {
+    /// Whether an earlier try may have been carried out.
+    pub(super) fn is_repeated(&self) -> bool {
+        self.tries.len() > 1
+    }
+}
+
+impl Person {
+    pub(super) fn new(
+        number: usize,
+        door: Door,
+        nodes: Vec<SocketAddr>,
+        client: Client,
+        record: Arc<Record>,
+        chance: Chance,
+    ) -> Self {
+        Self {
+            door,
+            chance,
+            ledger: Ledger::default(),
+            record,
+            number,
+            nodes,
+            client,
+        }
+    }
+
+    /// Does one thing, and rests for a moment.
+    pub(super) async fn act(&mut self) {
+        match self.ledger.pick_live(&mut self.chance) {
+            None => self.come_in().await,
+            Some(at) => self.use_session(at).await,
+        }
+        let rest = self.chance.millis(0..20);
+        tokio::time::sleep(rest).await;
+    }
+
+    async fn come_in(&mut self) {
+        let accounts = self.ledger.accounts.len();
+        if accounts < MOST_ACCOUNTS {
+            self.register(self.next_email()).await;
+        } else {
+            let account = self.chance.below(accounts);
+            self.login(account).await;
+        }
+    }
+
+    async fn use_session(&mut self, at: Place) {
+        let siblings = self.ledger.places(at.account, State::Live);
+        match self.chance.below(100) {
+            0..4 if self.ledger.accounts.len() < MOST_ACCOUNTS => self.register(self.next_email()).await,
+            4..18 if siblings.len() < MOST_LIVE_SESSIONS => self.login(at.account).await,
+            18..24 => self.logout(at, "current").await,
+            24..26 => self.logout(at, "others").await,
+            26..27 => self.logout(at, "all").await,
+            27..31 => self.list_sessions(at).await,
+            31..34 => self.end_sibling(at).await,
+            34..38 => self.confirm_an_end().await,
+            38..62 => self.me(at).await,
+            _ => self.refresh(at).await,
+        }
+    }
+
+    fn next_email(&self) -> String {
+        format!("client{}-{}@example.com", self.number, self.ledger.accounts.len())
+    }
+
+    async fn confirm_an_end(&mut self) {
+        let ended: Vec<Place> = (0..self.ledger.accounts.len())
+            .flat_map(|account| self.ledger.places(account, State::Ended))
+            .collect();
+        if !ended.is_empty() {
+            let at = *self.chance.pick(&ended);
+            self.confirm_end(at).await;
+        }
+    }
+
+    /// Sends the request to one node after another until it is answered.
+    pub(super) async fn ask(&mut self, request: &Request) -> Answered {
+        let started = Instant::now();
+        let mut tries = Vec::new();
+        while started.elapsed() < PATIENCE {
+            let node = *self.chance.pick(&self.nodes);
+            let sent_at = self.record.clock();
+            let outcome = self.client.send(request, node).await;
+            let line = |what: &str| format!("{sent_at} {} at {node}: {what}", request.operation);
+            match outcome {
+                Outcome::Done(answer) => {
+                    tries.push(line("done"));
+                    return Answered {
+                        answer: Ok(answer),
+                        tries,
+                    };
+                }
+                Outcome::Refused(refusal) => {
+                    tries.push(line(&refusal.to_string()));
+                    return Answered {
+                        answer: Err(refusal),
+                        tries,
+                    };
+                }
+                Outcome::Lost(why) => tries.push(line(&why)),
+            }
+            let rest = self.chance.millis(50..150);
+            tokio::time::sleep(rest).await;
+        }
+        Answered {
+            answer: Err(Refusal {
+                code: format!("no answer but 503 for {PATIENCE:?}"),
+                reason: None,
+            }),
+            tries,
+        }
+    }
+}

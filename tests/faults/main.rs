@@ -1,0 +1,111 @@
+//! The fault suite: real servers on loopback, real kills, and a ledger of every acknowledged answer.
+//!
+//! `scripts/faults` starts it. Each scenario does something to the gateway or to its stores while clients work, and then goes
+//! through what they were told: whoever was not logged out is still signed in, and whoever was, stays so.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a suite that cannot set its stage ends at once"
+)]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "its figures are what it is for"
+)]
+#![allow(unreachable_pub, reason = "one program; nothing in it is public")]
+#![allow(dead_code, reason = "the scenarios that use the rest follow")]
+
+mod chance;
+mod client;
+mod ledger;
+mod load;
+mod record;
+mod report;
+mod scenarios;
+mod servers;
+mod stage;
+mod wire;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+
+use scenarios::{SCENARIOS, Scenario};
+use stage::Stage;
+
+/// Faults that sessions must survive, on real servers
+#[derive(Parser)]
+#[command(name = "scripts/faults")]
+struct Plan {
+    /// Do everything less often: for continuous integration
+    #[arg(long)]
+    short: bool,
+    /// Repeat the choices of an earlier run
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Only these scenarios
+    #[arg(value_parser = SCENARIOS.map(|scenario| scenario.name))]
+    scenarios: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    let plan = Plan::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    // On this thread, which lasts: the servers get their last signal when the thread that started them ends.
+    runtime.block_on(async {
+        tokio::select! {
+            exit = run(plan) => exit,
+            exit = interrupted() => exit,
+        }
+    })
+}
+
+async fn run(plan: Plan) -> ExitCode {
+    let seed = plan.seed.unwrap_or_else(|| u64::from(std::process::id()));
+    let mut stage = Stage::set(seed, plan.short);
+    println!("{}{}", stage.versions(), form(plan.short, seed));
+    let started = Instant::now();
+    let is_chosen =
+        |scenario: &&Scenario| plan.scenarios.is_empty() || plan.scenarios.iter().any(|name| name == scenario.name);
+    let mut failed = Vec::new();
+    for scenario in SCENARIOS.iter().filter(is_chosen) {
+        let begun = Instant::now();
+        if !(scenario.run)(&mut stage).await {
+            failed.push(scenario.name);
+        }
+        println!("  {} took {:.0} s", scenario.name, begun.elapsed().as_secs_f64());
+    }
+    println!("\nall in {:.0} s", started.elapsed().as_secs_f64());
+    if failed.is_empty() {
+        println!("no violation");
+        return ExitCode::SUCCESS;
+    }
+    println!("violations in: {}", failed.join(", "));
+    ExitCode::FAILURE
+}
+
+fn form(is_short: bool, seed: u64) -> String {
+    let form = if is_short { "short" } else { "full" };
+    format!("{form} form, --seed {seed}")
+}
+
+/// Ctrl-C, or whoever started this has ended: the servers and their files go with the stage.
+async fn interrupted() -> ExitCode {
+    let mut interrupt = signal(SignalKind::interrupt()).unwrap();
+    let mut terminate = signal(SignalKind::terminate()).unwrap();
+    let mut hang_up = signal(SignalKind::hangup()).unwrap();
+    let number = tokio::select! {
+        _ = interrupt.recv() => 2,
+        _ = terminate.recv() => 15,
+        _ = hang_up.recv() => 1,
+    };
+    eprintln!("interrupted");
+    ExitCode::from(128 + number)
+}

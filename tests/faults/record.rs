@@ -1,0 +1,134 @@
+//! What happened in one run: counts, the slowest answer, and whatever must not have happened.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Enough to see what is wrong; the rest is counted.
+const SHOWN_VIOLATIONS: usize = 5;
+
+/// Shared by everybody who takes part in a run.
+pub struct Record {
+    started: Instant,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    counts: BTreeMap<&'static str, u64>,
+    slowest: Slowest,
+    slowest_of_fault: Slowest,
+    violations: Vec<String>,
+    unshown: usize,
+}
+
+/// The answer that took longest, and what was asked.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Slowest {
+    pub operation: &'static str,
+    pub took: Duration,
+}
+
+impl Record {
+    pub fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            inner: Mutex::default(),
+        }
+    }
+
+    /// Seconds since the run began, as they stand before a line of a history.
+    pub fn clock(&self) -> String {
+        format!("{:9.3}", self.started.elapsed().as_secs_f64())
+    }
+
+    pub fn count(&self, what: &'static str) {
+        self.add(what, 1);
+    }
+
+    pub fn add(&self, what: &'static str, number: u64) {
+        *self.inner().counts.entry(what).or_default() += number;
+    }
+
+    pub fn counted(&self, what: &'static str) -> u64 {
+        self.inner().counts.get(what).copied().unwrap_or_default()
+    }
+
+    pub fn answered(&self, operation: &'static str, took: Duration) {
+        let answer = Slowest { operation, took };
+        let mut inner = self.inner();
+        inner.slowest = inner.slowest.or(answer);
+        inner.slowest_of_fault = inner.slowest_of_fault.or(answer);
+    }
+
+    pub fn slowest(&self) -> Slowest {
+        self.inner().slowest
+    }
+
+    /// Forgets the slowest answer so far: a fault begins.
+    pub fn begin_fault(&self) {
+        self.inner().slowest_of_fault = Slowest::default();
+    }
+
+    /// The slowest answer since the fault began.
+    pub fn slowest_of_fault(&self) -> Slowest {
+        self.inner().slowest_of_fault
+    }
+
+    pub fn violation(&self, what: impl Into<String>) {
+        let mut inner = self.inner();
+        if inner.violations.len() < SHOWN_VIOLATIONS {
+            inner.violations.push(what.into());
+        } else {
+            inner.unshown += 1;
+        }
+    }
+
+    /// Something that a run must do to show anything at all.
+    pub fn must(&self, what: &str, is_done: bool) {
+        if !is_done {
+            self.violation(format!("the run shows nothing: {what}"));
+        }
+    }
+
+    pub fn violations(&self) -> usize {
+        let inner = self.inner();
+        inner.violations.len() + inner.unshown
+    }
+
+    /// The first violations in full, and how many more there are.
+    pub fn violations_shown(&self) -> String {
+        let inner = self.inner();
+        let mut text = String::new();
+        for (number, violation) in inner.violations.iter().enumerate() {
+            let indented = violation.replace('\n', "\n      ");
+            let _infallible = writeln!(text, "  violation {}: {indented}", number + 1);
+        }
+        if inner.unshown > 0 {
+            let _infallible = writeln!(text, "  and {} violations more", inner.unshown);
+        }
+        text
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slowest {
+    fn or(self, other: Self) -> Self {
+        if other.took > self.took { other } else { self }
+    }
+}
+
+impl std::fmt::Display for Slowest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", seconds(self.took), self.operation)
+    }
+}
+
+/// As figures are printed everywhere.
+pub fn seconds(span: Duration) -> String {
+    format!("{:.3} s", span.as_secs_f64())
+}

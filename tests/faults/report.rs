@@ -1,0 +1,70 @@
+//! The block of figures that a run prints.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use crate::load::OPERATIONS;
+use crate::record::{Record, seconds};
+
+const LABEL_WIDTH: usize = 56;
+const VALUE_WIDTH: usize = 24;
+
+/// Figures under a title, printed as they come.
+pub struct Block<'a> {
+    record: &'a Record,
+}
+
+impl<'a> Block<'a> {
+    pub fn open(record: &'a Record, title: &str) -> Self {
+        println!("\n{title}");
+        Self { record }
+    }
+
+    pub fn line(&self, label: &str, value: impl Display) -> &Self {
+        println!("  {label:<LABEL_WIDTH$}{:>VALUE_WIDTH$}", value.to_string());
+        self
+    }
+
+    /// The median and the longest of several spans.
+    pub fn spans(&self, label: &str, spans: &[Duration]) -> &Self {
+        let mut sorted = spans.to_vec();
+        sorted.sort();
+        let (Some(median), Some(longest)) = (sorted.get(sorted.len() / 2), sorted.last()) else {
+            return self.line(label, "none");
+        };
+        self.line(
+            &format!("{label}, median / longest"),
+            format!("{} / {}", seconds(*median), seconds(*longest)),
+        )
+    }
+
+    /// What the load did and what the ledger's checks found.
+    pub fn load(&self) -> &Self {
+        let acknowledged: u64 = OPERATIONS.iter().map(|operation| self.record.counted(operation)).sum();
+        self.line("requests acknowledged", acknowledged);
+        for operation in OPERATIONS {
+            self.line(&format!("  {operation}"), self.record.counted(operation));
+        }
+        self.line("answered 503", self.record.counted("503"))
+            .line("connections refused or cut", self.record.counted("cut"))
+            .line(
+                "renewals repeated after a lost answer",
+                self.record.counted("repeated renewals"),
+            )
+            .line("checked: accounts that log in", self.record.counted("accounts checked"))
+            .line("checked: live sessions that go on", self.record.counted("live checked"))
+            .line(
+                "checked: ended sessions that stay ended",
+                self.record.counted("ended checked"),
+            )
+    }
+
+    /// The end of the block; whether nothing went wrong.
+    pub fn close(&self) -> bool {
+        self.line("slowest answer", self.record.slowest());
+        let violations = self.record.violations();
+        self.line("violations", violations);
+        print!("{}", self.record.violations_shown());
+        violations == 0
+    }
+}

@@ -1,0 +1,149 @@
+//! An old refresh token that comes back after its grace period, as a thief's would.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use crate::client::{Client, Door, Refusal, Request};
+use crate::ledger::{PASSWORD, Tokens};
+use crate::record::Record;
+use crate::report::Block;
+use crate::servers::Site;
+use crate::stage::Stage;
+
+const SHORT_GRACE: &str = "--refresh-grace=1s";
+const LONGER_THAN_GRACE: Duration = Duration::from_millis(1300);
+
+pub async fn run(stage: &mut Stage) -> bool {
+    let site = Site::postgres_redis(stage, &[SHORT_GRACE]).await;
+    let on_both = steal(stage, &site, "reuse: two nodes on PostgreSQL and Redis").await;
+    drop(site);
+    let site = Site::sqlite(stage, &[SHORT_GRACE]).await;
+    steal(stage, &site, "reuse: one node on SQLite").await && on_both
+}
+
+async fn steal(stage: &mut Stage, site: &Site, title: &str) -> bool {
+    let record = Arc::new(Record::new());
+    let block = Block::open(&record, title);
+    let sessions = stage.times(20, 5);
+    let mut victims = JoinSet::new();
+    for number in 0..sessions {
+        let mut nodes = site.addresses();
+        nodes.rotate_left(number % site.nodes.len());
+        victims.spawn(Victim::new(number, nodes, &record).suffer());
+    }
+    let stolen = victims.join_all().await;
+    for (session, outcome) in stolen {
+        let lines = site.nodes.iter().flat_map(|node| node.audit("refresh_token_reused"));
+        let lines = lines.filter(|line| line["session"] == session).count();
+        record.add("audit lines", lines as u64);
+        if lines != 1 {
+            record.violation(format!(
+                "session {session} has {lines} audit lines refresh_token_reused, not one"
+            ));
+        }
+        if let Err(violation) = outcome {
+            record.violation(format!("session {session}: {violation}"));
+        }
+    }
+    record.must("sessions are stolen", record.counted("stolen") == sessions as u64);
+    block
+        .line("old tokens presented after the grace period", sessions)
+        .line(
+            "answered REFRESH_TOKEN_REUSED, and their session over",
+            record.counted("stolen"),
+        )
+        .line("audit lines refresh_token_reused", record.counted("audit lines"))
+        .line(
+            "other sessions of these accounts that went on",
+            record.counted("went on"),
+        );
+    block.close()
+}
+
+/// An account with three sessions, of which one is stolen from.
+struct Victim {
+    door: Door,
+    client: Client,
+    nodes: Vec<SocketAddr>,
+    number: usize,
+    record: Arc<Record>,
+}
+
+impl Victim {
+    fn new(number: usize, nodes: Vec<SocketAddr>, record: &Arc<Record>) -> Self {
+        Self {
+            door: Door::of(number),
+            client: Client::new(record),
+            nodes,
+            number,
+            record: record.clone(),
+        }
+    }
+
+    async fn suffer(self) -> (String, Result<(), String>) {
+        let username = format!("john{}", self.number);
+        let email = format!("{username}@example.com");
+        let robbed = self.tokens(self.door.register(&email, &username, PASSWORD)).await;
+        let robbed = robbed.expect("an account can be registered");
+        (robbed.session.to_string(), self.lose_a_token(&email, &robbed).await)
+    }
+
+    async fn lose_a_token(&self, email: &str, old: &Tokens) -> Result<(), String> {
+        let mut others = Vec::new();
+        for _ in 0..2 {
+            others.push(self.tokens(self.door.login(email, PASSWORD)).await?);
+        }
+        let new = self.tokens(self.door.refresh(&old.refresh)).await?;
+        tokio::time::sleep(LONGER_THAN_GRACE).await;
+        self.refused(&self.door.refresh(&old.refresh), "REFRESH_TOKEN_REUSED", None)
+            .await?;
+        for token in [&old.refresh, &new.refresh] {
+            self.refused(&self.door.refresh(token), "REFRESH_TOKEN_INVALID", None)
+                .await?;
+        }
+        for token in [&old.access, &new.access] {
+            self.refused(&self.door.me(token), "UNAUTHENTICATED", Some("revoked"))
+                .await?;
+        }
+        self.record.count("stolen");
+        for other in others {
+            let renewed = self.tokens(self.door.refresh(&other.refresh)).await?;
+            self.done(&self.door.me(&renewed.access)).await?;
+            self.record.count("went on");
+        }
+        Ok(())
+    }
+
+    async fn tokens(&self, request: Request) -> Result<Tokens, String> {
+        Tokens::read(&self.done(&request).await?)
+    }
+
+    async fn done(&self, request: &Request) -> Result<serde_json::Value, String> {
+        let outcome = self.client.send(request, self.nodes[0]).await;
+        outcome.done().map_err(|what| format!("{}: {what}", request.operation))
+    }
+
+    /// At every node.
+    async fn refused(&self, request: &Request, code: &str, reason: Option<&str>) -> Result<(), String> {
+        let expected = Refusal {
+            code: code.to_owned(),
+            reason: reason.map(str::to_owned),
+        };
+        // The reuse itself is answered once; what it has ended, every node must know.
+        let asked = if code == "REFRESH_TOKEN_REUSED" {
+            1
+        } else {
+            self.nodes.len()
+        };
+        for node in &self.nodes[..asked] {
+            let refusal = self.client.send(request, *node).await.refused()?;
+            if refusal != expected {
+                return Err(format!("{} is answered {refusal}, not {expected}", request.operation));
+            }
+        }
+        Ok(())
+    }
+}

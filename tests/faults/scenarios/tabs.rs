@@ -1,0 +1,139 @@
+//! Many tabs of one browser, which share a session and refresh it all at once.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::Barrier;
+use tokio::task::JoinSet;
+
+use crate::chance::Chance;
+use crate::client::{Client, Door};
+use crate::ledger::{PASSWORD, Tokens};
+use crate::record::Record;
+use crate::report::Block;
+use crate::servers::Site;
+use crate::stage::Stage;
+
+const TABS: usize = 64;
+
+pub async fn run(stage: &mut Stage) -> bool {
+    let site = Site::postgres_redis(stage, &[]).await;
+    let on_both = refresh_in_rounds(stage, &site, "tabs: two nodes on PostgreSQL and Redis").await;
+    drop(site);
+    let site = Site::sqlite(stage, &[]).await;
+    refresh_in_rounds(stage, &site, "tabs: one node on SQLite").await && on_both
+}
+
+/// The session's tokens as all tabs see them, and the ones before.
+struct Browser {
+    client: Client,
+    nodes: Vec<SocketAddr>,
+    newest: Tokens,
+    before: Option<Tokens>,
+}
+
+async fn refresh_in_rounds(stage: &mut Stage, site: &Site, title: &str) -> bool {
+    let record = Arc::new(Record::new());
+    let block = Block::open(&record, title);
+    let rounds = stage.times(100, 10);
+    let mut browser = Browser::open(site, &record).await;
+    for _ in 0..rounds {
+        browser.round(&record, &mut stage.chance).await;
+    }
+    let generations = browser.newest.generation - 1;
+    record.must("each round renews once", u64::from(generations) == rounds as u64);
+    site.look_into_logs(&record);
+    block
+        .line("tabs", TABS)
+        .line("rounds", rounds)
+        .line("refreshes that succeeded", record.counted("refresh"))
+        .line("  of these with the current token", record.counted("current"))
+        .line("  of these with its predecessor, a moment late", record.counted("late"))
+        .line("  refused", record.counted("refused"))
+        .line("generations of the session", generations)
+        .line("rounds in which the generations forked", record.counted("forks"))
+        .line("access tokens that were good afterwards", record.counted("me"));
+    block.close()
+}
+
+impl Browser {
+    async fn open(site: &Site, record: &Arc<Record>) -> Self {
+        let client = Client::new(record);
+        let nodes = site.addresses();
+        let request = Door::Rest.register("john.doe@example.com", "johndoe", PASSWORD);
+        let answer = client.send(&request, nodes[0]).await.done();
+        Self {
+            client,
+            nodes,
+            newest: Tokens::read(&answer.expect("an account can be registered")).unwrap(),
+            before: None,
+        }
+    }
+
+    /// All tabs refresh with the newest token. First, some that missed the last round come with the token before, which must give
+    /// them the newest; after it, such a token would be a stolen one.
+    async fn round(&mut self, record: &Arc<Record>, chance: &mut Chance) {
+        if let Some(before) = self.before.clone() {
+            let late = chance.below(TABS / 4) + 1;
+            let successors = self.all_at_once(&before, late, record, chance).await;
+            record.add("late", late as u64);
+            if successors
+                .iter()
+                .any(|successor| successor.refresh != self.newest.refresh)
+            {
+                record.count("forks");
+                record.violation("a late tab did not get the current token");
+            }
+        }
+        let presented = self.newest.clone();
+        let successors = self.all_at_once(&presented, TABS, record, chance).await;
+        record.add("current", TABS as u64);
+        let distinct: BTreeSet<&str> = successors.iter().map(|tokens| tokens.refresh.as_str()).collect();
+        if distinct.len() != 1 || successors.iter().any(|new| new.generation != presented.generation + 1) {
+            record.count("forks");
+            record.violation(format!(
+                "one token had {} successors, of generations {:?}",
+                distinct.len(),
+                successors.iter().map(|new| new.generation).collect::<BTreeSet<_>>()
+            ));
+        }
+        if let Some(newest) = successors.last() {
+            self.check_access_token(newest, record, chance).await;
+            self.before = Some(presented);
+            self.newest = newest.clone();
+        }
+    }
+
+    async fn all_at_once(&self, token: &Tokens, tabs: usize, record: &Arc<Record>, chance: &mut Chance) -> Vec<Tokens> {
+        let start = Arc::new(Barrier::new(tabs));
+        let mut answers = JoinSet::new();
+        for tab in 0..tabs {
+            let request = Door::of(tab).refresh(&token.refresh);
+            let (client, node, start) = (self.client.clone(), *chance.pick(&self.nodes), start.clone());
+            answers.spawn(async move {
+                start.wait().await;
+                client.send(&request, node).await
+            });
+        }
+        let mut successors = Vec::new();
+        while let Some(outcome) = answers.join_next().await {
+            match outcome.unwrap().done() {
+                Ok(answer) => successors.push(Tokens::read(&answer).unwrap()),
+                Err(what) => {
+                    record.count("refused");
+                    record.violation(format!("a tab's refresh: {what}"));
+                }
+            }
+        }
+        successors
+    }
+
+    async fn check_access_token(&self, tokens: &Tokens, record: &Record, chance: &mut Chance) {
+        let request = Door::Rest.me(&tokens.access);
+        let outcome = self.client.send(&request, *chance.pick(&self.nodes)).await;
+        if let Err(what) = outcome.done() {
+            record.violation(format!("me with the newest access token: {what}"));
+        }
+    }
+}

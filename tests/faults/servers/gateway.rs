@@ -1,0 +1,135 @@
+//! The gateway's own program, with its log in a file.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::process::{Process, eventually};
+use crate::stage::Stage;
+
+const AUTH_SECRET: &str = "VGhpcyBzZWNyZXQgaXMgZm9yIHRlc3RzIGFsb25lLiEh";
+const CHEAP_HASHES: [&str; 3] = ["--argon2-memory-kib=128", "--argon2-iterations=1", "--hash-threads=1"];
+
+/// A node; when it is killed, it can be started again at the same address.
+pub struct Gateway {
+    pub address: SocketAddr,
+    process: Process,
+    options: Vec<String>,
+    folder: PathBuf,
+}
+
+impl Gateway {
+    pub async fn start(stage: &mut Stage, options: &[String]) -> Self {
+        let folder = stage.folder("gateway");
+        let address = stage.free_address();
+        let mut gateway = Self {
+            address,
+            process: launch(&folder, address, options),
+            options: options.to_vec(),
+            folder,
+        };
+        gateway.until_it_lives().await;
+        gateway
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    pub async fn start_again(&mut self) {
+        self.process = launch(&self.folder, self.address, &self.options);
+        self.until_it_lives().await;
+    }
+
+    /// Waits until it says that everything it needs is there; how long that took.
+    pub async fn until_ready(&self) -> Duration {
+        let http = patient_client();
+        let started = Instant::now();
+        let url = format!("http://{}/readyz", self.address);
+        let is_ready = async || http.get(&url).send().await.is_ok_and(|answer| answer.status() == 200);
+        eventually("the gateway is ready", is_ready).await;
+        started.elapsed()
+    }
+
+    /// Runs a command of the gateway to its end, with the settings of this node.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        command(&self.folder)
+            .args(&self.options)
+            .args(arguments)
+            .output()
+            .unwrap()
+    }
+
+    /// The lines of its audit log with this event.
+    pub fn audit(&self, event: &str) -> Vec<Value> {
+        self.log()
+            .into_iter()
+            .filter(|line| line["target"] == "audit" && line["event"] == event)
+            .collect()
+    }
+
+    /// How often it has logged an error of its own.
+    pub fn errors(&self) -> usize {
+        self.log().iter().filter(|line| line["level"] == "ERROR").count()
+    }
+
+    fn log(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.folder.join("log")).unwrap();
+        text.lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
+    }
+
+    async fn until_it_lives(&mut self) {
+        let http = patient_client();
+        let url = format!("http://{}/livez", self.address);
+        let log = self.folder.join("log");
+        let lives = async || {
+            assert!(
+                !self.process.has_ended(),
+                "the gateway did not start: {}",
+                std::fs::read_to_string(&log).unwrap_or_default()
+            );
+            http.get(&url).send().await.is_ok()
+        };
+        eventually("the gateway lives", lives).await;
+    }
+}
+
+fn launch(folder: &Path, address: SocketAddr, options: &[String]) -> Process {
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(folder.join("log"))
+        .unwrap();
+    let mut command = command(folder);
+    command
+        .args(["--port", &address.port().to_string()])
+        .args(options)
+        .stdout(Stdio::null())
+        .stderr(log);
+    Process::start(&mut command)
+}
+
+/// With nothing set but what the suite sets; it dies with the suite.
+fn command(folder: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--pdeathsig", "KILL", env!("CARGO_BIN_EXE_auth-gateway")])
+        .args(CHEAP_HASHES)
+        .current_dir(folder)
+        .env_clear()
+        .envs([("LOG_FORMAT", "json"), ("AUTH_SECRET", AUTH_SECRET)])
+        .stdin(Stdio::null());
+    command
+}
+
+fn patient_client() -> reqwest::Client {
+    let builder = reqwest::Client::builder().no_proxy();
+    builder.timeout(Duration::from_secs(5)).build().unwrap()
+}

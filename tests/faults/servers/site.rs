@@ -1,0 +1,100 @@
+//! Gateways over the stores that they share.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::{Gateway, Postgres, Redis};
+use crate::record::Record;
+use crate::stage::Stage;
+
+/// The fields go in this order, so the gateways go first.
+pub struct Site {
+    pub nodes: Vec<Gateway>,
+    pub redis: Option<Redis>,
+    pub postgres: Option<Postgres>,
+}
+
+impl Site {
+    /// One node on a SQLite file.
+    pub async fn sqlite(stage: &mut Stage, options: &[&str]) -> Self {
+        let file = stage.folder("sqlite").join("auth.db");
+        let database = format!("--database-url=sqlite://{}", file.display());
+        Self {
+            nodes: vec![Gateway::start(stage, &all(&[database], options)).await],
+            redis: None,
+            postgres: None,
+        }
+    }
+
+    /// Two nodes on PostgreSQL and Redis.
+    pub async fn postgres_redis(stage: &mut Stage, options: &[&str]) -> Self {
+        let redis = Redis::start(stage, &[]).await;
+        let url = redis.url();
+        Self::with_redis(stage, redis, &url, options).await
+    }
+
+    /// Two nodes on PostgreSQL and this Redis, which they reach at `url`.
+    pub async fn with_redis(stage: &mut Stage, redis: Redis, url: &str, options: &[&str]) -> Self {
+        let mut site = Self::on_postgres(stage, &[format!("--redis-url={url}")], options).await;
+        site.redis = Some(redis);
+        site
+    }
+
+    /// Two nodes on PostgreSQL; `stores` says what else they use.
+    pub async fn on_postgres(stage: &mut Stage, stores: &[String], options: &[&str]) -> Self {
+        let postgres = Postgres::start(stage).await;
+        let database = format!("--database-url={}", postgres.url);
+        let options = all(&[stores, &[database]].concat(), options);
+        let mut nodes = Vec::new();
+        for _ in 0..2 {
+            nodes.push(Gateway::start(stage, &options).await);
+        }
+        Self {
+            nodes,
+            redis: None,
+            postgres: Some(postgres),
+        }
+    }
+
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.nodes.iter().map(|node| node.address).collect()
+    }
+
+    pub fn redis(&self) -> &Redis {
+        self.redis.as_ref().expect("this site has a Redis")
+    }
+
+    pub fn redis_mut(&mut self) -> &mut Redis {
+        self.redis.as_mut().expect("this site has a Redis")
+    }
+
+    pub fn postgres_mut(&mut self) -> &mut Postgres {
+        self.postgres.as_mut().expect("this site has a PostgreSQL")
+    }
+
+    /// Waits until every node is ready; how long that took.
+    pub async fn until_ready(&self) -> Duration {
+        let mut longest = Duration::ZERO;
+        for node in &self.nodes {
+            longest += node.until_ready().await;
+        }
+        longest
+    }
+
+    /// No client of the load presents an old token, and nothing is the gateway's own fault.
+    pub fn look_into_logs(&self, record: &Record) {
+        for node in &self.nodes {
+            for line in node.audit("refresh_token_reused") {
+                record.violation(format!("a session was ended as stolen: {line}"));
+            }
+            if node.errors() > 0 {
+                record.violation(format!("{} logged {} errors of its own", node.address, node.errors()));
+            }
+        }
+    }
+}
+
+fn all(stores: &[String], options: &[&str]) -> Vec<String> {
+    let options = options.iter().map(|&option| option.to_owned());
+    stores.iter().cloned().chain(options).collect()
+}

@@ -1,0 +1,123 @@
+//! What a run stands on: the servers' programs, the user they run as, and a folder that goes with the suite.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::chance::Chance;
+
+/// Below the range that the system gives to outgoing connections: a server that is started again finds its port free.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+
+pub struct Stage {
+    pub chance: Chance,
+    pub is_short: bool,
+    postgres_programs: PathBuf,
+    runner: Vec<String>,
+    owner: (u32, u32),
+    folder: TempDir,
+}
+
+impl Stage {
+    /// With what `scripts/faults` hands over.
+    pub fn set(seed: u64, is_short: bool) -> Self {
+        let owner = given("FAULTS_SERVER_OWNER");
+        let (user, group) = owner.split_once(':').expect("FAULTS_SERVER_OWNER is user:group");
+        let owner = (user.parse().unwrap(), group.parse().unwrap());
+        // Not under TMPDIR, which may be closed to the servers' user.
+        let folder = TempDir::with_prefix_in("auth-gateway-faults.", "/tmp").unwrap();
+        chown(folder.path(), Some(owner.0), Some(owner.1)).unwrap();
+        Self {
+            chance: Chance::from_seed(seed),
+            is_short,
+            postgres_programs: given("FAULTS_POSTGRES_FOLDER").into(),
+            runner: given("FAULTS_SERVER_RUNNER")
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect(),
+            owner,
+            folder,
+        }
+    }
+
+    /// The servers that everything is shown with.
+    pub fn versions(&self) -> String {
+        let version = |program: &str| {
+            let output = Command::new(program).arg("--version").output().unwrap();
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        };
+        let redis = version("redis-server");
+        let redis = redis.split_once("v=").and_then(|(_, rest)| rest.split(' ').next());
+        format!(
+            "{}Redis {}\n",
+            version(&self.postgres_program("postgres")),
+            redis.unwrap_or("of unknown version")
+        )
+    }
+
+    /// How often: the one number in the full form, the other in the short one.
+    pub fn times(&self, full: usize, short: usize) -> usize {
+        if self.is_short { short } else { full }
+    }
+
+    /// A new folder that the servers' user may write to.
+    pub fn server_folder(&mut self, name: &str) -> PathBuf {
+        let folder = self.folder(name);
+        self.give_away(&folder);
+        folder
+    }
+
+    /// A new folder for a gateway.
+    pub fn folder(&mut self, name: &str) -> PathBuf {
+        let number = fs::read_dir(self.folder.path()).unwrap().count();
+        let folder = self.folder.path().join(format!("{number}-{name}"));
+        fs::create_dir(&folder).unwrap();
+        folder
+    }
+
+    /// A file that only the servers' user can read: every user of the machine can read a command line.
+    pub fn private_file(&self, path: &Path, content: &str) {
+        fs::write(path, content).unwrap();
+        fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        self.give_away(path);
+    }
+
+    /// A server's program, to be run in `folder` by the servers' user; it gets `last_signal` when this process dies.
+    pub fn server(&self, folder: &Path, last_signal: &str, program: &str) -> Command {
+        let mut command = Command::new(&self.runner[0]);
+        command
+            .args(&self.runner[1..])
+            .args(["--pdeathsig", last_signal, program])
+            .current_dir(folder);
+        command
+    }
+
+    /// One of PostgreSQL's programs.
+    pub fn postgres_program(&self, name: &str) -> String {
+        self.postgres_programs.join(name).display().to_string()
+    }
+
+    pub fn free_address(&mut self) -> SocketAddr {
+        loop {
+            let offset = self.chance.below(usize::from(PORTS.end - PORTS.start));
+            let port = PORTS.start + u16::try_from(offset).unwrap();
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            if TcpListener::bind(address).is_ok() {
+                return address;
+            }
+        }
+    }
+
+    fn give_away(&self, path: &Path) {
+        chown(path, Some(self.owner.0), Some(self.owner.1)).unwrap();
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "how scripts/faults tells what it found")]
+fn given(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: start the suite with scripts/faults"))
+}

@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
 use redis::Script;
 use uuid::Uuid;
 
@@ -234,12 +235,12 @@ impl SessionStore for HotSessions {
     }
 
     async fn list(&self, account: AccountId, now: Timestamp) -> Result<Vec<SessionRecord>> {
+        let records = self.sql.records(account, now).await?;
+        // At the same time: a Redis that hangs is waited for once.
+        let found = join_all(records.iter().map(|record| self.find(record.session.id, now))).await;
         let mut live = Vec::new();
-        for mut record in self.sql.records(account, now).await? {
-            if let Some(session) = self.find(record.session.id, now).await? {
-                record.session = session;
-                live.push(record);
-            }
+        for (record, session) in records.into_iter().zip(found) {
+            live.extend(session?.map(|session| SessionRecord { session, ..record }));
         }
         Ok(live)
     }

@@ -426,6 +426,31 @@ async fn a_reused_token_ends_the_session_once_however_many_present_it() {
     }
 }
 
+/// What a node that was killed owes, the node that starts in its place pays.
+#[tokio::test]
+async fn an_end_that_redis_missed_is_paid_by_a_node_that_starts() {
+    let bench = Bench::new(Backend::PostgresRedis).await;
+    let session = bench.open().await;
+    assert_eq!(
+        bench.rotate(session, 1, START).await,
+        Outcome::Current(2),
+        "Redis knows the session"
+    );
+    bench
+        .stores
+        .execute(&format!(
+            "UPDATE sessions SET ended_at = {}, end_reason = 'logout'",
+            START.millis()
+        ))
+        .await;
+    assert!(
+        bench.is_live(session, START).await,
+        "what a node left that was killed before it told Redis"
+    );
+    bench.sessions.settle(START.plus(Duration::from_mins(1))).await.unwrap();
+    assert!(!bench.is_live(session, START).await);
+}
+
 /// Redis dies between SQL's commit and its own: here it refuses the one command that the mark begins with.
 #[tokio::test]
 async fn an_end_that_redis_missed_is_owed_and_paid_before_redis_is_asked_again() {

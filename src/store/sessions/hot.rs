@@ -6,8 +6,7 @@
 //! row's generation and the newest one is taken for current; that is the price of not writing SQL at each renewal. An end is written to
 //! SQL first and to Redis second, so whatever Redis loses, an ended session stays ended.
 
-use std::collections::HashSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,7 +14,8 @@ use futures_util::future::join_all;
 use redis::Script;
 use uuid::Uuid;
 
-use super::{SessionStore, SqlSessions};
+use super::marks::{MARK_LIFETIME, Marks};
+use super::{SessionStore, SqlSessions, key};
 use crate::domain::account::AccountId;
 use crate::domain::clock::{Timestamp, millis};
 use crate::domain::refresh_token::RefreshClaim;
@@ -26,8 +26,6 @@ use crate::domain::{Error, Result};
 use crate::store::Redis;
 use crate::store::outage::Outage;
 
-/// How long the mark of an ended session stays: longer than any rebuild that read its row before it was ended.
-const MARK_LIFETIME: Duration = Duration::from_mins(10);
 /// SQL learns of a session's generation at the first renewal after this long, or a tenth of a token's lifetime if that is
 /// shorter: a session that Redis forgot must not look unused.
 const SAVE_INTERVAL: Duration = Duration::from_hours(1);
@@ -45,15 +43,14 @@ pub struct HotSessions {
     sql: SqlSessions,
     scripts: Scripts,
     outage: Outage,
-    /// Sessions that SQL has ended and Redis could not be told of.
-    owed: Mutex<HashSet<SessionId>>,
+    marks: Marks,
+    has_taken_over: AtomicBool,
 }
 
 struct Scripts {
     load: Script,
     find: Script,
     rotate: Script,
-    end: Script,
 }
 
 /// What became of bringing a session back.
@@ -77,14 +74,14 @@ impl HotSessions {
             load: Script::new(concat!(include_str!("lua/history.lua"), include_str!("lua/load.lua"))),
             find: Script::new(concat!(include_str!("lua/history.lua"), include_str!("lua/find.lua"))),
             rotate: Script::new(concat!(include_str!("lua/history.lua"), include_str!("lua/rotate.lua"))),
-            end: Script::new(include_str!("lua/end.lua")),
         };
         Self {
             outage: Outage::new(sql.lifetimes().grace),
+            marks: Marks::in_redis(redis.clone()),
             redis,
             sql,
             scripts,
-            owed: Mutex::default(),
+            has_taken_over: AtomicBool::new(false),
         }
     }
 
@@ -98,7 +95,7 @@ impl HotSessions {
         }
         // The session may have been ended after its row was read, and Redis may have lost the mark since: look again.
         if self.sql.find(id, now).await?.is_none() {
-            self.mark_ended(&[id]).await?;
+            self.marks.set(&[id]).await?;
             return Ok(Rebuilt::Over);
         }
         Ok(Rebuilt::Yes)
@@ -119,43 +116,22 @@ impl HotSessions {
         Ok(())
     }
 
-    /// Marks sessions that SQL has ended. Until Redis has heard of each, the mark is owed.
-    async fn mark_ended(&self, ids: &[SessionId]) -> Result<()> {
-        self.owed().extend(ids);
-        for id in ids {
-            self.pay(*id).await?;
+    /// Once, at the start: a node that was killed between SQL and Redis may have left marks owed that no other node knows of.
+    async fn take_over(&self, now: Timestamp) -> Result<()> {
+        if self.has_taken_over.load(Ordering::Relaxed) {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    async fn pay_owed_marks(&self) -> Result<()> {
-        let owed: Vec<SessionId> = self.owed().iter().copied().collect();
-        for id in owed {
-            self.pay(id).await?;
-        }
-        Ok(())
-    }
-
-    async fn pay(&self, id: SessionId) -> Result<()> {
-        self.write_mark(id).await?;
-        self.owed().remove(&id);
-        Ok(())
-    }
-
-    fn owed(&self) -> MutexGuard<'_, HashSet<SessionId>> {
-        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn write_mark(&self, id: SessionId) -> Result<()> {
-        let keep = [millis(MARK_LIFETIME).to_string()];
-        let _done: i64 = self.redis.run(&self.scripts.end, &key(id), &keep).await?;
+        let ends = self.sql.ends_since(now.minus(MARK_LIFETIME)).await?;
+        let ids: Vec<SessionId> = ends.iter().map(|end| end.session).collect();
+        self.marks.set(&ids).await?;
+        self.has_taken_over.store(true, Ordering::Relaxed);
         Ok(())
     }
 
     /// Asks Redis, which must know what it is owed first.
     async fn ask(&self, script: &Script, id: SessionId, arguments: &[String], now: Timestamp) -> Result<Answer> {
         let answer = async {
-            self.pay_owed_marks().await?;
+            self.marks.pay().await?;
             self.redis.run(script, &key(id), arguments).await
         };
         self.outage.noted(answer.await, now)
@@ -171,7 +147,7 @@ impl HotSessions {
         match saved.await {
             Ok(Some(_)) => current(answer),
             Ok(None) => {
-                self.mark_ended(&[id]).await?;
+                self.marks.set(&[id]).await?;
                 Ok(Rotation::Over)
             }
             Err(error) => {
@@ -282,7 +258,7 @@ impl SessionStore for HotSessions {
         // A Redis that is down should learn of no end later than the client: nothing has changed then.
         self.check_ready().await?;
         let is_ended = self.sql.end(id, reason, now).await?;
-        self.mark_ended(&[id]).await?;
+        self.marks.set(&[id]).await?;
         Ok(is_ended)
     }
 
@@ -291,7 +267,7 @@ impl SessionStore for HotSessions {
         self.sql.end_others(account, except, reason, now).await?;
         // Also those that an earlier try ended in SQL, but could not mark here.
         let ended = self.sql.ended_since(account, now.minus(MARK_LIFETIME)).await?;
-        self.mark_ended(&ended).await
+        self.marks.set(&ended).await
     }
 
     async fn find_end(&self, id: SessionId) -> Result<Option<SessionEnd>> {
@@ -305,17 +281,14 @@ impl SessionStore for HotSessions {
     async fn settle(&self, now: Timestamp) -> Result<()> {
         // Also with nobody to serve, so that this node knows of an outage that another node's client comes from.
         self.outage.noted(self.check_ready().await, now)?;
-        self.pay_owed_marks().await
+        self.take_over(now).await?;
+        self.marks.pay().await
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<u64> {
         // Redis forgets by itself.
         self.sql.sweep(now).await
     }
-}
-
-fn key(id: SessionId) -> String {
-    format!("auth-gateway:session:{}", id.0)
 }
 
 fn account(answer: &Answer) -> Result<AccountId> {

@@ -3,6 +3,7 @@
 //! Both stores keep the one contract below, and one suite of tests runs the same cases on each.
 
 mod hot;
+mod marks;
 mod sql;
 
 use async_trait::async_trait;
@@ -58,4 +59,9 @@ pub trait SessionStore: Send + Sync {
     /// Forgets some of the sessions that ended or expired a week ago or longer, and says how many: a small batch, so that nobody waits
     /// for it. Nodes that sweep at the same time do not wait for each other either; one of them sweeps.
     async fn sweep(&self, now: Timestamp) -> Result<u64>;
+}
+
+/// The key of a session in Redis.
+fn key(id: SessionId) -> String {
+    format!("auth-gateway:session:{}", id.0)
 }

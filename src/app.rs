@@ -17,10 +17,11 @@ use crate::domain::Error;
 use crate::domain::clock::Clock;
 use crate::domain::secret::SecretBytes;
 use crate::domain::session::Lifetimes;
-use crate::security::{AccessTokens, KeyVault, PasswordPool, RefreshTokens, TokenRules};
+use crate::security::{AccessTokens, KeyVault, PasswordPool, Pseudonyms, RefreshTokens, TokenRules};
 use crate::service::{KeyKeeper, Parts, Service, WATCH_INTERVAL};
+use crate::store::limits::{LimitsInProcess, LimitsInRedis};
 use crate::store::sessions::{HotSessions, SqlSessions};
-use crate::store::{Accounts, Database, MigrationState, Redis, SessionStore, SigningKeys};
+use crate::store::{Accounts, Database, Limits, MigrationState, Redis, SessionStore, SigningKeys};
 use crate::telemetry;
 
 /// How long requests may take to finish once the gateway is told to stop.
@@ -72,6 +73,8 @@ impl App {
         let service = Arc::new(Service::new(Parts {
             accounts: Accounts::new(database.clone()),
             sessions: sessions(&database, redis.as_ref(), lifetimes),
+            limits: limits(settings, redis.as_ref()),
+            pseudonyms: Pseudonyms::new(&secrets)?,
             passwords: PasswordPool::start(&settings.passwords)?,
             access_tokens: AccessTokens::new(keys, token_rules(settings)),
             refresh_tokens: RefreshTokens::new(&secrets)?,
@@ -223,6 +226,14 @@ fn sessions(database: &Database, redis: Option<&Redis>, lifetimes: Lifetimes) ->
         Some(redis) => Arc::new(HotSessions::new(redis.clone(), sql)),
         None => Arc::new(sql),
     }
+}
+
+fn limits(settings: &Settings, redis: Option<&Redis>) -> Option<Arc<dyn Limits>> {
+    let limits: Arc<dyn Limits> = match redis {
+        Some(redis) => Arc::new(LimitsInRedis::new(redis.clone())),
+        None => Arc::new(LimitsInProcess::default()),
+    };
+    settings.doors.rate_limit.is_on().then_some(limits)
 }
 
 fn token_rules(settings: &Settings) -> TokenRules {

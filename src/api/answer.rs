@@ -1,8 +1,9 @@
-//! What both doors say in the same way: the status of an error, and what of it goes to the log.
+//! What both doors say in the same way: the status of an error, what of it goes to the log, and what is left of the limits.
 
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::domain::Error;
+use crate::domain::limit::{Allowance, Quota};
 
 /// Logs what an operator should know of an error that a client is about to see; a client's own mistakes are its own.
 pub(super) fn log(error: &Error) {
@@ -34,5 +35,29 @@ pub(super) fn status(error: &Error) -> StatusCode {
         Error::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         Error::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// The limits that a request was charged under, and what is left of them, in whole seconds (IETF draft "`RateLimit` header fields for
+/// HTTP", draft-ietf-httpapi-ratelimit-headers-10).
+pub(super) fn show_limits(charges: &[Allowance], headers: &mut HeaderMap) {
+    if charges.is_empty() {
+        return;
+    }
+    let policy = |charge: &Allowance| {
+        let Quota { burst, every } = charge.limit.quota();
+        format!("\"{}\";q={burst};w={}", charge.limit.name(), (every * burst).as_secs())
+    };
+    let left = |charge: &Allowance| {
+        let (name, seconds) = (charge.limit.name(), charge.restored_in.as_secs_f64().ceil());
+        format!("\"{name}\";r={};t={seconds:.0}", charge.remaining)
+    };
+    for (name, items) in [
+        ("ratelimit-policy", charges.iter().map(policy).collect::<Vec<_>>()),
+        ("ratelimit", charges.iter().map(left).collect()),
+    ] {
+        if let Ok(value) = HeaderValue::from_str(&items.join(", ")) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
     }
 }

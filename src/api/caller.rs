@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use serde_json::Value;
 
 use super::{Peer, Shared};
-use crate::domain::caller::Credentials;
+use crate::domain::caller::{Credentials, Visitor};
 use crate::domain::secret::SecretString;
 use crate::domain::session::Device;
 
@@ -26,7 +26,7 @@ pub struct Proxies(pub Vec<IpNet>);
 #[derive(Debug, Clone)]
 pub(super) struct Asker {
     pub(super) credentials: Credentials,
-    pub(super) device: Device,
+    pub(super) visitor: Visitor,
 }
 
 impl FromRequestParts<Shared> for Asker {
@@ -34,16 +34,24 @@ impl FromRequestParts<Shared> for Asker {
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Infallible> {
         let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
-        let ip = peer.map(|peer| shared.proxies.client(peer, &parts.headers).to_string());
+        let address = peer.map(|peer| shared.proxies.client(peer, &parts.headers));
         let user_agent = parts.headers.get(header::USER_AGENT).map(|value| {
             String::from_utf8_lossy(value.as_bytes())
                 .chars()
                 .take(MAX_USER_AGENT)
                 .collect()
         });
+        let device = Device {
+            user_agent,
+            ip: address.map(|address| address.to_string()),
+        };
         Ok(Self {
             credentials: credentials(&parts.headers),
-            device: Device { user_agent, ip },
+            visitor: Visitor {
+                device,
+                address,
+                charges: parts.extensions.get().cloned().unwrap_or_default(),
+            },
         })
     }
 }

@@ -85,5 +85,10 @@ fn cors(origins: &[String]) -> CorsLayer {
             header::CONTENT_TYPE,
             HeaderName::from_static("x-request-id"),
         ])
-        .expose_headers([header::RETRY_AFTER, HeaderName::from_static("x-request-id")])
+        .expose_headers(
+            [header::RETRY_AFTER]
+                .into_iter()
+                .chain(["x-request-id", "ratelimit", "ratelimit-policy"].map(HeaderName::from_static))
+                .collect::<Vec<_>>(),
+        )
 }

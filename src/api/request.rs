@@ -12,7 +12,8 @@ use metrics::counter;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::BODY_LIMIT;
+use super::{BODY_LIMIT, answer};
+use crate::domain::limit::Charges;
 use crate::domain::{Error, Result};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -42,7 +43,9 @@ pub(super) fn carry_on<F: Future<Output = ()>>(work: F) -> impl Future<Output = 
 
 /// Gives the request its id, in the log and on the answer, and logs how it ended. Neither holds anything that could be secret: the
 /// path, never the query or a header.
-pub(super) async fn scope(request: Request, next: Next) -> Response {
+pub(super) async fn scope(mut request: Request, next: Next) -> Response {
+    let charges = Charges::default();
+    request.extensions_mut().insert(charges.clone());
     let id = request_id(request.headers());
     let method = request.method().clone();
     let span = tracing::info_span!(
@@ -65,6 +68,7 @@ pub(super) async fn scope(request: Request, next: Next) -> Response {
     let status = response.status().as_str().to_owned();
     counter!("auth_gateway_http_requests_total", "method" => method_label(&method), "status" => status).increment(1);
     response.headers_mut().insert(REQUEST_ID, id);
+    answer::show_limits(&charges.all(), response.headers_mut());
     response
         .headers_mut()
         .insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

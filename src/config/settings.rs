@@ -162,6 +162,9 @@ pub struct Argon2Cost {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Doors")]
 pub struct DoorSettings {
+    /// Limits on attempts, by account, address and session; `off` only for load tests
+    #[arg(long, global = true, default_value = "on", value_parser = values::switch)]
+    pub rate_limit: Switch,
     /// Networks of proxies whose `X-Forwarded-For` is believed, separated by commas
     #[arg(long, global = true, value_delimiter = ',', value_parser = values::network)]
     pub trusted_proxies: Vec<IpNet>,

@@ -92,3 +92,14 @@ pub enum Identifier {
     /// Its username.
     Username(Username),
 }
+
+impl Identifier {
+    /// The one spelling under which it is looked for and counted.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self {
+            Self::Email(email) => email.key().to_owned(),
+            Self::Username(username) => username.key(),
+        }
+    }
+}

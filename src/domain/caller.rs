@@ -1,10 +1,24 @@
 //! Who is asking: what a request presents, and who that turns out to be.
 
+use std::net::IpAddr;
+
 use super::account::Account;
 use super::account::AccountId;
 use super::clock::Timestamp;
+use super::limit::Charges;
 use super::secret::SecretString;
-use super::session::SessionId;
+use super::session::{Device, SessionId};
+
+/// Where a request comes from, whoever sends it.
+#[derive(Debug, Clone, Default)]
+pub struct Visitor {
+    /// What is kept of it with a session.
+    pub device: Device,
+    /// The client's address, as trusted proxies tell it.
+    pub address: Option<IpAddr>,
+    /// What the request has been charged so far.
+    pub charges: Charges,
+}
 
 /// The access token that a request presents.
 #[derive(Debug, Clone)]

@@ -172,7 +172,7 @@ impl Error {
     #[must_use]
     pub fn retry_after_seconds(&self) -> Option<u64> {
         if let Self::RateLimited(after) | Self::Unavailable { retry_after: after, .. } = self {
-            Some(after.as_secs().max(1))
+            Some(whole_seconds(*after))
         } else {
             None
         }
@@ -210,9 +210,14 @@ impl Error {
     }
 }
 
+/// Rounded up: a client that comes back then is not too early.
+fn whole_seconds(span: Duration) -> u64 {
+    span.as_secs() + u64::from(span.subsec_nanos() > 0 || span.is_zero())
+}
+
 fn seconds(span: Duration) -> String {
-    match span.as_secs() {
-        0 | 1 => "a second".to_owned(),
+    match whole_seconds(span) {
+        1 => "a second".to_owned(),
         seconds => format!("{seconds} seconds"),
     }
 }

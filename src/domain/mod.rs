@@ -9,6 +9,7 @@ pub mod clock;
 pub mod email;
 pub mod error;
 pub mod key_lead;
+pub mod limit;
 pub mod password;
 pub mod refresh_token;
 pub mod secret;

@@ -5,10 +5,12 @@
 mod access_tokens;
 mod derived_key;
 mod password_pool;
+mod pseudonyms;
 mod refresh_tokens;
 mod signing_keys;
 
 pub use access_tokens::{AccessTokens, TokenRules, Verification};
 pub use password_pool::{PasswordPool, Verdict};
+pub use pseudonyms::Pseudonyms;
 pub use refresh_tokens::RefreshTokens;
 pub use signing_keys::{KeyRing, KeyVault};

@@ -4,10 +4,11 @@ use super::input::Problems;
 use super::measure::measured;
 use super::{Service, SignedIn};
 use crate::domain::account::{AccountWithPassword, Identifier};
+use crate::domain::caller::Visitor;
 use crate::domain::email::Email;
 use crate::domain::password::PresentedPassword;
 use crate::domain::secret::SecretString;
-use crate::domain::session::{Device, Generation};
+use crate::domain::session::Generation;
 use crate::domain::username::Username;
 use crate::domain::{Error, Result};
 use crate::security::Verdict;
@@ -28,27 +29,32 @@ impl Service {
     ///
     /// # Errors
     /// `InvalidCredentials` for a wrong password and for an unknown account alike, after the same work; `Validation` for what can be no
-    /// account's e-mail, username or password; `Unavailable`.
-    pub async fn login(&self, input: LoginInput, device: Device) -> Result<SignedIn> {
-        measured("login", self.open_session(input, device)).await
+    /// account's e-mail, username or password; `RateLimited`; `Unavailable`.
+    pub async fn login(&self, input: LoginInput, visitor: &Visitor) -> Result<SignedIn> {
+        measured("login", self.open_session(input, visitor)).await
     }
 
-    async fn open_session(&self, input: LoginInput, device: Device) -> Result<SignedIn> {
+    async fn open_session(&self, input: LoginInput, visitor: &Visitor) -> Result<SignedIn> {
         let (identifier, password) = read_login(&input)?;
+        self.charge_visitor_login(visitor).await?;
         self.parts.sessions.check_ready().await?;
         let found = self.parts.accounts.find_for_login(&identifier).await?;
+        let limits = self
+            .charge_login(&identifier, found.as_ref().map(|found| found.account.id), visitor)
+            .await?;
         let stored = found.as_ref().map(|found| &found.password_hash);
         let account = found.as_ref().map(|found| found.account.id.0.to_string());
         let verdict = self.parts.passwords.verify(password.clone(), stored).await?;
         let (Some(found), Verdict::Matches | Verdict::MatchesAtOldCost) = (found, verdict) else {
-            tracing::info!(target: "audit", event = "login_failed", account, ip = device.ip);
+            tracing::info!(target: "audit", event = "login_failed", account, ip = visitor.device.ip);
             return Err(Error::InvalidCredentials);
         };
         if verdict == Verdict::MatchesAtOldCost {
             self.rehash(&found, password).await;
         }
+        self.forgive_failures(&limits).await;
         let now = self.parts.clock.now();
-        let session = self.new_session(found.account.id, device, now);
+        let session = self.new_session(found.account.id, visitor.device.clone(), now);
         self.parts.sessions.open(&session).await?;
         tracing::info!(target: "audit", event = "logged_in", account = %session.account.0, session = %session.id.0);
         self.sign_in(found.account, session.id, Generation::FIRST, now)

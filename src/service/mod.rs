@@ -7,6 +7,7 @@ mod health;
 mod housekeeping;
 mod input;
 mod keys;
+mod limits;
 mod login;
 mod logout;
 mod me;
@@ -24,8 +25,8 @@ use tokio::sync::Mutex;
 
 use crate::domain::clock::Clock;
 use crate::domain::session::Lifetimes;
-use crate::security::{AccessTokens, PasswordPool, RefreshTokens};
-use crate::store::{Accounts, Database, Redis, SessionStore};
+use crate::security::{AccessTokens, PasswordPool, Pseudonyms, RefreshTokens};
+use crate::store::{Accounts, Database, Limits, Redis, SessionStore};
 
 use housekeeping::Turnstile;
 use keys::KeyReading;
@@ -46,6 +47,10 @@ pub struct Parts {
     pub accounts: Accounts,
     /// Sessions.
     pub sessions: Arc<dyn SessionStore>,
+    /// How often what has been tried; `None` where nothing is limited.
+    pub limits: Option<Arc<dyn Limits>>,
+    /// Names for what is counted.
+    pub pseudonyms: Pseudonyms,
     /// Hashes passwords.
     pub passwords: PasswordPool,
     /// Issues and verifies access tokens.

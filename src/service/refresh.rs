@@ -5,6 +5,7 @@ use super::measure::measured;
 use super::unstoppable::unstoppable;
 use super::{Service, SignedIn};
 use crate::domain::account::AccountId;
+use crate::domain::caller::Visitor;
 use crate::domain::secret::SecretString;
 use crate::domain::session::{Rotation, SessionId};
 use crate::domain::{Error, Result};
@@ -14,18 +15,20 @@ impl Service {
     /// refresh token again.
     ///
     /// # Errors
-    /// `RefreshTokenInvalid`; `RefreshTokenReused`, and then the session is over; `BadRequest` without a token; `Unavailable`.
-    pub async fn refresh(&self, token: Option<SecretString>) -> Result<SignedIn> {
-        measured("refresh", self.renew_session(token)).await
+    /// `RefreshTokenInvalid`; `RefreshTokenReused`, and then the session is over; `BadRequest` without a token; `RateLimited`;
+    /// `Unavailable`.
+    pub async fn refresh(&self, token: Option<SecretString>, visitor: &Visitor) -> Result<SignedIn> {
+        measured("refresh", self.renew_session(token, visitor)).await
     }
 
-    async fn renew_session(&self, token: Option<SecretString>) -> Result<SignedIn> {
+    async fn renew_session(&self, token: Option<SecretString>, visitor: &Visitor) -> Result<SignedIn> {
         let token = required("refresh_token", token)?;
         let claim = self
             .parts
             .refresh_tokens
             .open(token.expose())
             .ok_or(Error::RefreshTokenInvalid)?;
+        self.charge_renewal(claim.session, visitor).await?;
         let now = self.parts.clock.now();
         // The account is read first: if the database is down, the token must still be good when it is back.
         let session = self

@@ -5,10 +5,11 @@ use super::measure::measured;
 use super::{Service, SignedIn};
 use crate::domain::Result;
 use crate::domain::account::{AccountId, NewAccount};
+use crate::domain::caller::Visitor;
 use crate::domain::email::Email;
 use crate::domain::password::NewPassword;
 use crate::domain::secret::SecretString;
-use crate::domain::session::{Device, Generation};
+use crate::domain::session::Generation;
 use crate::domain::username::Username;
 
 /// What a person types to register.
@@ -32,13 +33,14 @@ impl Service {
     /// Makes an account and its first session.
     ///
     /// # Errors
-    /// `Validation` names every unacceptable field; `EmailTaken`, `UsernameTaken`; `Unavailable`. In every case nothing is stored.
-    pub async fn register(&self, input: RegisterInput, device: Device) -> Result<SignedIn> {
-        measured("register", self.create_account(input, device)).await
+    /// `Validation` names every unacceptable field; `EmailTaken`, `UsernameTaken`; `RateLimited`; `Unavailable`. In every case nothing is stored.
+    pub async fn register(&self, input: RegisterInput, visitor: &Visitor) -> Result<SignedIn> {
+        measured("register", self.create_account(input, visitor)).await
     }
 
-    async fn create_account(&self, input: RegisterInput, device: Device) -> Result<SignedIn> {
+    async fn create_account(&self, input: RegisterInput, visitor: &Visitor) -> Result<SignedIn> {
         let registration = self.read_registration(&input)?;
+        self.charge_registration(visitor).await?;
         self.parts.sessions.check_ready().await?;
         let password_hash = self
             .parts
@@ -53,7 +55,7 @@ impl Service {
             password_hash,
             created_at: now,
         };
-        let session = self.new_session(account.id, device, now);
+        let session = self.new_session(account.id, visitor.device.clone(), now);
         // Signed before anything is stored: after the commit nothing is left that could fail.
         let signed_in = self.sign_in(account.public(), session.id, Generation::FIRST, now)?;
         self.parts.accounts.create(&account, &session).await?;

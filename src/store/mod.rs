@@ -5,6 +5,7 @@
 mod accounts;
 mod database;
 mod entity;
+pub mod limits;
 mod outage;
 mod redis;
 pub mod sessions;
@@ -12,6 +13,7 @@ mod signing_keys;
 
 pub use accounts::Accounts;
 pub use database::{Database, MigrationState};
+pub use limits::Limits;
 pub use redis::Redis;
 pub use sessions::SessionStore;
 pub use signing_keys::SigningKeys;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ::redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use ::redis::cluster::ClusterClient;
 use ::redis::cluster_async::ClusterConnection;
-use ::redis::{Client, ErrorKind, FromRedisValue, RedisError, RedisResult, Script, ServerErrorKind, cmd};
+use ::redis::{Client, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, Script, ServerErrorKind, cmd};
 use tokio::sync::OnceCell;
 
 use crate::config::RedisUrl;
@@ -68,15 +68,7 @@ impl Redis {
     pub async fn ping(&self) -> Result<()> {
         let mut write = cmd("SET");
         write.arg(PROBE).arg(1).arg("EX").arg(60);
-        self.answer(async {
-            match self.link.as_ref() {
-                Link::Server { connection, .. } => write.query_async(&mut current(connection)).await,
-                Link::Cluster(client, connection) => {
-                    write.query_async(&mut in_cluster(client, connection).await?).await
-                }
-            }
-        })
-        .await
+        self.carry_out(&write).await
     }
 
     /// Runs a script on one key; in a cluster, where that key is.
@@ -92,6 +84,25 @@ impl Redis {
                     invocation
                         .invoke_async(&mut in_cluster(client, connection).await?)
                         .await
+                }
+            }
+        })
+        .await
+    }
+
+    /// Forgets a key, whether it is there or not.
+    pub(super) async fn delete(&self, key: &str) -> Result<()> {
+        let mut delete = cmd("DEL");
+        delete.arg(key);
+        self.carry_out(&delete).await
+    }
+
+    async fn carry_out(&self, command: &Cmd) -> Result<()> {
+        self.answer(async {
+            match self.link.as_ref() {
+                Link::Server { connection, .. } => command.query_async(&mut current(connection)).await,
+                Link::Cluster(client, connection) => {
+                    command.query_async(&mut in_cluster(client, connection).await?).await
                 }
             }
         })

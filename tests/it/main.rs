@@ -23,6 +23,7 @@ mod graphiql;
 mod graphql_over_http;
 mod keys;
 mod layers;
+mod limits;
 mod login;
 mod logout;
 mod me;

@@ -5,6 +5,7 @@ use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
 use super::account::{User, service};
 use super::error::GraphqlError;
 use crate::api::caller::Asker;
+use crate::domain::caller::Visitor;
 use crate::domain::secret::SecretString;
 use crate::service::{self, LogoutInput, SignedIn};
 
@@ -96,8 +97,7 @@ impl SignInMutation {
             password: SecretString::new(input.password),
             username: input.username,
         };
-        let device = context.data_unchecked::<Asker>().device.clone();
-        Ok(service(context).register(input, device).await?.into())
+        Ok(service(context).register(input, visitor(context)).await?.into())
     }
 
     /// Signs in with a password and opens a session. Wrong password and unknown account get the same answer.
@@ -111,8 +111,7 @@ impl SignInMutation {
             username: input.username,
             password: SecretString::new(input.password),
         };
-        let device = context.data_unchecked::<Asker>().device.clone();
-        Ok(service(context).login(input, device).await?.into())
+        Ok(service(context).login(input, visitor(context)).await?.into())
     }
 
     /// Hands out the next pair of tokens. A repeated request within the grace period gets the same refresh token again; a token that
@@ -123,7 +122,7 @@ impl SignInMutation {
         #[graphql(desc = "The session's current refresh token.")] refresh_token: Option<String>,
     ) -> Result<AuthPayload, GraphqlError> {
         Ok(service(context)
-            .refresh(refresh_token.map(SecretString::new))
+            .refresh(refresh_token.map(SecretString::new), visitor(context))
             .await?
             .into())
     }
@@ -151,4 +150,8 @@ impl SignInMutation {
             .await?;
         Ok(true)
     }
+}
+
+fn visitor<'a>(context: &Context<'a>) -> &'a Visitor {
+    &context.data_unchecked::<Asker>().visitor
 }

@@ -157,7 +157,7 @@ pub(super) async fn register(
         password: SecretString::new(body.password),
         username: body.username,
     };
-    let signed_in = shared.service.register(input, asker.device).await?;
+    let signed_in = shared.service.register(input, &asker.visitor).await?;
     Ok((StatusCode::CREATED, signed_in.into()))
 }
 
@@ -183,7 +183,7 @@ pub(super) async fn login(
         username: body.username,
         password: SecretString::new(body.password),
     };
-    Ok(shared.service.login(input, asker.device).await?.into())
+    Ok(shared.service.login(input, &asker.visitor).await?.into())
 }
 
 /// Refresh
@@ -200,11 +200,12 @@ pub(super) async fn login(
 )]
 pub(super) async fn refresh(
     State(shared): State<Shared>,
+    asker: Asker,
     Body(body): Body<RefreshBody>,
 ) -> Result<AuthPayload, Problem> {
     Ok(shared
         .service
-        .refresh(body.refresh_token.map(SecretString::new))
+        .refresh(body.refresh_token.map(SecretString::new), &asker.visitor)
         .await?
         .into())
 }

@@ -270,6 +270,10 @@ impl SessionStore for HotSessions {
         self.marks.set(&ended).await
     }
 
+    async fn addresses(&self, account: AccountId) -> Result<Vec<String>> {
+        self.sql.addresses(account).await
+    }
+
     async fn find_end(&self, id: SessionId) -> Result<Option<SessionEnd>> {
         self.sql.find_end(id).await
     }

@@ -47,6 +47,9 @@ pub trait SessionStore: Send + Sync {
     /// Ends every session of the account that is open now, except one; as lasting as `end`.
     async fn end_others(&self, account: AccountId, except: SessionId, reason: EndReason, now: Timestamp) -> Result<()>;
 
+    /// The addresses from which the account's sessions were opened that have not been forgotten, at most a hundred.
+    async fn addresses(&self, account: AccountId) -> Result<Vec<String>>;
+
     /// How a session was ended; `None` if it was not, was forgotten, or never was.
     async fn find_end(&self, id: SessionId) -> Result<Option<SessionEnd>>;
 

@@ -225,6 +225,19 @@ impl SessionStore for SqlSessions {
         Ok(())
     }
 
+    async fn addresses(&self, account: AccountId) -> Result<Vec<String>> {
+        let addresses = Entity::find()
+            .select_only()
+            .column(Column::Ip)
+            .distinct()
+            .filter(Column::AccountId.eq(account.0))
+            .filter(Column::Ip.is_not_null())
+            .limit(LIST_LENGTH);
+        self.database
+            .answer(addresses.into_tuple().all(self.database.connection()))
+            .await
+    }
+
     async fn find_end(&self, id: SessionId) -> Result<Option<SessionEnd>> {
         let row = Entity::find_by_id(id.0);
         let row = self.database.answer(row.one(self.database.connection())).await?;

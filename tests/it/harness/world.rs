@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use auth_gateway::app::App;
 use auth_gateway::config::Settings;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use clap::Parser;
 use tokio::net::TcpListener;
+use uuid::Uuid;
 
 use super::client::{Client, Door, Refusal, SignedIn, User};
 use super::{Backend, ManualClock, Stores};
@@ -45,6 +48,13 @@ impl World {
         let mut world = Self::stores_only(backend, door).await;
         world.start(options).await;
         world
+    }
+
+    /// With limits, and nobody else who is counted under the same names.
+    pub async fn limited(backend: Backend, door: Door, options: &[&str]) -> Self {
+        let secret = STANDARD.encode([Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat());
+        let limited = ["--rate-limit=on", "--auth-secret", &secret];
+        Self::with(backend, door, &[&limited[..], options].concat()).await
     }
 
     /// Without a gateway yet.
@@ -109,6 +119,7 @@ async fn start(stores: &Stores, clock: &Arc<ManualClock>, options: &[&str]) -> S
         "--argon2-memory-kib=128",
         "--argon2-iterations=1",
         "--hash-threads=1",
+        "--rate-limit=off",
         "--database-url",
         &stores.database_url,
         "--auth-secret",

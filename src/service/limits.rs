@@ -1,0 +1,115 @@
+//! Charges what an operation costs against its limits, before anything expensive is done.
+//!
+//! Limits are charged for each operation, not for each request: one GraphQL request can hold many logins. Known and unknown accounts
+//! are charged alike, so that a limit tells nothing.
+
+use std::net::IpAddr;
+
+use metrics::counter;
+
+use super::Service;
+use crate::domain::account::{AccountId, Identifier};
+use crate::domain::caller::Visitor;
+use crate::domain::limit::{Limit, network};
+use crate::domain::session::SessionId;
+use crate::domain::{Error, Result};
+
+/// The limits of one login, and whom they count.
+pub(super) struct LoginLimits {
+    attempts: Limit,
+    failures: Limit,
+    subject: String,
+}
+
+impl Service {
+    /// Charges a registration.
+    ///
+    /// # Errors
+    /// `RateLimited`; `Unavailable`.
+    pub(super) async fn charge_registration(&self, visitor: &Visitor) -> Result<()> {
+        self.charge(Limit::RegisterPerAddress, &place(visitor), visitor).await
+    }
+
+    /// Charges a login, as far as it is known before the account is looked for.
+    pub(super) async fn charge_visitor_login(&self, visitor: &Visitor) -> Result<()> {
+        self.charge(Limit::LoginPerAddress, &place(visitor), visitor).await
+    }
+
+    /// Charges a login at an account, or at a name that is none. Who comes from where the owner has been signed in has an allowance
+    /// of their own: a stranger cannot lock the owner out.
+    pub(super) async fn charge_login(
+        &self,
+        identifier: &Identifier,
+        account: Option<AccountId>,
+        visitor: &Visitor,
+    ) -> Result<LoginLimits> {
+        let limits = if self.is_known_place(account, visitor).await? {
+            LoginLimits {
+                attempts: Limit::LoginFromKnownAddress,
+                failures: Limit::FailuresFromKnownAddress,
+                subject: format!("{} {}", identifier.key(), place(visitor)),
+            }
+        } else {
+            LoginLimits {
+                attempts: Limit::LoginPerAccount,
+                failures: Limit::FailuresPerAccount,
+                subject: identifier.key(),
+            }
+        };
+        self.charge(limits.attempts, &limits.subject, visitor).await?;
+        self.charge(limits.failures, &limits.subject, visitor).await?;
+        Ok(limits)
+    }
+
+    /// Takes the charge for a failure back: the login succeeded. It does so without this, too.
+    pub(super) async fn forgive_failures(&self, limits: &LoginLimits) {
+        let Some(store) = &self.parts.limits else { return };
+        let subject = self.parts.pseudonyms.of(&limits.subject);
+        if let Err(error) = store.forgive(limits.failures, &subject).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the failed logins before one that succeeded could not be forgotten"
+            );
+        }
+    }
+
+    /// Charges a renewal.
+    pub(super) async fn charge_renewal(&self, session: SessionId, visitor: &Visitor) -> Result<()> {
+        self.charge(Limit::RefreshPerSession, &session.0.to_string(), visitor)
+            .await
+    }
+
+    async fn charge(&self, limit: Limit, subject: &str, visitor: &Visitor) -> Result<()> {
+        let Some(store) = &self.parts.limits else {
+            return Ok(());
+        };
+        let subject = self.parts.pseudonyms.of(subject);
+        let allowance = store.charge(limit, &subject, self.parts.clock.now()).await?;
+        visitor.charges.note(allowance);
+        let Some(wait) = allowance.refused_for else {
+            return Ok(());
+        };
+        counter!("auth_gateway_limited_total", "limit" => limit.name()).increment(1);
+        tracing::info!(target: "audit", event = "limited", limit = limit.name(), ip = visitor.device.ip);
+        Err(Error::RateLimited(wait))
+    }
+
+    /// Whether the account has been signed in from the visitor's network. An account that does not exist is looked for all the same.
+    async fn is_known_place(&self, account: Option<AccountId>, visitor: &Visitor) -> Result<bool> {
+        if self.parts.limits.is_none() {
+            return Ok(false);
+        }
+        let account = account.unwrap_or_else(AccountId::random);
+        let here = place(visitor);
+        let addresses = self.parts.sessions.addresses(account).await?;
+        let mut places = addresses.iter().filter_map(|address| address.parse::<IpAddr>().ok());
+        Ok(places.any(|address| network(address).to_string() == here))
+    }
+}
+
+/// What limits per address count: the visitor's network.
+fn place(visitor: &Visitor) -> String {
+    visitor
+        .address
+        .map_or_else(|| "unknown".to_owned(), |address| network(address).to_string())
+}

@@ -68,7 +68,7 @@ impl App {
         bring_up_to_date(&database, settings).await?;
         let redis = redis(settings).await?;
         let key_keeper = key_keeper(settings, &secrets, &database)?;
-        let keys = key_keeper.open(clock.now()).await?;
+        let keys = key_keeper.open_at_start(clock.now()).await?;
         let lifetimes = settings.tokens.lifetimes();
         let service = Arc::new(Service::new(Parts {
             accounts: Accounts::new(database.clone()),
@@ -182,6 +182,7 @@ pub fn key_keeper(settings: &Settings, secrets: &[SecretBytes], database: &Datab
         token_lifetime: settings.tokens.access_token_ttl,
         max_age: settings.tokens.signing_key_max_age,
         lead: settings.tokens.signing_key_lead,
+        algorithm: settings.tokens.jwt_algorithm,
     })
 }
 

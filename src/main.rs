@@ -216,7 +216,7 @@ async fn keys(settings: &Settings, action: Keys) -> Result<(), Failure> {
     let lines = keys
         .iter()
         .zip(states)
-        .map(|(key, state)| format!("{:<9}  {}  {}\n", state.as_str(), key.algorithm, key.kid));
+        .map(|(key, state)| format!("{:<9}  {}  {}\n", state.as_str(), key.algorithm.as_str(), key.kid));
     print(&lines.collect::<String>())
 }
 

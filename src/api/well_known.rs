@@ -10,6 +10,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::Shared;
+use crate::domain::signing_key::PublicKey;
 
 pub(super) fn routes() -> Router<Shared> {
     Router::new()
@@ -20,19 +21,28 @@ pub(super) fn routes() -> Router<Shared> {
 /// The public signing keys (RFC 7517 section 5).
 async fn jwks(State(shared): State<Shared>) -> impl IntoResponse {
     let discovery = shared.service.discovery();
-    let keys: Vec<Value> = discovery
-        .keys
-        .into_iter()
-        .map(|key| json!({"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": key.algorithm, "kid": key.kid, "x": key.x}))
-        .collect();
+    let keys: Vec<Value> = discovery.keys.into_iter().map(jwk).collect();
     cached(json!({ "keys": keys }), discovery.max_age)
+}
+
+/// A public key (RFC 7517 section 4).
+fn jwk(key: PublicKey) -> Value {
+    let own = [
+        ("use", "sig".to_owned()),
+        ("alg", key.algorithm.as_str().to_owned()),
+        ("kid", key.kid),
+    ];
+    let members = own.into_iter().chain(key.members);
+    members
+        .map(|(name, value)| (name.to_owned(), Value::from(value)))
+        .collect()
 }
 
 /// The discovery document, as far as resource servers need it (OpenID Connect Discovery 1.0 section 3, RFC 8414 section 2).
 async fn discovery(State(shared): State<Shared>) -> impl IntoResponse {
     let discovery = shared.service.discovery();
-    let mut algorithms: Vec<String> = discovery.keys.into_iter().map(|key| key.algorithm).collect();
-    algorithms.sort();
+    let mut algorithms: Vec<&str> = discovery.keys.iter().map(|key| key.algorithm.as_str()).collect();
+    algorithms.sort_unstable();
     algorithms.dedup();
     let issuer = discovery.issuer;
     let document = json!({

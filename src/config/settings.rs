@@ -13,6 +13,7 @@ use super::values::{self, AuthSecret, DatabaseUrl, LogFormat, RedisUrl, Stage, S
 use super::variable;
 use crate::domain::key_lead::KeyLead;
 use crate::domain::session::Lifetimes;
+use crate::domain::signing_key::SigningAlgorithm;
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -120,6 +121,10 @@ pub struct TokenSettings {
     /// How long a new key is published before it signs; longer where verifiers keep their copy of the JWKS for longer than it says
     #[arg(long, global = true, default_value = "7m", value_parser = |text: &str| values::key_lead(text, "7m"))]
     pub signing_key_lead: KeyLead,
+    /// Algorithm of access tokens: `EdDSA`, `ES256` or `RS256`. A new one takes over `SIGNING_KEY_LEAD` after the start; nobody is signed
+    /// out
+    #[arg(long, global = true, default_value = "EdDSA", value_parser = values::jwt_algorithm)]
+    pub jwt_algorithm: SigningAlgorithm,
     /// Audience of access tokens
     #[arg(long, global = true, default_value = "auth-gateway", value_parser = values::text)]
     pub jwt_audience: String,

@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::domain::key_lead::KeyLead;
 use crate::domain::secret::{SecretBytes, SecretString};
+use crate::domain::signing_key::SigningAlgorithm;
 
 /// Least length of `AUTH_SECRET`, in bytes: as many as the keys derived from it have.
 pub(super) const AUTH_SECRET_BYTES: usize = 32;
@@ -88,6 +89,10 @@ pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
         "json" => Ok(LogFormat::Json),
         _ => Err("must be text or json, for example json".to_owned()),
     }
+}
+
+pub(super) fn jwt_algorithm(text: &str) -> Result<SigningAlgorithm, String> {
+    SigningAlgorithm::parse(text).ok_or_else(|| "must be EdDSA, ES256 or RS256, for example EdDSA".to_owned())
 }
 
 /// A span of time such as `15m`, `30d` or `1h 30m`, between two bounds that are part of the sentence.

@@ -1,21 +1,26 @@
 //! Access tokens: JWTs in the profile of RFC 9068, signed with the key ring's current key.
 //!
-//! Algorithm, type, issuer and audience are pinned (RFC 8725 sections 3.1, 3.8, 3.9, 3.11). A key that a token brings or points to is
-//! never used: only the key ring's own keys verify. Expiry is compared by the caller of `verify`, against the gateway's clock.
+//! Algorithm, type, issuer and audience are pinned (RFC 8725 sections 3.1, 3.8, 3.9, 3.11), the algorithm to that of the key. A key
+//! that a token brings or points to is never used: only the key ring's own keys verify. Expiry is compared by the caller of `verify`,
+//! against the gateway's clock.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use jsonwebtoken::{Algorithm, Header, TokenData, Validation, decode, decode_header, encode};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, Header, TokenData, Validation, decode, decode_header};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::signing_keys::KeyRing;
+use super::key_pair::KeyPair;
+use super::signing_keys::{KeyRing, OpenKey};
 use crate::domain::account::{Account, AccountId};
 use crate::domain::caller::AccessClaim;
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::SecretString;
 use crate::domain::session::SessionId;
+use crate::domain::signing_key::SigningAlgorithm;
 use crate::domain::{Error, Result};
 
 /// The type in the header of every access token (RFC 9068 section 2.1).
@@ -40,7 +45,8 @@ pub struct AccessTokens {
     /// Replaced as a whole when keys change; a request uses the ring that it finds.
     keys: RwLock<Arc<KeyRing>>,
     rules: TokenRules,
-    validation: Validation,
+    /// One for each algorithm, which allows no other.
+    validations: [Validation; 3],
 }
 
 /// What verifying a token showed.
@@ -70,16 +76,11 @@ impl AccessTokens {
     /// Signs with `keys` by the given rules.
     #[must_use]
     pub fn new(keys: KeyRing, rules: TokenRules) -> Self {
-        let mut validation = Validation::new(Algorithm::EdDSA);
-        validation.set_issuer(&[&rules.issuer]);
-        validation.set_audience(&[&rules.audience]);
-        validation.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
-        // The library would ask the machine's clock, which tests cannot move.
-        validation.validate_exp = false;
+        let validations = SigningAlgorithm::ALL.map(|algorithm| validation(jose(algorithm), &rules));
         Self {
             keys: RwLock::new(Arc::new(keys)),
             rules,
-            validation,
+            validations,
         }
     }
 
@@ -100,9 +101,9 @@ impl AccessTokens {
         let key = keys
             .signing(now)
             .ok_or_else(|| Error::internal("there is no signing key"))?;
-        let mut header = Header::new(key.algorithm);
+        let mut header = Header::new(jose(key.shown.algorithm));
         header.typ = Some(TYPE.to_owned());
-        header.kid = Some(key.kid.clone());
+        header.kid = Some(key.shown.kid.clone());
         let claims = Claims {
             iss: self.rules.issuer.clone(),
             aud: self.rules.audience.clone(),
@@ -113,9 +114,7 @@ impl AccessTokens {
             exp: now.plus(self.rules.lifetime).seconds(),
             roles: account.roles.clone(),
         };
-        encode(&header, &claims, &key.private)
-            .map(SecretString::new)
-            .map_err(Error::internal)
+        sign(&header, &claims, &key.private).map(SecretString::new)
     }
 
     /// Verifies everything but the expiry.
@@ -128,10 +127,10 @@ impl AccessTokens {
         let Some(key) = header.kid.as_deref().and_then(|kid| keys.find(kid)) else {
             return Verification::UnknownKey;
         };
-        if key.algorithm != header.alg {
+        let Some(validation) = self.validation(header.alg, key) else {
             return Verification::Forged;
-        }
-        let Ok(TokenData { claims, .. }) = decode::<Claims>(token, &key.public, &self.validation) else {
+        };
+        let Ok(TokenData { claims, .. }) = decode::<Claims>(token, &key.public, validation) else {
             return Verification::Forged;
         };
         Verification::Genuine(AccessClaim {
@@ -139,6 +138,17 @@ impl AccessTokens {
             session: SessionId(claims.sid),
             expires_at: Timestamp::from_millis(claims.exp.saturating_mul(1000)),
         })
+    }
+
+    /// How to verify by this key; not at all, if the token names another algorithm than the key's. What it says is compared, never
+    /// followed.
+    fn validation(&self, named: Algorithm, key: &OpenKey) -> Option<&Validation> {
+        if named != jose(key.shown.algorithm) {
+            return None;
+        }
+        self.validations
+            .iter()
+            .find(|validation| validation.algorithms == [named])
     }
 
     /// The lifetime of a token, in whole seconds.
@@ -154,6 +164,33 @@ impl AccessTokens {
     }
 }
 
+fn validation(algorithm: Algorithm, rules: &TokenRules) -> Validation {
+    let mut validation = Validation::new(algorithm);
+    validation.set_issuer(&[&rules.issuer]);
+    validation.set_audience(&[&rules.audience]);
+    validation.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
+    // The library would ask the machine's clock, which tests cannot move.
+    validation.validate_exp = false;
+    validation
+}
+
+fn jose(algorithm: SigningAlgorithm) -> Algorithm {
+    match algorithm {
+        SigningAlgorithm::EdDsa => Algorithm::EdDSA,
+        SigningAlgorithm::Es256 => Algorithm::ES256,
+        SigningAlgorithm::Rs256 => Algorithm::RS256,
+    }
+}
+
+/// A JWT in the compact serialisation (RFC 7515 section 7.1).
+fn sign(header: &Header, claims: &impl Serialize, key: &KeyPair) -> Result<String> {
+    let header = serde_json::to_vec(header).map_err(Error::internal)?;
+    let claims = serde_json::to_vec(claims).map_err(Error::internal)?;
+    let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+    let signature = URL_SAFE_NO_PAD.encode(key.sign(message.as_bytes())?);
+    Ok(format!("{message}.{signature}"))
+}
+
 /// The header of a token that could be one of ours.
 fn our_header(token: &str) -> Option<Header> {
     if token.len() > MAX_LENGTH {
@@ -165,22 +202,40 @@ fn our_header(token: &str) -> Option<Header> {
 
 #[cfg(test)]
 mod tests {
+    use jsonwebtoken::{EncodingKey, encode};
+
     use super::*;
     use crate::domain::account::Account;
     use crate::domain::secret::SecretBytes;
-    use crate::security::KeyVault;
+    use crate::domain::signing_key::StoredSigningKey;
+    use crate::security::{FreshKey, KeyVault};
 
     const START: Timestamp = Timestamp::from_millis(0);
 
     fn tokens(secret: u8, issuer: &str, audience: &str) -> AccessTokens {
-        let vault = KeyVault::new(&[SecretBytes::new(vec![secret; 32])]).unwrap();
-        let key = vault.generate(START, START).unwrap();
         let rules = TokenRules {
             issuer: issuer.to_owned(),
             audience: audience.to_owned(),
             lifetime: Duration::from_mins(15),
         };
-        AccessTokens::new(vault.open(vec![key]).unwrap(), rules)
+        let key = stored(&vault(secret), SigningAlgorithm::EdDsa);
+        AccessTokens::new(vault(secret).open(vec![key]).unwrap(), rules)
+    }
+
+    fn vault(secret: u8) -> KeyVault {
+        KeyVault::new(&[SecretBytes::new(vec![secret; 32])]).unwrap()
+    }
+
+    fn stored(vault: &KeyVault, algorithm: SigningAlgorithm) -> StoredSigningKey {
+        let key = FreshKey::generate(algorithm).unwrap();
+        vault.seal_fresh(&key, START, START).unwrap()
+    }
+
+    fn header(algorithm: Algorithm, kid: &str) -> Header {
+        let mut header = Header::new(algorithm);
+        header.typ = Some(TYPE.to_owned());
+        header.kid = Some(kid.to_owned());
+        header
     }
 
     fn account() -> Account {
@@ -194,7 +249,7 @@ mod tests {
     }
 
     fn sign(tokens: &AccessTokens, header: &Header, claims: &serde_json::Value) -> String {
-        encode(header, claims, &tokens.keys().signing(START).unwrap().private).unwrap()
+        super::sign(header, claims, &tokens.keys().signing(START).unwrap().private).unwrap()
     }
 
     fn claims() -> serde_json::Value {
@@ -227,9 +282,7 @@ mod tests {
             .issue(&account(), SessionId::fresh(), Timestamp::from_millis(0))
             .unwrap();
         assert_eq!(ours.verify(token.expose()), Verification::UnknownKey);
-        let mut header = Header::new(Algorithm::EdDSA);
-        header.typ = Some(TYPE.to_owned());
-        header.kid = Some(ours.keys().signing(START).unwrap().kid.clone());
+        let header = header(Algorithm::EdDSA, &ours.keys().signing(START).unwrap().shown.kid);
         assert!(matches!(
             ours.verify(&sign(&ours, &header, &claims())),
             Verification::Genuine(_)
@@ -252,9 +305,9 @@ mod tests {
     }
 
     #[test]
-    fn type_key_and_algorithm_are_pinned() {
+    fn type_and_key_are_pinned() {
         let tokens = tokens(1, "https://auth.example", "api");
-        let kid = Some(tokens.keys().signing(START).unwrap().kid.clone());
+        let kid = Some(tokens.keys().signing(START).unwrap().shown.kid.clone());
         let header = |typ: Option<&str>, kid: &Option<String>| {
             let mut header = Header::new(Algorithm::EdDSA);
             header.typ = typ.map(str::to_owned);
@@ -273,20 +326,49 @@ mod tests {
                 "{header:?} was accepted"
             );
         }
-        let public = tokens.keys().public_keys(START).remove(0).x;
-        let mut confused = Header::new(Algorithm::HS256);
-        confused.typ = Some(TYPE.to_owned());
-        confused.kid = kid;
-        let forged = encode(
-            &confused,
-            &claims(),
-            &jsonwebtoken::EncodingKey::from_secret(public.as_bytes()),
-        )
-        .unwrap();
+    }
+
+    /// The attacks of RFC 8725 section 2.1: a token that names an algorithm, or a key, other than the one it was signed with.
+    #[test]
+    fn the_algorithm_of_a_token_must_be_that_of_its_key() {
+        let vault = vault(1);
+        let keys: Vec<StoredSigningKey> = SigningAlgorithm::ALL.map(|algorithm| stored(&vault, algorithm)).into();
+        let rules = tokens(1, "https://auth.example", "api").rules;
+        let tokens = AccessTokens::new(vault.open(keys.clone()).unwrap(), rules);
+        let ring = tokens.keys();
+        for signing in &keys {
+            let private = &ring.find(&signing.kid).unwrap().private;
+            for named in &keys {
+                for claimed in [Algorithm::EdDSA, Algorithm::ES256, Algorithm::RS256, Algorithm::PS256] {
+                    let token = super::sign(&header(claimed, &named.kid), &claims(), private).unwrap();
+                    let is_genuine = matches!(tokens.verify(&token), Verification::Genuine(_));
+                    let is_right = signing == named && claimed == jose(signing.algorithm);
+                    assert_eq!(
+                        is_genuine, is_right,
+                        "{claimed:?}: {:?} as {:?}",
+                        signing.algorithm, named.algorithm
+                    );
+                }
+            }
+            let secret = EncodingKey::from_secret(&signing.public_key);
+            let forged = encode(&header(Algorithm::HS256, &signing.kid), &claims(), &secret).unwrap();
+            assert_eq!(
+                tokens.verify(&forged),
+                Verification::Forged,
+                "a public key served as an HMAC secret"
+            );
+        }
+        let rsa = &keys[2];
+        // Behind 26 bytes of PKCS#8 stands what the library reads.
+        let document = vault.unseal(&rsa.sealed_private_key, &rsa.kid).unwrap();
+        let private = EncodingKey::from_rsa_der(&document[26..]);
+        let right = encode(&header(Algorithm::RS256, &rsa.kid), &claims(), &private).unwrap();
+        assert!(matches!(tokens.verify(&right), Verification::Genuine(_)));
+        let forged = encode(&header(Algorithm::PS256, &rsa.kid), &claims(), &private).unwrap();
         assert_eq!(
             tokens.verify(&forged),
             Verification::Forged,
-            "the public key served as an HMAC secret"
+            "the right key, used in another way"
         );
     }
 

@@ -4,6 +4,7 @@
 
 mod access_tokens;
 mod derived_key;
+mod key_pair;
 mod password_pool;
 mod pseudonyms;
 mod refresh_tokens;
@@ -13,4 +14,4 @@ pub use access_tokens::{AccessTokens, TokenRules, Verification};
 pub use password_pool::{PasswordPool, Verdict};
 pub use pseudonyms::Pseudonyms;
 pub use refresh_tokens::RefreshTokens;
-pub use signing_keys::{KeyRing, KeyVault};
+pub use signing_keys::{FreshKey, KeyRing, KeyVault};

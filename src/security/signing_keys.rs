@@ -1,24 +1,25 @@
 //! The keys that sign access tokens: made, sealed for storage, opened, and shown to verifiers.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
-use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+use jsonwebtoken::DecodingKey;
 use zeroize::Zeroizing;
 
 use super::derived_key::Keys;
+use super::key_pair::{KeyPair, decoding_key, jwk_members, thumbprint};
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::SecretBytes;
-use crate::domain::signing_key::{PublicKey, StoredSigningKey, signing_key};
+use crate::domain::signing_key::{PublicKey, SigningAlgorithm, StoredSigningKey, signing_key};
 use crate::domain::{Error, Result};
 
-const ED_DSA: &str = "EdDSA";
 const NONCE_BYTES: usize = 12;
 
-/// Makes and opens stored signing keys; holds the key under which their private halves are sealed.
+/// A key that nobody has seen yet.
+pub struct FreshKey {
+    algorithm: SigningAlgorithm,
+    pair: KeyPair,
+}
+
+/// Seals and opens signing keys; holds the key under which their private halves are sealed.
 pub struct KeyVault {
     keys: Keys<RandomizedNonceKey>,
 }
@@ -31,10 +32,19 @@ pub struct KeyRing {
 
 /// A key that can sign and verify.
 pub(super) struct OpenKey {
-    pub(super) kid: String,
-    pub(super) algorithm: Algorithm,
-    pub(super) private: EncodingKey,
+    pub(super) shown: PublicKey,
+    pub(super) private: KeyPair,
     pub(super) public: DecodingKey,
+}
+
+impl FreshKey {
+    /// Makes a key.
+    ///
+    /// For RSA this takes from tenths of a second to seconds: not for an async thread.
+    pub fn generate(algorithm: SigningAlgorithm) -> Result<Self> {
+        let pair = KeyPair::generate(algorithm)?;
+        Ok(Self { algorithm, pair })
+    }
 }
 
 impl KeyVault {
@@ -59,17 +69,14 @@ impl KeyVault {
         })
     }
 
-    /// Makes a fresh Ed25519 key, sealed, that may sign from `signs_from` on.
-    pub fn generate(&self, now: Timestamp, signs_from: Timestamp) -> Result<StoredSigningKey> {
-        let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
-            .map_err(|_| Error::internal("no signing key could be generated"))?;
-        let pair = Ed25519KeyPair::from_pkcs8(document.as_ref()).map_err(Error::internal)?;
-        let public_key = pair.public_key().as_ref().to_vec();
-        let kid = thumbprint(&public_key);
-        let sealed_private_key = self.seal(document.as_ref(), &kid)?;
+    /// Seals a fresh key, which may sign from `signs_from` on.
+    pub fn seal_fresh(&self, key: &FreshKey, now: Timestamp, signs_from: Timestamp) -> Result<StoredSigningKey> {
+        let public_key = key.pair.public_key().to_vec();
+        let kid = thumbprint(&jwk_members(key.algorithm, &public_key)?);
+        let sealed_private_key = self.seal(&key.pair.to_pkcs8()?, &kid)?;
         Ok(StoredSigningKey {
             kid,
-            algorithm: ED_DSA.to_owned(),
+            algorithm: key.algorithm,
             public_key,
             sealed_private_key,
             created_at: now,
@@ -81,7 +88,7 @@ impl KeyVault {
     /// Opens stored keys.
     ///
     /// # Errors
-    /// When there is none, or one was sealed under another `AUTH_SECRET`.
+    /// When there is none, or one was sealed under another `AUTH_SECRET` or has been changed.
     pub fn open(&self, stored: Vec<StoredSigningKey>) -> Result<KeyRing> {
         if stored.is_empty() {
             return Err(Error::internal("there is no signing key"));
@@ -91,19 +98,21 @@ impl KeyVault {
     }
 
     fn open_one(&self, stored: &StoredSigningKey) -> Result<OpenKey> {
-        if stored.algorithm != ED_DSA {
-            return Err(Error::internal(format!(
-                "a stored signing key has the unknown algorithm {}",
-                stored.algorithm
-            )));
+        let document = self.unseal(&stored.sealed_private_key, &stored.kid)?;
+        let private = KeyPair::from_pkcs8(stored.algorithm, &document)?;
+        // The private half is sealed, the public one is not.
+        if private.public_key() != stored.public_key {
+            return Err(Error::internal(
+                "the public half of a stored signing key has been changed",
+            ));
         }
-        let private = self.unseal(&stored.sealed_private_key, &stored.kid)?;
-        Ok(OpenKey {
+        let shown = PublicKey {
             kid: stored.kid.clone(),
-            algorithm: Algorithm::EdDSA,
-            private: EncodingKey::from_ed_der(&private),
-            public: DecodingKey::from_ed_der(&stored.public_key),
-        })
+            algorithm: stored.algorithm,
+            members: jwk_members(stored.algorithm, &stored.public_key)?,
+        };
+        let public = decoding_key(stored.algorithm, &stored.public_key);
+        Ok(OpenKey { shown, private, public })
     }
 
     /// Nonce, ciphertext and tag; the key id is authenticated too, so that no row can pose as another.
@@ -117,7 +126,7 @@ impl KeyVault {
         Ok([nonce.as_ref().as_slice(), sealed.as_slice()].concat())
     }
 
-    fn unseal(&self, sealed: &[u8], kid: &str) -> Result<Zeroizing<Vec<u8>>> {
+    pub(super) fn unseal(&self, sealed: &[u8], kid: &str) -> Result<Zeroizing<Vec<u8>>> {
         self.keys.all().find_map(|key| unseal_with(key, sealed, kid)).ok_or_else(|| {
             Error::internal(
                 "the stored signing key cannot be opened with this AUTH_SECRET; set the one that it was stored under",
@@ -148,13 +157,11 @@ impl KeyRing {
     /// The public halves of all keys that verify at this time, and of those that will sign.
     #[must_use]
     pub fn public_keys(&self, now: Timestamp) -> Vec<PublicKey> {
-        let is_shown = |key: &&StoredSigningKey| key.verifies_until.is_none_or(|until| now < until);
-        let shown = self.stored.iter().filter(is_shown).map(|key| PublicKey {
-            kid: key.kid.clone(),
-            algorithm: key.algorithm.clone(),
-            x: URL_SAFE_NO_PAD.encode(&key.public_key),
-        });
-        shown.collect()
+        let is_shown = |key: &StoredSigningKey| key.verifies_until.is_none_or(|until| now < until);
+        let keys = self.keys.iter().zip(&self.stored);
+        keys.filter(|(_, stored)| is_shown(stored))
+            .map(|(key, _)| key.shown.clone())
+            .collect()
     }
 
     pub(super) fn signing(&self, now: Timestamp) -> Option<&OpenKey> {
@@ -163,19 +170,14 @@ impl KeyRing {
 
     /// The key of this id. One whose end is past is found too: its tokens have expired, and say so themselves.
     pub(super) fn find(&self, kid: &str) -> Option<&OpenKey> {
-        self.keys.iter().find(|key| key.kid == kid)
+        self.keys.iter().find(|key| key.shown.kid == kid)
     }
-}
-
-/// The JWK thumbprint of an Ed25519 key (RFC 7638 section 3, RFC 8037 section 2): members in this order, no blanks.
-fn thumbprint(public_key: &[u8]) -> String {
-    let x = URL_SAFE_NO_PAD.encode(public_key);
-    let canonical = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
-    URL_SAFE_NO_PAD.encode(digest(&SHA256, canonical.as_bytes()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     const START: Timestamp = Timestamp::from_millis(0);
@@ -184,17 +186,14 @@ mod tests {
         KeyVault::new(&[SecretBytes::new(vec![byte; 32])]).unwrap()
     }
 
-    #[test]
-    fn the_thumbprint_is_the_one_of_rfc_8037_appendix_a_3() {
-        let x = URL_SAFE_NO_PAD
-            .decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo")
-            .unwrap();
-        assert_eq!(thumbprint(&x), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    fn stored(byte: u8, algorithm: SigningAlgorithm) -> StoredSigningKey {
+        let key = FreshKey::generate(algorithm).unwrap();
+        vault(byte).seal_fresh(&key, START, START).unwrap()
     }
 
     #[test]
     fn a_key_opens_under_its_own_secret_and_id_only() {
-        let stored = vault(1).generate(START, START).unwrap();
+        let stored = stored(1, SigningAlgorithm::EdDsa);
         assert!(vault(1).open(vec![stored.clone()]).is_ok());
         assert!(vault(2).open(vec![stored.clone()]).is_err());
         let renamed = StoredSigningKey {
@@ -205,8 +204,29 @@ mod tests {
     }
 
     #[test]
+    fn a_key_whose_public_half_or_algorithm_was_changed_does_not_open() {
+        for algorithm in SigningAlgorithm::ALL {
+            let key = stored(1, algorithm);
+            assert!(vault(1).open(vec![key.clone()]).is_ok());
+            let public_key = stored(1, algorithm).public_key;
+            let another = StoredSigningKey {
+                public_key,
+                ..key.clone()
+            };
+            assert!(vault(1).open(vec![another]).is_err(), "{algorithm:?}");
+            for other in SigningAlgorithm::ALL.into_iter().filter(|other| *other != algorithm) {
+                let changed = StoredSigningKey {
+                    algorithm: other,
+                    ..key.clone()
+                };
+                assert!(vault(1).open(vec![changed]).is_err(), "{algorithm:?} as {other:?}");
+            }
+        }
+    }
+
+    #[test]
     fn a_resealed_key_opens_under_the_first_secret_alone() {
-        let stored = vault(1).generate(START, START).unwrap();
+        let stored = stored(1, SigningAlgorithm::Rs256);
         let both = KeyVault::new(&[SecretBytes::new(vec![2; 32]), SecretBytes::new(vec![1; 32])]).unwrap();
         assert!(both.open(vec![stored.clone()]).is_ok());
         let resealed = both.reseal(&stored).unwrap();
@@ -216,15 +236,12 @@ mod tests {
 
     #[test]
     fn the_private_half_does_not_stand_in_what_is_stored() {
-        let vault = vault(1);
-        let stored = vault.generate(START, START).unwrap();
-        let private = vault.unseal(&stored.sealed_private_key, &stored.kid).unwrap();
-        let seed = &private[16..32];
-        assert!(
-            !stored
-                .sealed_private_key
-                .windows(seed.len())
-                .any(|window| window == seed)
-        );
+        for algorithm in SigningAlgorithm::ALL {
+            let stored = stored(1, algorithm);
+            let private = vault(1).unseal(&stored.sealed_private_key, &stored.kid).unwrap();
+            let pieces: HashSet<&[u8]> = private.windows(16).collect();
+            let mut sealed = stored.sealed_private_key.windows(16);
+            assert!(!sealed.any(|piece| pieces.contains(piece)), "{algorithm:?}");
+        }
     }
 }

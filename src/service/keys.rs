@@ -9,8 +9,9 @@ use std::time::Duration;
 use super::Service;
 use crate::domain::clock::Timestamp;
 use crate::domain::key_lead::KeyLead;
+use crate::domain::signing_key::{SigningAlgorithm, StoredSigningKey};
 use crate::domain::{Error, Result};
-use crate::security::{KeyRing, KeyVault};
+use crate::security::{FreshKey, KeyRing, KeyVault};
 use crate::store::SigningKeys;
 
 /// How often a token with an unknown key may make a node look at once.
@@ -34,6 +35,8 @@ pub struct KeyKeeper {
     pub max_age: Duration,
     /// How long a new key is published before it signs.
     pub lead: KeyLead,
+    /// The algorithm of new keys.
+    pub algorithm: SigningAlgorithm,
 }
 
 impl KeyKeeper {
@@ -45,23 +48,57 @@ impl KeyKeeper {
         let mut keys = self.stored.list().await?;
         if keys.is_empty() {
             // Nobody can have a copy of a JWKS without keys: the first one signs at once.
-            self.stored.succeed(None, &self.vault.generate(now, now)?, now).await?;
+            self.stored.succeed(None, &self.make(now, now).await?, now).await?;
             keys = self.stored.list().await?;
         }
         self.vault.open(keys)
     }
 
-    /// Publishes a successor to the newest key; the one that is returned signs after the lead.
+    /// Opens the stored keys at the start of a node, after publishing a successor of the configured algorithm if the newest is of
+    /// another. At the start alone: nodes that are configured differently, as they are during an update, would take turns for ever.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub async fn open_at_start(&self, now: Timestamp) -> Result<KeyRing> {
+        let keys = self.open(now).await?;
+        match keys.newest() {
+            Some(newest) if newest.algorithm != self.algorithm => self.succeed(&keys, now).await,
+            _ => Ok(keys),
+        }
+    }
+
+    /// Publishes a successor to the newest key, which signs after the lead.
+    ///
+    /// # Errors
+    /// As `open`.
     pub async fn rotate(&self, now: Timestamp) -> Result<KeyRing> {
         let keys = self.open(now).await?;
+        self.succeed(&keys, now).await
+    }
+
+    /// Publishes a successor to the newest of these keys, unless somebody else has done so since they were read.
+    async fn succeed(&self, keys: &KeyRing, now: Timestamp) -> Result<KeyRing> {
         let predecessor = keys.newest();
         // One that waits since a longer lead goes first: should it sign last, it would do so after its end.
         let turn = predecessor.map_or(now, |key| key.signs_from.plus(SUCCESSION));
-        let successor = self.vault.generate(now, turn.max(now.plus(self.lead.span())))?;
+        let successor = self.make(now, turn.max(now.plus(self.lead.span()))).await?;
         let predecessors_end = successor.signs_from.plus(self.token_lifetime).plus(LEEWAY);
         let predecessor = predecessor.map(|key| key.kid.as_str());
         self.stored.succeed(predecessor, &successor, predecessors_end).await?;
-        self.open(now).await
+        let keys = self.open(now).await?;
+        if keys.newest().is_some_and(|newest| newest.kid == successor.kid) {
+            let algorithm = successor.algorithm.as_str();
+            tracing::info!(target: "audit", event = "signing_key_published", kid = successor.kid, algorithm);
+        }
+        Ok(keys)
+    }
+
+    /// Making an RSA key takes long enough to stall every other request.
+    async fn make(&self, now: Timestamp, signs_from: Timestamp) -> Result<StoredSigningKey> {
+        let algorithm = self.algorithm;
+        let made = tokio::task::spawn_blocking(move || FreshKey::generate(algorithm));
+        let key = made.await.map_err(Error::internal)??;
+        self.vault.seal_fresh(&key, now, signs_from)
     }
 
     /// Seals every stored key with the first secret, so that the others can be given up once no refresh token of theirs is left.
@@ -137,8 +174,7 @@ impl Service {
     async fn read_or_rotate(&self, now: Timestamp) -> Result<()> {
         let mut keys = self.parts.key_keeper.open(now).await?;
         if self.parts.key_keeper.is_due(&keys, now) {
-            keys = self.parts.key_keeper.rotate(now).await?;
-            tracing::info!(target: "audit", event = "signing_key_published", kid = keys.newest().map(|key| &key.kid));
+            keys = self.parts.key_keeper.succeed(&keys, now).await?;
         }
         self.parts.access_tokens.replace_keys(keys);
         Ok(())

@@ -74,6 +74,6 @@ impl SigningKeys {
             .order_by_desc(Column::SignsFrom)
             .order_by_asc(Column::Kid);
         let rows = self.database.answer(keys.all(connection)).await?;
-        Ok(rows.into_iter().map(Into::into).collect())
+        rows.into_iter().map(TryInto::try_into).collect()
     }
 }

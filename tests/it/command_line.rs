@@ -27,6 +27,7 @@ fn a_wrong_setting_is_one_sentence_with_its_name_and_an_example() {
         ("ACCESS_TOKEN_TTL", "15", "15m"),
         ("REFRESH_GRACE", "1h", "10s"),
         ("SIGNING_KEY_LEAD", "29s", "7m"),
+        ("JWT_ALGORITHM", "HS256", "EdDSA, ES256 or RS256"),
         ("SIGNING_KEY_LEAD", "8d", "7m"),
         ("PASSWORD_MIN_LENGTH", "0", "12"),
         ("ARGON2_MEMORY_KIB", "lots", "19456"),

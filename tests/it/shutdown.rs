@@ -7,14 +7,18 @@ use crate::harness::{Process, eventually};
 
 const BODY: &str = r#"{"email":"john.doe@example.com","password":"Password@123","username":"johndoe"}"#;
 
-/// Sends the head of a registration and half of its body.
+/// Sends the head of a registration and half of its body, and waits until the gateway is at work on it.
 fn half_a_request(gateway: &Process) -> TcpStream {
     let mut connection = TcpStream::connect(gateway.url.trim_start_matches("http://")).unwrap();
     let length = BODY.len();
     let head = format!(
-        "POST /auth/register HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+        "POST /auth/register HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nExpect: 100-continue\r\n\r\n"
     );
     connection.write_all(head.as_bytes()).unwrap();
+    let go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+    let mut said = vec![0; go_on.len()];
+    connection.read_exact(&mut said).unwrap();
+    assert_eq!(String::from_utf8_lossy(&said), go_on);
     connection.write_all(&BODY.as_bytes()[..length / 2]).unwrap();
     connection
 }

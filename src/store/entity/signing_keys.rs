@@ -3,8 +3,9 @@
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
 
+use crate::domain;
 use crate::domain::clock::Timestamp;
-use crate::domain::signing_key::StoredSigningKey;
+use crate::domain::signing_key::{SigningAlgorithm, StoredSigningKey};
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "signing_keys")]
@@ -24,17 +25,26 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-impl From<Model> for StoredSigningKey {
-    fn from(row: Model) -> Self {
-        Self {
+impl TryFrom<Model> for StoredSigningKey {
+    type Error = domain::Error;
+
+    /// Fails for an algorithm that only a newer version of the gateway knows.
+    fn try_from(row: Model) -> domain::Result<Self> {
+        let unknown = || {
+            domain::Error::internal(format!(
+                "a stored signing key has the unknown algorithm {}",
+                row.algorithm
+            ))
+        };
+        Ok(Self {
+            algorithm: SigningAlgorithm::parse(&row.algorithm).ok_or_else(unknown)?,
             kid: row.kid,
-            algorithm: row.algorithm,
             public_key: row.public_key,
             sealed_private_key: row.sealed_private_key,
             created_at: Timestamp::from_millis(row.created_at),
             signs_from: Timestamp::from_millis(row.signs_from),
             verifies_until: row.verifies_until.map(Timestamp::from_millis),
-        }
+        })
     }
 }
 
@@ -42,7 +52,7 @@ impl From<&StoredSigningKey> for ActiveModel {
     fn from(key: &StoredSigningKey) -> Self {
         Self {
             kid: Set(key.kid.clone()),
-            algorithm: Set(key.algorithm.clone()),
+            algorithm: Set(key.algorithm.as_str().to_owned()),
             public_key: Set(key.public_key.clone()),
             sealed_private_key: Set(key.sealed_private_key.clone()),
             created_at: Set(key.created_at.millis()),

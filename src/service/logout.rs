@@ -77,6 +77,8 @@ impl Service {
         let sessions = self.parts.sessions.clone();
         let ending = async move {
             if scope != LogoutScope::Current {
+                // An earlier try may have ended them in SQL alone, at a node that Redis has not heard from since.
+                sessions.check_ready().await?;
                 // Only a live session speaks for its siblings. They go first: should this fail half way, it can still ask again.
                 let Some(live) = sessions.find(session, now).await? else {
                     return Ok(());

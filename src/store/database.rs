@@ -126,12 +126,21 @@ impl Database {
 
     /// A transaction that may write. On SQLite it takes the write lock at once: one that reads first and writes later fails as soon as
     /// another has written in between, whatever the busy timeout.
+    ///
+    /// It begins on a task of its own, which nothing stops half way, neither our patience nor a client that hangs up: the driver forgets a
+    /// transaction whose beginning is not waited for, and what the pool's next user writes over that connection is never committed.
     pub(super) async fn begin_write(&self) -> Result<DatabaseTransaction> {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        self.answer(self.connection.begin_with_options(options)).await
+        let connection = self.connection.clone();
+        let begun = tokio::spawn(async move { connection.begin_with_options(options).await });
+        self.answer(async {
+            let begun = begun.await;
+            begun.unwrap_or_else(|failure| Err(DbErr::Custom(failure.to_string())))
+        })
+        .await
     }
 
     /// A write transaction that only one node holds at a time, until it ends.

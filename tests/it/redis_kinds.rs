@@ -176,7 +176,12 @@ async fn a_cluster_of_three() {
         .iter()
         .map(|address| format!("redis://{address}"))
         .collect();
-    let options = ["--argon2-memory-kib=128", "--rate-limit=off", "--redis-url", &url.join(",")];
+    let options = [
+        "--argon2-memory-kib=128",
+        "--rate-limit=off",
+        "--redis-url",
+        &url.join(","),
+    ];
     let gateway = Process::start(folder.path(), &options);
     // So many that a node without any is no accident.
     for number in 0..40 {
@@ -196,7 +201,10 @@ async fn a_redis_that_cannot_be_written_is_down_until_it_can() {
     let redis = RedisServer::start(folder.path(), &port, &["--port", &port]);
     redis.until_it_answers(folder.path(), &[]).await;
     let url = format!("redis://127.0.0.1:{port}");
-    let gateway = Process::start(folder.path(), &["--argon2-memory-kib=128", "--rate-limit=off", "--redis-url", &url]);
+    let gateway = Process::start(
+        folder.path(),
+        &["--argon2-memory-kib=128", "--rate-limit=off", "--redis-url", &url],
+    );
     let account = json!({"email": "john@example.com", "password": "Password@123", "username": "john"});
     let register = http().post(format!("{}/auth/register", gateway.url)).json(&account);
     let (_, _, john) = raw(register).await;
@@ -228,7 +236,10 @@ async fn a_primary_that_became_a_replica_is_left() {
     let redis = RedisServer::start(folder.path(), &port, &["--port", &port]);
     redis.until_it_answers(folder.path(), &[]).await;
     let url = format!("redis://127.0.0.1:{port}");
-    let gateway = Process::start(folder.path(), &["--argon2-memory-kib=128", "--rate-limit=off", "--redis-url", &url]);
+    let gateway = Process::start(
+        folder.path(),
+        &["--argon2-memory-kib=128", "--rate-limit=off", "--redis-url", &url],
+    );
     let clients = || {
         let listed = redis.cli(folder.path(), &["CLIENT", "LIST", "TYPE", "NORMAL"]).stdout;
         let lines = String::from_utf8(listed).unwrap();

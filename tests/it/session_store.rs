@@ -77,6 +77,15 @@ impl Bench {
         session.id
     }
 
+    /// The account, as a condition in SQL.
+    fn own(&self) -> String {
+        if self.stores.database_url.starts_with("sqlite") {
+            format!("= X'{}'", self.account.0.simple())
+        } else {
+            format!("= '{}'", self.account.0)
+        }
+    }
+
     async fn open(&self) -> SessionId {
         let session = session_of(self.account);
         self.sessions.open(&session).await.unwrap();
@@ -138,6 +147,20 @@ impl Bench {
                 .unwrap();
         }
     }
+}
+
+/// Goes on with some work so many times, and then drops it where it stands.
+async fn polled<T>(work: impl Future<Output = T>, times: u32) {
+    let mut work = std::pin::pin!(work);
+    let mut polls = 0;
+    std::future::poll_fn(|context| {
+        polls += 1;
+        if polls > times {
+            return std::task::Poll::Ready(());
+        }
+        work.as_mut().poll(context).map(drop)
+    })
+    .await;
 }
 
 async fn redis() -> redis::aio::MultiplexedConnection {
@@ -277,6 +300,33 @@ on_each_store! {
             alive.push(bench.is_live(session, START).await);
         }
         assert_eq!(alive, [false, true, false, true]);
+    }
+
+    async fn a_late_end_of_the_others_spares_what_was_opened_since(bench: &Bench) {
+        let (own, before) = (bench.open().await, bench.open().await);
+        let mut since = session_of(bench.account);
+        since.created_at = START.plus(Duration::from_millis(1));
+        bench.sessions.open(&since).await.unwrap();
+        bench.sessions.end_others(bench.account, own, EndReason::EndedElsewhere, START).await.unwrap();
+        assert!(!bench.is_live(before, START).await);
+        assert!(bench.is_live(since.id, since.created_at).await);
+    }
+
+    async fn a_registration_that_is_dropped_half_way_spoils_nothing(bench: &Bench) {
+        // A client may hang up at any await: what others are told afterwards must be stored all the same.
+        for polls in 0..20 {
+            let name = format!("name{polls}");
+            polled(bench.add_account(AccountId::random(), &name), polls).await;
+            for _ in 0..4 {
+                bench.open().await;
+            }
+            // Read over a connection of its own.
+            let own = format!("SELECT CAST(COUNT(*) AS TEXT) FROM sessions WHERE account_id {}", bench.own());
+            assert_eq!(bench.stores.text(&own).await, (4 * (polls + 1) + 1).to_string(), "after {polls} polls");
+        }
+        let accounts = bench.stores.text("SELECT CAST(COUNT(*) AS TEXT) FROM accounts").await;
+        let owners = bench.stores.text("SELECT CAST(COUNT(DISTINCT account_id) AS TEXT) FROM sessions").await;
+        assert_eq!(accounts, owners, "each account has the session of its registration");
     }
 
     async fn fifty_at_once_get_one_successor_and_the_chain_goes_on(bench: &Bench) {

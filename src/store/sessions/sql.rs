@@ -220,7 +220,9 @@ impl SessionStore for SqlSessions {
     async fn end_others(&self, account: AccountId, except: SessionId, reason: EndReason, now: Timestamp) -> Result<()> {
         let others = Condition::all()
             .add(Column::AccountId.eq(account.0))
-            .add(Column::Id.ne(except.0));
+            .add(Column::Id.ne(except.0))
+            // Carried out late by a server that hung, it must not end what was opened since.
+            .add(Column::CreatedAt.lte(now.millis()));
         self.end_where(others, reason, now).await?;
         Ok(())
     }

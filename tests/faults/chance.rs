@@ -1,5 +1,8 @@
 //! Chance that can be repeated: the same seed makes the same choices.
 
+use std::ops::Range;
+use std::time::Duration;
+
 /// `SplitMix64`, which is no secret's source, but spreads well from any seed.
 #[derive(Debug, Clone)]
 pub struct Chance(u64);
@@ -26,12 +29,21 @@ impl Chance {
     }
 
     /// A number of milliseconds in the range.
-    pub fn millis(&mut self, range: std::ops::Range<u64>) -> std::time::Duration {
-        std::time::Duration::from_millis(range.start + self.next() % (range.end - range.start).max(1))
+    pub fn millis(&mut self, range: Range<u64>) -> Duration {
+        Duration::from_millis(self.within(range))
+    }
+
+    /// A number of microseconds in the range.
+    pub fn micros(&mut self, range: Range<u64>) -> Duration {
+        Duration::from_micros(self.within(range))
     }
 
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.below(from.len())]
+    }
+
+    fn within(&mut self, range: Range<u64>) -> u64 {
+        range.start + self.next() % (range.end - range.start).max(1)
     }
 
     fn next(&mut self) -> u64 {

@@ -206,8 +206,8 @@ fn graphql(operation: &'static str, field: &'static str, query: &str, variables:
 /// Sends requests and records how they were answered.
 #[derive(Clone)]
 pub struct Client {
+    pub record: Arc<Record>,
     http: reqwest::Client,
-    record: Arc<Record>,
 }
 
 impl Client {
@@ -247,6 +247,15 @@ impl Client {
                 Outcome::Lost(format!("{error:?}").chars().take(160).collect())
             }
         }
+    }
+
+    /// The same for a client that goes away before the answer comes, if that takes longer than its patience.
+    pub async fn send_and_hang_up(&self, request: &Request, node: SocketAddr, patience: Duration) -> Outcome {
+        let sent = tokio::time::timeout(patience, self.send(request, node)).await;
+        sent.unwrap_or_else(|_| {
+            self.record.count("hung up");
+            Outcome::Lost(format!("hung up after {patience:?}"))
+        })
     }
 
     /// The body of any address, if it is answered.

@@ -155,6 +155,11 @@ impl Tokens {
         })
     }
 
+    /// Shortly before the access token expires.
+    pub fn almost_expired_at(&self) -> Instant {
+        self.usable_until
+    }
+
     pub fn is_access_usable(&self) -> bool {
         Instant::now() < self.usable_until
     }

@@ -15,8 +15,6 @@
     reason = "its figures are what it is for"
 )]
 #![allow(unreachable_pub, reason = "one program; nothing in it is public")]
-#![allow(dead_code, reason = "the scenarios that use the rest follow")]
-
 mod chance;
 mod client;
 mod ledger;
@@ -26,6 +24,7 @@ mod report;
 mod scenarios;
 mod servers;
 mod stage;
+mod switch;
 mod wire;
 
 use std::process::ExitCode;

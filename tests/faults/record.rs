@@ -19,6 +19,7 @@ struct Inner {
     counts: BTreeMap<&'static str, u64>,
     slowest: Slowest,
     slowest_of_fault: Slowest,
+    faults: Vec<String>,
     violations: Vec<String>,
     unshown: usize,
 }
@@ -68,7 +69,16 @@ impl Record {
 
     /// Forgets the slowest answer so far: a fault begins.
     pub fn begin_fault(&self) {
-        self.inner().slowest_of_fault = Slowest::default();
+        let line = format!("{} a fault begins", self.clock());
+        let mut inner = self.inner();
+        inner.slowest_of_fault = Slowest::default();
+        inner.faults.push(line);
+    }
+
+    /// The servers do again what they are asked.
+    pub fn end_fault(&self) {
+        let line = format!("{} it ends", self.clock());
+        self.inner().faults.push(line);
     }
 
     /// The slowest answer since the fault began.
@@ -101,6 +111,9 @@ impl Record {
     pub fn violations_shown(&self) -> String {
         let inner = self.inner();
         let mut text = String::new();
+        if !inner.violations.is_empty() {
+            let _infallible = writeln!(text, "  the times of the faults: {}", inner.faults.join(","));
+        }
         for (number, violation) in inner.violations.iter().enumerate() {
             let indented = violation.replace('\n', "\n      ");
             let _infallible = writeln!(text, "  violation {}: {indented}", number + 1);

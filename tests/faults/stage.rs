@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
+use uuid::Uuid;
 
 use crate::chance::Chance;
 
@@ -115,6 +116,11 @@ impl Stage {
     fn give_away(&self, path: &Path) {
         chown(path, Some(self.owner.0), Some(self.owner.1)).unwrap();
     }
+}
+
+/// For a server: other users of the machine keep out.
+pub fn new_password() -> String {
+    Uuid::new_v4().simple().to_string()
 }
 
 #[allow(clippy::disallowed_methods, reason = "how scripts/faults tells what it found")]

@@ -5,7 +5,7 @@ use super::person::Person;
 use crate::ledger::{Place, State};
 
 /// So many accounts and older ends are passed over for each one that a sample looks at.
-const SAMPLE: usize = 8;
+const SAMPLE: usize = 24;
 /// So many checks in a row look at every end.
 const FRESH_CHECKS: u32 = 2;
 /// A login by a check stays, unless the account has as many.

@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::person::Person;
+use super::person::{Habits, Person};
 use crate::chance::Chance;
-use crate::client::{Client, Door};
+use crate::client::Client;
 use crate::record::Record;
 
 /// Far more than a check takes.
@@ -19,7 +19,7 @@ const CHECK_PATIENCE: Duration = Duration::from_mins(5);
 /// yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// Also the new accounts, and one in eight of the others and of the older ends.
+    /// Also the new accounts, and one in twenty-four of the others and of the older ends.
     Sample,
     /// Everything.
     Everything,
@@ -41,21 +41,20 @@ pub struct Crowd {
 }
 
 impl Crowd {
-    /// `size` clients of these nodes begin their work.
-    pub fn gather(size: usize, nodes: &[SocketAddr], record: &Arc<Record>, chance: &mut Chance) -> Self {
+    /// So many clients of these nodes begin their work.
+    pub fn gather(
+        size: usize,
+        habits: &Habits,
+        nodes: &[SocketAddr],
+        record: &Arc<Record>,
+        chance: &mut Chance,
+    ) -> Self {
         let (phase, watched) = watch::channel(Phase::Load);
         let (done, checked) = mpsc::unbounded_channel();
         let client = Client::new(record);
         let mut people = JoinSet::new();
         for number in 0..size {
-            let person = Person::new(
-                number,
-                Door::of(number),
-                nodes.to_vec(),
-                client.clone(),
-                record.clone(),
-                chance.branch(),
-            );
+            let person = Person::new(number, habits.clone(), nodes, &client, chance.branch());
             people.spawn(take_part(person, watched.clone(), done.clone()));
         }
         Self {
@@ -91,7 +90,7 @@ impl Crowd {
     }
 
     /// A last check of everything; then everybody leaves.
-    pub async fn disperse(mut self) {
+    pub async fn disperse(&mut self) {
         self.check(Depth::Everything).await;
         self.phase.send_replace(Phase::Leave);
         while self.people.join_next().await.is_some() {}

@@ -32,18 +32,19 @@ impl Person {
     }
 
     fn sign_in(&mut self, account: usize, answered: Answered) {
-        let email = &self.ledger.accounts[account].email;
         let tokens = match answered.answer {
             Ok(answer) => Tokens::read(&answer),
             Err(refusal) => Err(refusal.to_string()),
         };
         match tokens {
             Ok(tokens) => {
+                self.show(&tokens);
                 let mut session = Session::new(tokens);
                 answered.tries.into_iter().for_each(|line| session.note(line));
                 self.ledger.accounts[account].sessions.push(session);
             }
             Err(why) => {
+                let email = &self.ledger.accounts[account].email;
                 let story = answered.tries.join("\n");
                 self.record.violation(format!("{email} cannot sign in: {why}\n{story}"));
             }
@@ -63,6 +64,7 @@ impl Person {
         match Tokens::read(&answer) {
             // Never the presented token, nor another session's: the successor.
             Ok(new) if new.session == presented.session && new.generation == presented.generation + 1 => {
+                self.show(&new);
                 self.ledger.session_mut(at).tokens = new;
             }
             Ok(new) => self.break_off(at, &format!("generation {} of {} came", new.generation, new.session)),

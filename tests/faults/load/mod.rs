@@ -6,6 +6,7 @@ mod deeds;
 mod person;
 
 pub use crowd::{Crowd, Depth};
+pub use person::Habits;
 
 /// What the clients do, as it is counted.
 pub const OPERATIONS: [&str; 7] = [

@@ -2,18 +2,22 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::chance::Chance;
 use crate::client::{Client, Door, Outcome, Refusal, Request};
-use crate::ledger::{Ledger, Place, State};
+use crate::ledger::{Ledger, Place, State, Tokens};
 use crate::record::Record;
 
 /// How long a client repeats a request before it calls the gateway broken. No fault of this suite lasts nearly as long.
 const PATIENCE: Duration = Duration::from_mins(1);
 const MOST_ACCOUNTS: usize = 12;
+/// One client in so many mostly registers: in every fault some registrations are under way.
+const NEWCOMER: usize = 4;
+const MOST_ACCOUNTS_OF_NEWCOMER: usize = 80;
 const MOST_LIVE_SESSIONS: usize = 4;
 
 pub struct Person {
@@ -22,8 +26,18 @@ pub struct Person {
     pub(super) ledger: Ledger,
     pub(super) record: Arc<Record>,
     number: usize,
+    habits: Habits,
     nodes: Vec<SocketAddr>,
     client: Client,
+}
+
+/// What a client does beside its work.
+#[derive(Debug, Clone, Default)]
+pub struct Habits {
+    /// Goes away in the middle of many requests, and then tries again.
+    pub hangs_up: bool,
+    /// Shows every access token that it gets to an outside service.
+    pub shows_tokens_to: Option<Sender<Tokens>>,
 }
 
 /// The first answer that was one, and what was lost before it.
@@ -41,22 +55,16 @@ impl Answered {
 }
 
 impl Person {
-    pub(super) fn new(
-        number: usize,
-        door: Door,
-        nodes: Vec<SocketAddr>,
-        client: Client,
-        record: Arc<Record>,
-        chance: Chance,
-    ) -> Self {
+    pub(super) fn new(number: usize, habits: Habits, nodes: &[SocketAddr], client: &Client, chance: Chance) -> Self {
         Self {
-            door,
+            door: Door::of(number + number / NEWCOMER),
             chance,
             ledger: Ledger::default(),
-            record,
+            record: client.record.clone(),
             number,
-            nodes,
-            client,
+            habits,
+            nodes: nodes.to_vec(),
+            client: client.clone(),
         }
     }
 
@@ -72,7 +80,7 @@ impl Person {
 
     async fn come_in(&mut self) {
         let accounts = self.ledger.accounts.len();
-        if accounts < MOST_ACCOUNTS {
+        if accounts < self.most_accounts() {
             self.register(self.next_email()).await;
         } else {
             let account = self.chance.below(accounts);
@@ -83,7 +91,10 @@ impl Person {
     async fn use_session(&mut self, at: Place) {
         let siblings = self.ledger.places(at.account, State::Live);
         match self.chance.below(100) {
-            0..4 if self.ledger.accounts.len() < MOST_ACCOUNTS => self.register(self.next_email()).await,
+            0..50 if self.is_newcomer() && self.ledger.accounts.len() < self.most_accounts() => {
+                self.register(self.next_email()).await;
+            }
+            0..4 if self.ledger.accounts.len() < self.most_accounts() => self.register(self.next_email()).await,
             4..18 if siblings.len() < MOST_LIVE_SESSIONS => self.login(at.account).await,
             18..24 => self.logout(at, "current").await,
             24..26 => self.logout(at, "others").await,
@@ -93,6 +104,18 @@ impl Person {
             34..38 => self.confirm_an_end().await,
             38..62 => self.me(at).await,
             _ => self.refresh(at).await,
+        }
+    }
+
+    fn is_newcomer(&self) -> bool {
+        self.number.is_multiple_of(NEWCOMER)
+    }
+
+    fn most_accounts(&self) -> usize {
+        if self.is_newcomer() {
+            MOST_ACCOUNTS_OF_NEWCOMER
+        } else {
+            MOST_ACCOUNTS
         }
     }
 
@@ -110,6 +133,12 @@ impl Person {
         }
     }
 
+    pub(super) fn show(&self, tokens: &Tokens) {
+        if let Some(service) = &self.habits.shows_tokens_to {
+            let _it_may_have_closed = service.send(tokens.clone());
+        }
+    }
+
     /// Sends the request to one node after another until it is answered.
     pub(super) async fn ask(&mut self, request: &Request) -> Answered {
         let started = Instant::now();
@@ -117,7 +146,12 @@ impl Person {
         while started.elapsed() < PATIENCE {
             let node = *self.chance.pick(&self.nodes);
             let sent_at = self.record.clock();
-            let outcome = self.client.send(request, node).await;
+            let outcome = if self.habits.hangs_up && self.chance.one_in(2) {
+                let patience = self.chance.micros(0..20_000);
+                self.client.send_and_hang_up(request, node, patience).await
+            } else {
+                self.client.send(request, node).await
+            };
             let line = |what: &str| format!("{sent_at} {} at {node}: {what}", request.operation);
             match outcome {
                 Outcome::Done(answer) => {

@@ -1,15 +1,10 @@
 //! Gateways that are killed in the middle of their work, and started again.
 
-use std::sync::Arc;
 use std::time::Instant;
 
-use crate::load::{Crowd, Depth};
-use crate::record::Record;
-use crate::report::Block;
+use super::trial::Trial;
 use crate::servers::Site;
 use crate::stage::Stage;
-
-const CLIENTS: usize = 12;
 
 pub async fn run(stage: &mut Stage) -> bool {
     let site = Site::postgres_redis(stage, &[]).await;
@@ -19,35 +14,27 @@ pub async fn run(stage: &mut Stage) -> bool {
 }
 
 async fn kill(stage: &mut Stage, mut site: Site, title: &str) -> bool {
-    let record = Arc::new(Record::new());
-    let block = Block::open(&record, title);
-    let mut crowd = Crowd::gather(CLIENTS, &site.addresses(), &record, &mut stage.chance);
+    let mut trial = Trial::begin(stage, &site, title);
     let kills = stage.times(50, 5);
     let mut outages = Vec::new();
     for number in 0..kills {
-        let work = stage.chance.millis(300..900);
-        tokio::time::sleep(work).await;
-        let before = record.counted("refresh");
+        trial.work(stage, 300..900).await;
         let node = number % site.nodes.len();
-        let node = &mut site.nodes[node];
+        trial.begin_fault();
         let killed_at = Instant::now();
-        node.kill();
-        node.start_again().await;
-        node.until_ready().await;
+        site.nodes[node].kill();
+        site.nodes[node].start_again().await;
+        site.nodes[node].until_ready().await;
         outages.push(killed_at.elapsed());
-        crowd.check(Depth::Sample).await;
-        record.must(
-            "the load renews sessions around a kill",
-            record.counted("refresh") > before,
-        );
+        trial.end_fault(&site).await;
     }
-    crowd.disperse().await;
-    site.look_into_logs(&record);
-    record.must("kills cut connections", record.counted("cut") > 0);
-    block
-        .line("clients", CLIENTS)
-        .line("gateways killed and started again", kills)
-        .spans("from the kill until it was ready again", &outages)
-        .load();
-    block.close()
+    trial
+        .record
+        .must("kills cut connections", trial.record.counted("cut") > 0);
+    let figures = trial.close(&site, |block| {
+        block
+            .line("gateways killed and started again", kills)
+            .spans("from the kill until it was ready again", &outages);
+    });
+    figures.await
 }

@@ -40,7 +40,7 @@ async fn lose_answers(stage: &mut Stage, site: &Site, title: &str) -> bool {
         record.must("every client comes to its end", ended);
     }
     record.must("answers are lost", record.counted("renewals") == refreshes as u64);
-    site.look_into_logs(&record);
+    site.look_behind(&record).await;
     block
         .line("refreshes whose answer was lost", record.counted("renewals"))
         .line("answers lost, those of retries included", record.counted("lost"))

@@ -1,9 +1,17 @@
 //! What is done to the gateway, one subject per file.
 
+mod cluster;
+mod hang_up;
+mod keys;
 mod kill;
 mod lost_answers;
+mod outage;
+mod postgres;
+mod redis_loss;
 mod reuse;
+mod stale;
 mod tabs;
+mod trial;
 
 use std::pin::Pin;
 
@@ -19,7 +27,7 @@ pub struct Scenario {
 }
 
 /// All of them, in the order in which they run.
-pub const SCENARIOS: [Scenario; 4] = [
+pub const SCENARIOS: [Scenario; 14] = [
     Scenario {
         name: "tabs",
         run: |stage| Box::pin(tabs::run(stage)),
@@ -33,7 +41,47 @@ pub const SCENARIOS: [Scenario; 4] = [
         run: |stage| Box::pin(reuse::run(stage)),
     },
     Scenario {
+        name: "hang-up",
+        run: |stage| Box::pin(hang_up::run(stage)),
+    },
+    Scenario {
         name: "kill",
         run: |stage| Box::pin(kill::run(stage)),
+    },
+    Scenario {
+        name: "flush",
+        run: |stage| Box::pin(redis_loss::flush(stage)),
+    },
+    Scenario {
+        name: "redis-restart",
+        run: |stage| Box::pin(redis_loss::restart(stage)),
+    },
+    Scenario {
+        name: "eviction",
+        run: |stage| Box::pin(redis_loss::eviction(stage)),
+    },
+    Scenario {
+        name: "stale-replica",
+        run: |stage| Box::pin(stale::replica(stage)),
+    },
+    Scenario {
+        name: "old-snapshot",
+        run: |stage| Box::pin(stale::snapshot(stage)),
+    },
+    Scenario {
+        name: "postgres",
+        run: |stage| Box::pin(postgres::run(stage)),
+    },
+    Scenario {
+        name: "cluster",
+        run: |stage| Box::pin(cluster::run(stage)),
+    },
+    Scenario {
+        name: "keys",
+        run: |stage| Box::pin(keys::run(stage)),
+    },
+    Scenario {
+        name: "outage",
+        run: |stage| Box::pin(outage::run(stage)),
     },
 ];

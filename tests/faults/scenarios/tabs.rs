@@ -43,7 +43,7 @@ async fn refresh_in_rounds(stage: &mut Stage, site: &Site, title: &str) -> bool 
     }
     let generations = browser.newest.generation - 1;
     record.must("each round renews once", u64::from(generations) == rounds as u64);
-    site.look_into_logs(&record);
+    site.look_behind(&record).await;
     block
         .line("tabs", TABS)
         .line("rounds", rounds)

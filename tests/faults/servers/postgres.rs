@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use uuid::Uuid;
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DbBackend, Statement};
 
 use super::process::{Process, eventually};
-use crate::stage::Stage;
+use crate::stage::{Stage, new_password};
 
 pub struct Postgres {
     pub url: String,
@@ -21,7 +21,7 @@ pub struct Postgres {
 impl Postgres {
     pub async fn start(stage: &mut Stage) -> Self {
         let folder = stage.server_folder("postgres");
-        let password = Uuid::new_v4().simple().to_string();
+        let password = new_password();
         let password_file = folder.join("password");
         stage.private_file(&password_file, &password);
         initialise(stage, &folder, &password_file);
@@ -41,6 +41,19 @@ impl Postgres {
     pub async fn start_again(&mut self, stage: &Stage) {
         self.process = launch(stage, &self.folder, self.address);
         self.until_it_answers().await;
+    }
+
+    /// Connections that hold a transaction open and do nothing: what is written on them is acknowledged and never stored.
+    pub async fn forgotten_transactions(&self) -> i64 {
+        let mut options = ConnectOptions::new(&self.url);
+        options.sqlx_logging(false);
+        let connection = Database::connect(options).await.unwrap();
+        let query = "SELECT COUNT(*) FROM pg_stat_activity \
+                     WHERE state LIKE 'idle in transaction%' AND state_change < now() - interval '1 second'";
+        let row = connection
+            .query_one_raw(Statement::from_string(DbBackend::Postgres, query))
+            .await;
+        row.unwrap().unwrap().try_get_by_index(0).unwrap()
     }
 
     async fn until_it_answers(&self) {

@@ -5,11 +5,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use redis::{FromRedisValue, RedisResult};
-use uuid::Uuid;
-
 use super::process::{Process, eventually};
-use crate::stage::Stage;
+use crate::stage::{Stage, new_password};
+use redis::{FromRedisValue, RedisResult};
 
 /// For what is asked of a server that hangs.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -24,7 +22,8 @@ pub struct Redis {
 
 impl Redis {
     pub async fn start(stage: &mut Stage, options: &[&str]) -> Self {
-        Self::start_with_password(stage, &Uuid::new_v4().simple().to_string(), options).await
+        let password = new_password();
+        Self::start_with_password(stage, &password, options).await
     }
 
     /// With a password that it shares with others.

@@ -68,6 +68,10 @@ impl Site {
         self.redis.as_mut().expect("this site has a Redis")
     }
 
+    pub fn postgres(&self) -> &Postgres {
+        self.postgres.as_ref().expect("this site has a PostgreSQL")
+    }
+
     pub fn postgres_mut(&mut self) -> &mut Postgres {
         self.postgres.as_mut().expect("this site has a PostgreSQL")
     }
@@ -81,14 +85,23 @@ impl Site {
         longest
     }
 
-    /// No client of the load presents an old token, and nothing is the gateway's own fault.
-    pub fn look_into_logs(&self, record: &Record) {
+    /// What no answer shows. No client of the load presents an old token, nothing is the gateway's own fault, and no connection is
+    /// left in a transaction.
+    pub async fn look_behind(&self, record: &Record) {
         for node in &self.nodes {
             for line in node.audit("refresh_token_reused") {
                 record.violation(format!("a session was ended as stolen: {line}"));
             }
             if node.errors() > 0 {
                 record.violation(format!("{} logged {} errors of its own", node.address, node.errors()));
+            }
+        }
+        if let Some(postgres) = &self.postgres {
+            let forgotten = postgres.forgotten_transactions().await;
+            if forgotten > 0 {
+                record.violation(format!(
+                    "{forgotten} connections to PostgreSQL are idle in a transaction"
+                ));
             }
         }
     }

@@ -1,0 +1,120 @@
+//! A Redis Cluster: three primaries, each with a replica.
+
+use std::process::Command;
+
+use super::Redis;
+use super::process::eventually;
+use crate::stage::{Stage, new_password};
+
+const NODES: usize = 6;
+/// How long nobody hears of a node until it is taken for dead, in milliseconds.
+const NODE_TIMEOUT: &str = "2000";
+
+pub struct Cluster {
+    nodes: Vec<Redis>,
+}
+
+impl Cluster {
+    pub async fn start(stage: &mut Stage) -> Self {
+        let mut nodes = Vec::new();
+        let mut addresses = Vec::new();
+        let password = new_password();
+        for _ in 0..NODES {
+            let bus = stage.free_address().port().to_string();
+            let options = [
+                "--cluster-enabled",
+                "yes",
+                "--cluster-node-timeout",
+                NODE_TIMEOUT,
+                "--cluster-port",
+                &bus,
+                "--repl-diskless-sync-delay",
+                "0",
+            ];
+            let node = Redis::start_with_password(stage, &password, &options).await;
+            addresses.push(format!("{}@{bus}", node.address));
+            nodes.push(node);
+        }
+        let made = Command::new("redis-cli")
+            .env("REDISCLI_AUTH", &password)
+            .args(["--cluster", "create"])
+            .args(&addresses)
+            .args(["--cluster-replicas", "1", "--cluster-yes"])
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stdout));
+        let cluster = Self { nodes };
+        cluster.until_whole().await;
+        cluster
+    }
+
+    /// Two of the nodes, from which a gateway learns of the others.
+    pub fn url(&self) -> String {
+        format!("{},{}", self.nodes[0].url(), self.nodes[NODES - 1].url())
+    }
+
+    /// Kills a primary; which node it was.
+    pub async fn kill_primary(&mut self, stage: &mut Stage) -> usize {
+        let mut primaries = Vec::new();
+        for (number, node) in self.nodes.iter().enumerate() {
+            if role(node).await == "master" {
+                primaries.push(number);
+            }
+        }
+        let number = *stage.chance.pick(&primaries);
+        self.nodes[number].process.kill();
+        number
+    }
+
+    /// Waits until the other nodes have agreed on a new primary for the slots of the one that is gone.
+    pub async fn until_replaced(&self, gone: usize) {
+        let others = || self.nodes.iter().enumerate().filter(|(number, _)| *number != gone);
+        eventually("a replica takes over", async || {
+            let mut primaries = 0;
+            for (_, node) in others() {
+                if !is_ok(node).await {
+                    return false;
+                }
+                primaries += usize::from(role(node).await == "master");
+            }
+            primaries == NODES / 2
+        })
+        .await;
+    }
+
+    /// Starts a node again; it becomes a replica of its replica.
+    pub async fn bring_back(&mut self, stage: &Stage, number: usize) {
+        self.nodes[number].start_again(stage).await;
+        self.until_whole().await;
+    }
+
+    /// Every node knows a working cluster, and each replica has heard everything from its primary.
+    async fn until_whole(&self) {
+        eventually("the cluster is whole", async || {
+            let mut replicas = 0;
+            for node in &self.nodes {
+                if !is_ok(node).await {
+                    return false;
+                }
+                replicas += usize::from(hears_its_primary(node).await);
+            }
+            replicas == NODES / 2
+        })
+        .await;
+    }
+}
+
+async fn is_ok(node: &Redis) -> bool {
+    let info: String = node.run(&["CLUSTER", "INFO"]).await;
+    info.contains("cluster_state:ok")
+}
+
+async fn role(node: &Redis) -> String {
+    let role: Vec<redis::Value> = node.run(&["ROLE"]).await;
+    redis::from_redis_value(role[0].clone()).unwrap()
+}
+
+async fn hears_its_primary(node: &Redis) -> bool {
+    let info: String = node.run(&["INFO", "replication"]).await;
+    info.contains("master_link_status:up")
+}

@@ -1,0 +1,115 @@
+//! An outside service that verifies access tokens: a Node program, and who asks it.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::ledger::{Tokens, part};
+use crate::record::Record;
+
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+const ISSUER: &str = "http://localhost:8000";
+const AUDIENCE: &str = "auth-gateway";
+
+/// Verifies every token that it is given at once, and again just before it expires.
+pub struct Verifier {
+    /// Where the clients send each access token that they get.
+    pub tokens: Sender<Tokens>,
+    thread: JoinHandle<BTreeSet<String>>,
+}
+
+impl Verifier {
+    pub fn start(gateway: SocketAddr, record: &Arc<Record>) -> Self {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/node");
+        let child = Command::new("node")
+            .current_dir(folder)
+            .arg("verifier.mjs")
+            .arg(format!("http://{gateway}/.well-known/jwks.json"))
+            .args([ISSUER, AUDIENCE])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("node runs: scripts/faults installs it");
+        let (tokens, given) = channel();
+        let asking = Asking::new(child, record.clone());
+        Self {
+            tokens,
+            thread: std::thread::spawn(move || asking.go_on(&given)),
+        }
+    }
+
+    /// The ids of the keys that signed, once the last token has been verified for the second time.
+    pub async fn finish(self) -> BTreeSet<String> {
+        drop(self.tokens);
+        while !self.thread.is_finished() {
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+        self.thread.join().unwrap()
+    }
+}
+
+struct Asking {
+    child: Child,
+    questions: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
+    record: Arc<Record>,
+    /// Oldest first.
+    again: VecDeque<Tokens>,
+    kids: BTreeSet<String>,
+}
+
+impl Asking {
+    fn new(mut child: Child, record: Arc<Record>) -> Self {
+        Self {
+            questions: child.stdin.take().unwrap(),
+            answers: BufReader::new(child.stdout.take().unwrap()).lines(),
+            child,
+            record,
+            again: VecDeque::new(),
+            kids: BTreeSet::new(),
+        }
+    }
+
+    fn go_on(mut self, given: &Receiver<Tokens>) -> BTreeSet<String> {
+        loop {
+            match given.recv_timeout(LOOK_INTERVAL) {
+                Ok(tokens) => {
+                    self.verify(&tokens.access, "verified at once");
+                    self.again.push_back(tokens);
+                }
+                Err(RecvTimeoutError::Disconnected) if self.again.is_empty() => break,
+                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(LOOK_INTERVAL),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            while let Some(tokens) = self
+                .again
+                .pop_front_if(|tokens| tokens.almost_expired_at() <= Instant::now())
+            {
+                self.verify(&tokens.access, "verified just before its end");
+            }
+        }
+        drop(self.questions);
+        let _reaped = self.child.wait();
+        self.kids
+    }
+
+    fn verify(&mut self, access: &str, when: &'static str) {
+        let header = part(access, 0).unwrap_or_default();
+        let kid = header["kid"].as_str().unwrap_or("none").to_owned();
+        let asked = writeln!(self.questions, "{access}");
+        let answer = self.answers.next();
+        match answer {
+            Some(Ok(answer)) if asked.is_ok() && answer == "ok" => self.record.count(when),
+            other => self
+                .record
+                .violation(format!("a token of key {kid} could not be {when}: {other:?}")),
+        }
+        self.kids.insert(kid);
+    }
+}

@@ -1,0 +1,66 @@
+//! A fixed address behind which servers change, as behind a failover address; and a link that can go deaf.
+
+use std::net::SocketAddr;
+
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Through(SocketAddr),
+    /// Connections stay, and nothing passes.
+    Deaf,
+}
+
+pub struct Switch {
+    pub address: SocketAddr,
+    state: watch::Sender<State>,
+    task: JoinHandle<()>,
+}
+
+impl Switch {
+    pub async fn to(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (state, watched) = watch::channel(State::Through(server));
+        let task = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(carry(client, watched.clone()));
+            }
+        });
+        Self { address, state, task }
+    }
+
+    /// New connections go to this server; the old ones are closed.
+    pub fn turn_to(&self, server: SocketAddr) {
+        self.state.send_replace(State::Through(server));
+    }
+
+    /// Nothing passes any more; what is on its way is lost.
+    pub fn go_deaf(&self) {
+        self.state.send_replace(State::Deaf);
+    }
+}
+
+impl Drop for Switch {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn carry(mut client: TcpStream, mut state: watch::Receiver<State>) {
+    let State::Through(server) = *state.borrow_and_update() else {
+        return;
+    };
+    let Ok(mut server) = TcpStream::connect(server).await else {
+        return;
+    };
+    tokio::select! {
+        _ = copy_bidirectional(&mut client, &mut server) => return,
+        changed = state.changed() => if changed.is_err() { return },
+    }
+    // Kept open as long as it is deaf.
+    let _gone = state.wait_for(|state| *state != State::Deaf).await.is_err();
+}

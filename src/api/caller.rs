@@ -59,13 +59,13 @@ impl FromRequestParts<Shared> for Asker {
 impl Asker {
     /// The same, with the access token of a WebSocket's connection parameters, as `Authorization`: a browser can send no header there.
     pub(super) fn with_parameters(mut self, parameters: &Value) -> Self {
-        let named = parameters.as_object().and_then(|fields| {
-            fields
-                .iter()
-                .find(|(name, _)| name.eq_ignore_ascii_case("authorization"))
-        });
-        if let Some((_, value)) = named {
-            self.credentials = authorization(value.as_str());
+        let is_authorization = |name: &String| name.eq_ignore_ascii_case("authorization");
+        let members = parameters.as_object().into_iter().flatten();
+        let mut named = members.filter(|(name, _)| is_authorization(name));
+        match (named.next(), named.next()) {
+            (None, _) => {}
+            (Some((_, value)), None) => self.credentials = authorization(value.as_str()),
+            (Some(_), Some(_)) => self.credentials = Credentials::Malformed,
         }
         self
     }
@@ -86,7 +86,8 @@ fn authorization(value: Option<&str>) -> Credentials {
     let token = value
         .and_then(|value| value.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim())
+        // Blanks may stand before the token (RFC 9110 section 11.4), and nothing else around it.
+        .map(|(_, token)| token.trim_start_matches(' '))
         .filter(|token| !token.is_empty());
     token.map_or(Credentials::Malformed, |token| {
         Credentials::Bearer(SecretString::new(token.to_owned()))

@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use super::environment::{Environment, SECRETS, SettingError};
 use super::values::{self, AuthSecret, DatabaseUrl, LogFormat, RedisUrl, Stage, Switch};
 use super::variable;
+use crate::domain::caller::AccessClaim;
 use crate::domain::key_lead::KeyLead;
 use crate::domain::session::Lifetimes;
 use crate::domain::signing_key::SigningAlgorithm;
@@ -104,7 +105,7 @@ pub struct KeySettings {
 #[command(next_help_heading = "Tokens and sessions")]
 pub struct TokenSettings {
     /// Lifetime of an access token
-    #[arg(long, global = true, default_value = "15m", value_parser = |text: &str| values::span(text, SECOND, DAY, "15m"))]
+    #[arg(long, global = true, default_value = "15m", value_parser = |text: &str| values::span(text, SECOND, AccessClaim::LONGEST_LIFE, "15m"))]
     pub access_token_ttl: Duration,
     /// Lifetime of a refresh token that is not used
     #[arg(long, global = true, default_value = "30d", value_parser = |text: &str| values::span(text, SECOND, DAY * 366, "30d"))]

@@ -1,6 +1,7 @@
 //! Who is asking: what a request presents, and who that turns out to be.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::account::Account;
 use super::account::AccountId;
@@ -40,6 +41,11 @@ pub struct AccessClaim {
     pub session: SessionId,
     /// When it expires; not yet compared with the clock.
     pub expires_at: Timestamp,
+}
+
+impl AccessClaim {
+    /// The longest life that `ACCESS_TOKEN_TTL` can give a token.
+    pub const LONGEST_LIFE: Duration = Duration::from_hours(24);
 }
 
 /// Somebody whose access token is valid and whose session lives.

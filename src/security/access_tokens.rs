@@ -1,19 +1,21 @@
 //! Access tokens: JWTs in the profile of RFC 9068, signed with the key ring's current key.
 //!
 //! Algorithm, type, issuer and audience are pinned (RFC 8725 sections 3.1, 3.8, 3.9, 3.11), the algorithm to that of the key. A key
-//! that a token brings or points to is never used: only the key ring's own keys verify. Expiry is compared by the caller of `verify`,
-//! against the gateway's clock.
+//! that a token brings or points to is never used: only the key ring's own keys verify. A token has one spelling (`compact.rs`) and one
+//! signature (`low_s.rs`). Expiry is compared by the caller of `verify`, against the gateway's clock.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, Header, TokenData, Validation, decode, decode_header};
-use serde::{Deserialize, Serialize};
+use jsonwebtoken::{Algorithm, Header, TokenData, Validation, decode};
+use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
+use super::compact::{CompactToken, TYPE};
 use super::key_pair::KeyPair;
+use super::low_s;
 use super::signing_keys::{KeyRing, OpenKey};
 use crate::domain::account::{Account, AccountId};
 use crate::domain::caller::AccessClaim;
@@ -23,11 +25,9 @@ use crate::domain::session::SessionId;
 use crate::domain::signing_key::SigningAlgorithm;
 use crate::domain::{Error, Result};
 
-/// The type in the header of every access token (RFC 9068 section 2.1).
-const TYPE: &str = "at+jwt";
-
-/// Longest token that is looked at, in bytes; ours have a third of that.
-const MAX_LENGTH: usize = 4096;
+/// How far the clocks of two nodes may be apart: a token may have been issued so much later than it is read. Nothing is added to its
+/// life (RFC 7519 section 4.1.4 allows it).
+const LEEWAY: Duration = Duration::from_mins(1);
 
 /// What every access token of this gateway says.
 #[derive(Debug, Clone)]
@@ -69,6 +69,9 @@ struct Claims {
     jti: Uuid,
     iat: i64,
     exp: i64,
+    /// Ours have none; one that is there counts.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    nbf: Option<i64>,
     roles: Vec<String>,
 }
 
@@ -112,43 +115,42 @@ impl AccessTokens {
             jti: Uuid::new_v4(),
             iat: now.seconds(),
             exp: now.plus(self.rules.lifetime).seconds(),
+            nbf: None,
             roles: account.roles.clone(),
         };
         sign(&header, &claims, &key.private).map(SecretString::new)
     }
 
-    /// Verifies everything but the expiry.
+    /// Verifies everything but the expiry, at a time that the token's own must go together with.
     #[must_use]
-    pub fn verify(&self, token: &str) -> Verification {
-        let Some(header) = our_header(token) else {
+    pub fn verify(&self, token: &str, now: Timestamp) -> Verification {
+        let Some(parsed) = CompactToken::parse(token) else {
             return Verification::Forged;
         };
         let keys = self.keys();
-        let Some(key) = header.kid.as_deref().and_then(|kid| keys.find(kid)) else {
+        let Some(key) = keys.find(&parsed.header.kid) else {
             return Verification::UnknownKey;
         };
-        let Some(validation) = self.validation(header.alg, key) else {
-            return Verification::Forged;
-        };
-        let Ok(TokenData { claims, .. }) = decode::<Claims>(token, &key.public, validation) else {
-            return Verification::Forged;
-        };
-        Verification::Genuine(AccessClaim {
-            account: AccountId(claims.sub),
-            session: SessionId(claims.sid),
-            expires_at: Timestamp::from_millis(claims.exp.saturating_mul(1000)),
-        })
+        let claims = self.claims(token, &parsed, key);
+        match claims.filter(|claims| claims.could_be_of(now)) {
+            Some(claims) => Verification::Genuine(claims.into()),
+            None => Verification::Forged,
+        }
     }
 
-    /// How to verify by this key; not at all, if the token names another algorithm than the key's. What it says is compared, never
-    /// followed.
-    fn validation(&self, named: Algorithm, key: &OpenKey) -> Option<&Validation> {
-        if named != jose(key.shown.algorithm) {
+    /// What a token says that this key signed. The algorithm that it names is compared with the key's, never followed.
+    fn claims(&self, token: &str, parsed: &CompactToken, key: &OpenKey) -> Option<Claims> {
+        let algorithm = key.shown.algorithm;
+        if parsed.header.alg != algorithm.as_str() {
             return None;
         }
-        self.validations
-            .iter()
-            .find(|validation| validation.algorithms == [named])
+        if algorithm == SigningAlgorithm::Es256 && !low_s::is_low(&parsed.signature) {
+            return None;
+        }
+        let mut validations = self.validations.iter();
+        let validation = validations.find(|validation| validation.algorithms == [jose(algorithm)])?;
+        let TokenData { claims, .. } = decode(token, &key.public, validation).ok()?;
+        Some(claims)
     }
 
     /// The lifetime of a token, in whole seconds.
@@ -162,6 +164,31 @@ impl AccessTokens {
     pub fn issuer(&self) -> &str {
         &self.rules.issuer
     }
+}
+
+impl Claims {
+    /// Whether a node could have issued this by then: not in the future, and for no longer than any setting allows.
+    fn could_be_of(&self, now: Timestamp) -> bool {
+        let latest = now.plus(LEEWAY).seconds();
+        let life = self.exp.saturating_sub(self.iat);
+        let longest = i64::try_from(AccessClaim::LONGEST_LIFE.as_secs()).unwrap_or(i64::MAX);
+        self.iat <= latest && self.nbf.is_none_or(|nbf| nbf <= latest) && (1..=longest).contains(&life)
+    }
+}
+
+impl From<Claims> for AccessClaim {
+    fn from(claims: Claims) -> Self {
+        Self {
+            account: AccountId(claims.sub),
+            session: SessionId(claims.sid),
+            expires_at: Timestamp::from_millis(claims.exp.saturating_mul(1000)),
+        }
+    }
+}
+
+/// A number where there is a member: `null` is none (RFC 7519 section 2, `NumericDate`).
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<i64>, D::Error> {
+    i64::deserialize(deserializer).map(Some)
 }
 
 fn validation(algorithm: Algorithm, rules: &TokenRules) -> Validation {
@@ -189,15 +216,6 @@ fn sign(header: &Header, claims: &impl Serialize, key: &KeyPair) -> Result<Strin
     let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let signature = URL_SAFE_NO_PAD.encode(key.sign(message.as_bytes())?);
     Ok(format!("{message}.{signature}"))
-}
-
-/// The header of a token that could be one of ours.
-fn our_header(token: &str) -> Option<Header> {
-    if token.len() > MAX_LENGTH {
-        return None;
-    }
-    let header = decode_header(token).ok()?;
-    (header.typ.as_deref() == Some(TYPE) && header.crit.is_none() && header.kid.is_some()).then_some(header)
 }
 
 #[cfg(test)]
@@ -263,7 +281,7 @@ mod tests {
     fn a_token_names_its_account_session_and_end() {
         let (tokens, account, session) = (tokens(1, "https://auth.example", "api"), account(), SessionId::fresh());
         let token = tokens.issue(&account, session, Timestamp::from_millis(1_500)).unwrap();
-        let claim = tokens.verify(token.expose());
+        let claim = tokens.verify(token.expose(), START);
         assert_eq!(
             claim,
             Verification::Genuine(AccessClaim {
@@ -281,23 +299,23 @@ mod tests {
         let token = theirs
             .issue(&account(), SessionId::fresh(), Timestamp::from_millis(0))
             .unwrap();
-        assert_eq!(ours.verify(token.expose()), Verification::UnknownKey);
+        assert_eq!(ours.verify(token.expose(), START), Verification::UnknownKey);
         let header = header(Algorithm::EdDSA, &ours.keys().signing(START).unwrap().shown.kid);
         assert!(matches!(
-            ours.verify(&sign(&ours, &header, &claims())),
+            ours.verify(&sign(&ours, &header, &claims()), START),
             Verification::Genuine(_)
         ));
         for (claim, value) in [("iss", "https://other.example"), ("aud", "other")] {
             let mut forged = claims();
             forged[claim] = value.into();
             assert_eq!(
-                ours.verify(&sign(&ours, &header, &forged)),
+                ours.verify(&sign(&ours, &header, &forged), START),
                 Verification::Forged,
                 "{claim} was not checked"
             );
             forged.as_object_mut().unwrap().remove(claim);
             assert_eq!(
-                ours.verify(&sign(&ours, &header, &forged)),
+                ours.verify(&sign(&ours, &header, &forged), START),
                 Verification::Forged,
                 "{claim} may be missing"
             );
@@ -320,7 +338,7 @@ mod tests {
             header(Some(TYPE), &None),
             header(Some(TYPE), &Some("x".to_owned())),
         ] {
-            let verification = tokens.verify(&sign(&tokens, &header, &claims()));
+            let verification = tokens.verify(&sign(&tokens, &header, &claims()), START);
             assert!(
                 !matches!(verification, Verification::Genuine(_)),
                 "{header:?} was accepted"
@@ -341,7 +359,7 @@ mod tests {
             for named in &keys {
                 for claimed in [Algorithm::EdDSA, Algorithm::ES256, Algorithm::RS256, Algorithm::PS256] {
                     let token = super::sign(&header(claimed, &named.kid), &claims(), private).unwrap();
-                    let is_genuine = matches!(tokens.verify(&token), Verification::Genuine(_));
+                    let is_genuine = matches!(tokens.verify(&token, START), Verification::Genuine(_));
                     let is_right = signing == named && claimed == jose(signing.algorithm);
                     assert_eq!(
                         is_genuine, is_right,
@@ -353,7 +371,7 @@ mod tests {
             let secret = EncodingKey::from_secret(&signing.public_key);
             let forged = encode(&header(Algorithm::HS256, &signing.kid), &claims(), &secret).unwrap();
             assert_eq!(
-                tokens.verify(&forged),
+                tokens.verify(&forged, START),
                 Verification::Forged,
                 "a public key served as an HMAC secret"
             );
@@ -363,10 +381,10 @@ mod tests {
         let document = vault.unseal(&rsa.sealed_private_key, &rsa.kid).unwrap();
         let private = EncodingKey::from_rsa_der(&document[26..]);
         let right = encode(&header(Algorithm::RS256, &rsa.kid), &claims(), &private).unwrap();
-        assert!(matches!(tokens.verify(&right), Verification::Genuine(_)));
+        assert!(matches!(tokens.verify(&right, START), Verification::Genuine(_)));
         let forged = encode(&header(Algorithm::PS256, &rsa.kid), &claims(), &private).unwrap();
         assert_eq!(
-            tokens.verify(&forged),
+            tokens.verify(&forged, START),
             Verification::Forged,
             "the right key, used in another way"
         );
@@ -385,7 +403,7 @@ mod tests {
             format!("{body}.{}", signature.replace(|_: char| true, "A")),
             "x".repeat(100_000),
         ] {
-            assert_eq!(tokens.verify(&forged), Verification::Forged);
+            assert_eq!(tokens.verify(&forged, START), Verification::Forged);
         }
     }
 }

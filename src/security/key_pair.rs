@@ -13,6 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::DecodingKey;
 use zeroize::Zeroizing;
 
+use super::low_s;
 use crate::domain::signing_key::SigningAlgorithm;
 use crate::domain::{Error, Result};
 
@@ -88,7 +89,9 @@ impl KeyPair {
         let random = SystemRandom::new();
         let signature = match self {
             Self::EdDsa(pair) => pair.try_sign(message).map(|signature| signature.as_ref().to_vec()),
-            Self::Es256(pair) => pair.sign(&random, message).map(|signature| signature.as_ref().to_vec()),
+            Self::Es256(pair) => pair
+                .sign(&random, message)
+                .map(|signature| low_s::lowered(signature.as_ref().to_vec())),
             Self::Rs256(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
                 let signed = pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature);

@@ -3,8 +3,10 @@
 //! Nothing here does I/O or knows where anything is stored.
 
 mod access_tokens;
+mod compact;
 mod derived_key;
 mod key_pair;
+mod low_s;
 mod password_pool;
 mod pseudonyms;
 mod refresh_tokens;

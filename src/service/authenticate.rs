@@ -48,11 +48,12 @@ impl Service {
             Credentials::Malformed => return Err(Error::Unauthenticated(Refusal::Invalid)),
             Credentials::Bearer(token) => token.expose(),
         };
-        let mut verification = self.parts.access_tokens.verify(token);
+        let now = self.parts.clock.now();
+        let mut verification = self.parts.access_tokens.verify(token, now);
         // Another node may have signed with a key that this one has not seen yet.
         if verification == Verification::UnknownKey {
             self.look_for_unknown_key().await?;
-            verification = self.parts.access_tokens.verify(token);
+            verification = self.parts.access_tokens.verify(token, now);
         }
         match verification {
             Verification::Genuine(claim) => Ok(claim),

@@ -41,3 +41,4 @@ mod sessions;
 mod settings;
 mod shutdown;
 mod snapshots;
+mod token_attacks;

@@ -247,7 +247,10 @@ fn token_rules(settings: &Settings) -> TokenRules {
 
 fn door_options(settings: &Settings) -> DoorOptions {
     DoorOptions {
-        proxies: Proxies(settings.doors.trusted_proxies.clone()),
+        proxies: Proxies {
+            networks: settings.doors.trusted_proxies.clone(),
+            header: settings.doors.proxy_header,
+        },
         cors_origins: settings.doors.cors_origins.clone(),
         is_graphiql_on: settings.is_graphiql_on(),
         is_introspection_on: settings.is_introspection_on(),

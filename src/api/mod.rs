@@ -4,6 +4,7 @@
 
 mod answer;
 mod caller;
+mod forwarded;
 mod graphiql;
 mod graphql;
 mod health;
@@ -23,7 +24,7 @@ use tower_http::cors::CorsLayer;
 
 use crate::service::Service;
 
-pub use caller::Proxies;
+pub use forwarded::Proxies;
 pub use graphql::schema_text;
 pub use metrics::admin_routes;
 pub use rest::openapi_text;
@@ -34,7 +35,7 @@ pub const BODY_LIMIT: usize = 256 * 1024;
 /// What the doors need besides the service.
 #[derive(Debug, Clone)]
 pub struct DoorOptions {
-    /// Whose `X-Forwarded-For` is believed.
+    /// Whose word on a client's address is believed.
     pub proxies: Proxies,
     /// Origins whose pages may call the gateway.
     pub cors_origins: Vec<String>,

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use super::environment::{Environment, SECRETS, SettingError};
 use super::values::{self, AuthSecret, DatabaseUrl, LogFormat, RedisUrl, Stage, Switch};
 use super::variable;
-use crate::domain::caller::AccessClaim;
+use crate::domain::caller::{AccessClaim, ProxyHeader};
 use crate::domain::key_lead::KeyLead;
 use crate::domain::session::Lifetimes;
 use crate::domain::signing_key::SigningAlgorithm;
@@ -171,9 +171,12 @@ pub struct DoorSettings {
     /// Limits on attempts, by account, address and session; `off` only for load tests
     #[arg(long, global = true, default_value = "on", value_parser = values::switch)]
     pub rate_limit: Switch,
-    /// Networks of proxies whose `X-Forwarded-For` is believed, separated by commas
+    /// Networks of proxies whose `PROXY_HEADER` is believed, separated by commas
     #[arg(long, global = true, value_delimiter = ',', value_parser = values::network)]
     pub trusted_proxies: Vec<IpNet>,
+    /// Header that these proxies append the client's address to: `x-forwarded-for` or `forwarded`. No other one is read
+    #[arg(long, global = true, default_value = "x-forwarded-for", value_parser = values::proxy_header)]
+    pub proxy_header: ProxyHeader,
     /// Origins whose pages may call the gateway, separated by commas
     #[arg(long, global = true, value_delimiter = ',', value_parser = values::origin)]
     pub cors_origins: Vec<String>,

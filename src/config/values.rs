@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use url::Url;
 
+use crate::domain::caller::ProxyHeader;
 use crate::domain::key_lead::KeyLead;
 use crate::domain::secret::{SecretBytes, SecretString};
 use crate::domain::signing_key::SigningAlgorithm;
@@ -162,6 +163,14 @@ pub(super) fn network(text: &str) -> Result<ipnet::IpNet, String> {
                 .map(|address: std::net::IpAddr| ipnet::IpNet::from(address))
         })
         .map_err(|_| "must be networks in CIDR notation, separated by commas, for example 10.0.0.0/8".to_owned())
+}
+
+pub(super) fn proxy_header(text: &str) -> Result<ProxyHeader, String> {
+    match text {
+        "x-forwarded-for" => Ok(ProxyHeader::XForwardedFor),
+        "forwarded" => Ok(ProxyHeader::Forwarded),
+        _ => Err("must be x-forwarded-for or forwarded, for example forwarded".to_owned()),
+    }
 }
 
 pub(super) fn database_url(text: &str) -> Result<DatabaseUrl, String> {

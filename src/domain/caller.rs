@@ -21,6 +21,16 @@ pub struct Visitor {
     pub charges: Charges,
 }
 
+/// The header in which trusted proxies tell where a request comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ProxyHeader {
+    /// `X-Forwarded-For`
+    #[default]
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239)
+    Forwarded,
+}
+
 /// The access token that a request presents.
 #[derive(Debug, Clone)]
 pub enum Credentials {

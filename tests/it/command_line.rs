@@ -33,6 +33,7 @@ fn a_wrong_setting_is_one_sentence_with_its_name_and_an_example() {
         ("ARGON2_MEMORY_KIB", "lots", "19456"),
         ("HASH_THREADS", "0", "4"),
         ("TRUSTED_PROXIES", "10.0.0.0/33", "10.0.0.0/8"),
+        ("PROXY_HEADER", "x-real-ip", "forwarded"),
         ("CORS_ORIGINS", "https://app.example.com/", "https://app.example.com"),
         ("GRAPHIQL", "maybe", "on"),
         ("RUST_LOG", "a=b=c", "auth_gateway=debug"),

@@ -19,6 +19,7 @@ mod harness;
 
 mod bad_input;
 mod command_line;
+mod forwarded;
 mod graphiql;
 mod graphql_over_http;
 mod keys;

@@ -1,0 +1,149 @@
+//! Tokens that were forged, confused or bent: none lets anybody in, at either door, whatever the algorithm.
+//!
+//! What a claim or a header says wrongly is rightly signed here, by somebody who has stolen the key: the signature alone would have it
+//! refused, and hide whether anything else does.
+
+mod algorithms;
+mod claims;
+mod keys;
+mod refresh_tokens;
+mod signatures;
+mod spelling;
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::harness::{Backend, Door, SignedIn, Tally, Thief, World, http, raw};
+
+const ALGORITHMS: [&str; 3] = ["EdDSA", "ES256", "RS256"];
+
+/// What is tried, the token, and the reason for which it must be refused.
+type Case = (String, String, &'static str);
+
+/// A world with two people signed in, and the thief of its key.
+struct Scene {
+    world: World,
+    john: SignedIn,
+    jane: SignedIn,
+    thief: Thief,
+}
+
+impl Scene {
+    async fn of(algorithm: &str) -> Self {
+        let world = World::with(Backend::Sqlite, Door::Rest, &["--jwt-algorithm", algorithm]).await;
+        let john = world.john().await;
+        let client = world.client();
+        let jane = client.register_with("jane.doe@example.com", "Password@123", "janedoe");
+        let jane = jane.await.unwrap();
+        let thief = Thief::break_in(&world, &john.access_token).await;
+        Self {
+            world,
+            john,
+            jane,
+            thief,
+        }
+    }
+
+    /// Presents every token at both doors.
+    async fn try_all(&self, suite: &'static str, cases: Vec<Case>) {
+        let mut tally = Tally::new(suite);
+        self.assert_good(&self.john.access_token).await;
+        let (header, claims) = (&self.thief.header, &self.thief.claims);
+        let honest = self.thief.token_of(header.to_string(), claims.to_string());
+        self.assert_good(&honest).await;
+        for (name, token, reason) in &cases {
+            for door in [Door::Rest, Door::Graphql] {
+                tally.tried(1);
+                let case = format!("{name} at {door:?} with {}", header["alg"]);
+                match self.present(door, token).await {
+                    (status, _) if status.is_server_error() => tally.server_error(case),
+                    (status, _) if status == 431 && token.len() > 400_000 => {}
+                    (_, answer) if answer == json!({"code": "UNAUTHENTICATED", "reason": reason}) => {}
+                    (status, answer) => tally.accepted(format!("{case}: {status} {answer}")),
+                }
+            }
+        }
+        self.assert_good(&self.john.access_token).await;
+        tally.finish();
+    }
+
+    async fn assert_good(&self, token: &str) {
+        for door in [Door::Rest, Door::Graphql] {
+            assert_eq!(
+                self.present(door, token).await,
+                (StatusCode::OK, Value::Null),
+                "{token}"
+            );
+        }
+    }
+
+    /// The status, and the code and reason of a refusal.
+    async fn present(&self, door: Door, token: &str) -> (StatusCode, Value) {
+        let request = match door {
+            Door::Rest => http().get(self.world.url("/auth/me")),
+            Door::Graphql => http()
+                .post(self.world.url("/graphql"))
+                .json(&json!({"query": "{ me { uuid } }"})),
+        };
+        let (status, _, body) = raw(request.header("authorization", format!("Bearer {token}"))).await;
+        let error = match door {
+            Door::Rest => &body,
+            Door::Graphql => &body["errors"][0]["extensions"],
+        };
+        let shown = error["code"]
+            .is_string()
+            .then(|| json!({"code": error["code"], "reason": error["reason"]}));
+        (status, shown.unwrap_or_default())
+    }
+
+    /// A token whose header is the gateway's but for these members; `null` takes one away.
+    fn header(&self, changes: &Value) -> String {
+        let header = changed(&self.thief.header, changes);
+        self.thief.token_of(header.to_string(), self.thief.claims.to_string())
+    }
+
+    fn claims(&self, changes: &Value) -> String {
+        let claims = changed(&self.thief.claims, changes);
+        self.thief.token_of(self.thief.header.to_string(), claims.to_string())
+    }
+}
+
+fn changed(object: &Value, changes: &Value) -> Value {
+    let mut object = object.clone();
+    for (name, value) in changes.as_object().unwrap() {
+        object[name] = value.clone();
+        if value.is_null() {
+            object.as_object_mut().unwrap().remove(name);
+        }
+    }
+    object
+}
+
+fn invalid(cases: impl IntoIterator<Item = (String, String)>) -> Vec<Case> {
+    cases
+        .into_iter()
+        .map(|(name, token)| (name, token, "invalid"))
+        .collect()
+}
+
+async fn with_each_algorithm(suite: &'static str, cases: impl AsyncFn(&Scene) -> Vec<Case>) {
+    for algorithm in ALGORITHMS {
+        let scene = Scene::of(algorithm).await;
+        let cases = cases(&scene).await;
+        scene.try_all(suite, cases).await;
+    }
+}
+
+/// The texts that differ in the last character alone, and decode to the same bytes: the bits of it that nobody needs are set.
+fn other_ends(text: &str) -> Vec<String> {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let unused = match text.len() % 4 {
+        2 => 15,
+        3 => 3,
+        _ => return Vec::new(),
+    };
+    let (rest, last) = text.split_at(text.len() - 1);
+    let value = ALPHABET.iter().position(|c| *c == last.as_bytes()[0]).unwrap();
+    let others = (1..=unused).map(|bits| char::from(ALPHABET[value | bits]));
+    others.map(|last| format!("{rest}{last}")).collect()
+}

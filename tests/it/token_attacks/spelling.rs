@@ -1,0 +1,242 @@
+//! Spelling: one token has one text.
+
+use serde_json::json;
+
+use super::{Scene, changed, invalid, other_ends, with_each_algorithm};
+use crate::harness::{Socket, Tally, encode};
+
+/// RFC 8725 section 2.6: one token has one text.
+#[tokio::test]
+async fn a_token_in_another_spelling_is_none() {
+    with_each_algorithm("spelling", async |scene| {
+        let (header, claims) = (scene.thief.header.to_string(), scene.thief.claims.to_string());
+        let kid = &scene.thief.header["kid"];
+        let mut cases: Vec<(String, String)> = Vec::new();
+        for (name, double) in [
+            ("alg, ours last", header.replacen('{', r#"{"alg":"none","#, 1)),
+            ("alg, ours first", header.replacen('}', r#","alg":"none"}"#, 1)),
+            (
+                "alg, the same",
+                header.replacen('{', &format!(r#"{{"alg":{},"#, scene.thief.header["alg"]), 1),
+            ),
+            ("alg, escaped", header.replacen('{', r#"{"\u0061lg":"none","#, 1)),
+            ("kid", header.replacen('{', r#"{"kid":"other","#, 1)),
+            ("kid, the same", header.replacen('{', &format!(r#"{{"kid":{kid},"#), 1)),
+            ("typ", header.replacen('{', r#"{"typ":"JWT","#, 1)),
+        ] {
+            cases.push((format!("header with two {name}"), scene.thief.token_of(double, &claims)));
+        }
+        for claim in ["sub", "sid", "iss", "aud", "exp", "iat", "jti", "roles"] {
+            let value = &scene.thief.claims[claim];
+            let first = claims.replacen('{', &format!(r#"{{"{claim}":{value},"#), 1);
+            let last = claims
+                .strip_suffix('}')
+                .map(|rest| format!(r#"{rest},"{claim}":{value}}}"#))
+                .unwrap();
+            let escaped = format!("\\u{:04x}{}", claim.as_bytes()[0], &claim[1..]);
+            let escaped = claims.replacen('{', &format!(r#"{{"{escaped}":{value},"#), 1);
+            for double in [first, last, escaped] {
+                cases.push((format!("two {claim}"), scene.thief.token_of(&header, double)));
+            }
+        }
+        for (name, extra) in [
+            ("of no meaning", r#""x":1,"x":1,"#),
+            ("inside", r#""x":[{"y":1,"y":2}],"#),
+        ] {
+            let double = claims.replacen('{', &format!("{{{extra}"), 1);
+            cases.push((format!("two claims {name}"), scene.thief.token_of(&header, double)));
+        }
+        let bent = |json: &str| -> Vec<(&str, Vec<u8>)> {
+            vec![
+                ("after a byte order mark", [b"\xef\xbb\xbf", json.as_bytes()].concat()),
+                ("in UTF-16", json.encode_utf16().flat_map(u16::to_le_bytes).collect()),
+                ("with garbage behind", format!("{json}x").into()),
+                ("twice", format!("{json}{json}").into()),
+                ("with a zero behind", format!("{json}\0").into()),
+                ("cut", json[..json.len() - 1].into()),
+                ("with a comment", json.replacen('{', "{/**/", 1).into()),
+                ("with a comma too many", json.replacen('}', ",}", 1).into()),
+                ("in single quotes", json.replace('"', "'").into()),
+                (
+                    "with a byte that is no UTF-8",
+                    json.replacen('{', r#"{"x":"?","#, 1)
+                        .bytes()
+                        .map(|b| if b == b'?' { 0xff } else { b })
+                        .collect(),
+                ),
+                (
+                    "with half a surrogate",
+                    json.replacen('{', r#"{"x":"\ud800","#, 1).into(),
+                ),
+                ("as an array", format!("[{json}]").into()),
+                ("as text", json!(json).to_string().into()),
+                ("after a blank", format!(" {json}").into()),
+                ("empty", Vec::new()),
+                ("null", b"null".into()),
+                (
+                    "too deep",
+                    json.replacen('{', &format!(r#"{{"x":{}{},"#, "[".repeat(500), "]".repeat(500)), 1)
+                        .into(),
+                ),
+            ]
+        };
+        for (name, other) in bent(&header) {
+            cases.push((format!("header {name}"), scene.thief.token_of(other, &claims)));
+        }
+        for (name, other) in bent(&claims) {
+            cases.push((format!("claims {name}"), scene.thief.token_of(&header, other)));
+        }
+        cases.push((
+            "members in order".to_owned(),
+            scene
+                .thief
+                .token_of(json!([scene.thief.header["alg"], kid, "at+jwt"]).to_string(), &claims),
+        ));
+        cases.extend(respelled(scene));
+        invalid(cases)
+    })
+    .await;
+}
+
+/// The same bytes, or nearly, in another text; signed over that text where it can be.
+fn respelled(scene: &Scene) -> Vec<(String, String)> {
+    let thief = &scene.thief;
+    let (header, claims) = (encode(thief.header.to_string()), encode(thief.claims.to_string()));
+    let message = format!("{header}.{claims}");
+    let token = thief.signed(&message);
+    let signature = token.rsplit('.').next().unwrap().to_owned();
+    let mut cases = Vec::new();
+    for length in 0..3 {
+        let blanks = " ".repeat(length);
+        let parts = [format!("{}{blanks}", thief.header), format!("{}{blanks}", thief.claims)].map(encode);
+        for bent in other_ends(&parts[0])
+            .into_iter()
+            .chain([format!("{}=", parts[0]), format!("{}==", parts[0])])
+        {
+            cases.push(("header in another spelling", thief.signed(&format!("{bent}.{claims}"))));
+        }
+        for bent in other_ends(&parts[1])
+            .into_iter()
+            .chain([format!("{}=", parts[1]), format!("{}==", parts[1])])
+        {
+            cases.push(("claims in another spelling", thief.signed(&format!("{header}.{bent}"))));
+        }
+    }
+    for bent in other_ends(&signature) {
+        cases.push(("signature in another spelling", format!("{message}.{bent}")));
+    }
+    for (standard, url) in [('+', '-'), ('/', '_')] {
+        // A signature of ours that has such a character.
+        let pretty = (0..).map(|n| {
+            thief.signed(&format!(
+                "{header}.{}",
+                encode(changed(&thief.claims, &json!({"x": n})).to_string())
+            ))
+        });
+        let with = pretty
+            .into_iter()
+            .find(|token| token.rsplit('.').next().unwrap().contains(url))
+            .unwrap();
+        let (rest, end) = with.rsplit_once('.').unwrap();
+        cases.push((
+            "the standard alphabet",
+            format!("{rest}.{}", end.replace(url, &standard.to_string())),
+        ));
+    }
+    let blank = token.replacen('.', " .", 1);
+    for bent in [
+        format!("{token}="),
+        format!("{token}=="),
+        format!("{token}A"),
+        format!("{token}AAAA"),
+        format!("{token}."),
+        format!("{token}.."),
+        format!(".{token}"),
+        format!("{token}.{signature}"),
+        format!("{token}.{claims}.{signature}"),
+        format!("{header}..{signature}"),
+        format!("{header}.{claims}"),
+        format!("{header}.{claims}."),
+        format!("{header}.."),
+        format!("..{signature}"),
+        format!(".{claims}.{signature}"),
+        format!("{claims}.{header}.{signature}"),
+        format!("\t{token}"),
+        format!("{token},{token}"),
+        format!("{token} {token}"),
+        format!("Bearer {token}"),
+        format!("\"{token}\""),
+        format!("{token};"),
+        token.replace('.', ".."),
+        token.replace('.', ","),
+        token.replace('.', "%2E"),
+        blank,
+        token.replace('.', ". "),
+        token.replacen(&header[..4], &format!("{}\t", &header[..4]), 1),
+        token.to_uppercase(),
+        token.to_lowercase(),
+        token.chars().rev().collect(),
+        ".".to_owned(),
+        "..".to_owned(),
+        "...".to_owned(),
+        "x".to_owned(),
+        "a.b.c".to_owned(),
+        "e30.e30.e30".to_owned(),
+        "e30.e30.".to_owned(),
+        "é.é.é".to_owned(),
+        "x".repeat(8 * 1024),
+        format!("{token}.{}", "x".repeat(8 * 1024)),
+        format!("{header}.{}.{signature}", "A".repeat(8 * 1024)),
+        "x".repeat(1024 * 1024),
+        format!("{message}.{}", "A".repeat(1024 * 1024)),
+    ] {
+        cases.push(("another text", bent));
+    }
+    cases.push((
+        "longer than ours ever are, rightly signed",
+        scene.claims(&json!({"x": "x".repeat(4096)})),
+    ));
+    let cases = cases.into_iter().enumerate();
+    cases
+        .map(|(number, (name, token))| (format!("{name} ({number})"), token))
+        .collect()
+}
+
+/// What no header can hold reaches the gateway in the connection parameters of a WebSocket.
+#[tokio::test]
+async fn a_token_in_connection_parameters_is_read_as_strictly() {
+    let scene = Scene::of("EdDSA").await;
+    let (good, url) = (&scene.john.access_token, scene.world.url(""));
+    let mut tally = Tally::new("parameters");
+    let bearer = |token: &str| json!({"Authorization": format!("Bearer {token}")});
+    for parameters in [
+        bearer(&format!("{good}\n")),
+        bearer(&format!("{good} ")),
+        bearer(&format!("\t{good}")),
+        bearer(&format!("\u{a0}{good}")),
+        bearer(&format!("{good}\u{0}")),
+        bearer(&good.replace('.', ".\n")),
+        bearer(&good.replace('.', "\u{2024}")),
+        json!({"Authorization": format!(" Bearer {good}")}),
+        json!({"Authorization": format!("Bearer\n{good}")}),
+        json!({"Authorization": [format!("Bearer {good}")]}),
+        json!({"Authorization": {"Bearer": good}}),
+        json!({"Authorization": good}),
+        json!({"Authorization": format!("Bearer {good}"), "authorization": format!("Bearer {good}")}),
+        json!({"Authorization": format!("Bearer {good}"), "AUTHORIZATION": null}),
+    ] {
+        tally.tried(1);
+        let mut socket = Socket::with_parameters(&url, parameters.clone()).await;
+        socket.subscribe("1", "subscription { sessionEnded { reason } }").await;
+        // Answered after whatever is wrong with the subscription before it: one that stands says nothing.
+        socket.subscribe("2", "subscription { nothing }").await;
+        let answer = socket.message().await;
+        let error = &answer["payload"]["errors"][0]["extensions"];
+        if (&answer["id"], &error["code"], &error["reason"])
+            != (&json!("1"), &json!("UNAUTHENTICATED"), &json!("invalid"))
+        {
+            tally.accepted(format!("{parameters}: {answer}"));
+        }
+    }
+    tally.finish();
+}

@@ -251,7 +251,9 @@ fn door_options(settings: &Settings) -> DoorOptions {
             networks: settings.doors.trusted_proxies.clone(),
             header: settings.doors.proxy_header,
         },
+        public_url: settings.server.public_url.clone(),
         cors_origins: settings.doors.cors_origins.clone(),
+        refresh_token_ttl: settings.tokens.refresh_token_ttl,
         is_graphiql_on: settings.is_graphiql_on(),
         is_introspection_on: settings.is_introspection_on(),
     }

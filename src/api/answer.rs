@@ -24,7 +24,7 @@ pub(super) fn status(error: &Error) -> StatusCode {
         | Error::Unauthenticated(_)
         | Error::RefreshTokenInvalid
         | Error::RefreshTokenReused => StatusCode::UNAUTHORIZED,
-        Error::Forbidden => StatusCode::FORBIDDEN,
+        Error::Forbidden(_) => StatusCode::FORBIDDEN,
         Error::NotFound => StatusCode::NOT_FOUND,
         Error::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Error::NotAcceptable => StatusCode::NOT_ACCEPTABLE,

@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use serde_json::Value;
 
+use super::cookie::RefreshCookie;
 use super::{Peer, Shared};
 use crate::domain::caller::{Credentials, Visitor};
 use crate::domain::secret::SecretString;
@@ -21,6 +22,7 @@ const MAX_USER_AGENT: usize = 512;
 pub(super) struct Asker {
     pub(super) credentials: Credentials,
     pub(super) visitor: Visitor,
+    pub(super) cookie: RefreshCookie,
 }
 
 impl FromRequestParts<Shared> for Asker {
@@ -46,13 +48,20 @@ impl FromRequestParts<Shared> for Asker {
                 address,
                 charges: parts.extensions.get().cloned().unwrap_or_default(),
             },
+            cookie: RefreshCookie::of(
+                &parts.headers,
+                &shared.cookie_rules,
+                parts.extensions.get().cloned().unwrap_or_default(),
+            ),
         })
     }
 }
 
 impl Asker {
     /// The same, with the access token of a WebSocket's connection parameters, as `Authorization`: a browser can send no header there.
+    /// It does send cookies, from any page (RFC 6455 section 10.2), so none counts.
     pub(super) fn with_parameters(mut self, parameters: &Value) -> Self {
+        self.cookie = self.cookie.out_of_reach();
         let is_authorization = |name: &String| name.eq_ignore_ascii_case("authorization");
         let members = parameters.as_object().into_iter().flatten();
         let mut named = members.filter(|(name, _)| is_authorization(name));

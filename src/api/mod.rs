@@ -4,25 +4,34 @@
 
 mod answer;
 mod caller;
+mod cookie;
 mod forwarded;
 mod graphiql;
 mod graphql;
+mod headers;
 mod health;
 mod metrics;
+mod origins;
 mod request;
 mod rest;
 mod well_known;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
+use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, header};
-use axum::middleware;
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use tower::{Layer, ServiceExt};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 
 use crate::service::Service;
+use cookie::CookieRules;
+use headers::Transport;
 
 pub use forwarded::Proxies;
 pub use graphql::schema_text;
@@ -37,8 +46,12 @@ pub const BODY_LIMIT: usize = 256 * 1024;
 pub struct DoorOptions {
     /// Whose word on a client's address is believed.
     pub proxies: Proxies,
+    /// Address under which clients reach the gateway.
+    pub public_url: String,
     /// Origins whose pages may call the gateway.
     pub cors_origins: Vec<String>,
+    /// Lifetime of a refresh token that is not used, and of its cookie.
+    pub refresh_token_ttl: Duration,
     /// Whether GraphiQL is served.
     pub is_graphiql_on: bool,
     /// Whether the GraphQL schema can be asked for.
@@ -50,6 +63,25 @@ pub struct DoorOptions {
 struct Shared {
     service: Arc<Service>,
     proxies: Arc<Proxies>,
+    cookie_rules: Arc<CookieRules>,
+}
+
+impl DoorOptions {
+    fn is_https(&self) -> bool {
+        self.public_url.starts_with("https:")
+    }
+
+    #[cfg(test)]
+    fn for_tests(public_url: &str, cors_origins: &[&str]) -> Self {
+        Self {
+            proxies: Proxies::default(),
+            public_url: public_url.to_owned(),
+            cors_origins: cors_origins.iter().map(|origin| (*origin).to_owned()).collect(),
+            refresh_token_ttl: Duration::from_hours(1),
+            is_graphiql_on: false,
+            is_introspection_on: false,
+        }
+    }
 }
 
 /// The address that a connection came from, as the listener saw it.
@@ -60,6 +92,10 @@ pub fn routes(service: Arc<Service>, options: &DoorOptions) -> Router {
     let shared = Shared {
         service,
         proxies: Arc::new(options.proxies.clone()),
+        cookie_rules: Arc::new(CookieRules::new(options)),
+    };
+    let transport = Transport {
+        is_https: options.is_https(),
     };
     Router::new()
         .merge(graphql::routes(&shared, options))
@@ -70,8 +106,20 @@ pub fn routes(service: Arc<Service>, options: &DoorOptions) -> Router {
         .fallback(rest::not_found)
         .method_not_allowed_fallback(rest::method_not_allowed)
         .layer(CatchPanicLayer::custom(rest::panicked))
-        .layer(cors(&options.cors_origins))
+        .layer(middleware::from_fn_with_state(cors(&options.cors_origins), share))
         .layer(middleware::from_fn(request::scope))
+        .layer(middleware::map_response_with_state(transport, headers::complete))
+}
+
+/// Answers with the headers of CORS, and answers preflights: those of unknown routes too, or a page would learn of a CORS error in place
+/// of the 404 that it can read. An `OPTIONS` that is no preflight (Fetch standard, "CORS-preflight request") is a request like any other.
+async fn share(State(cors): State<CorsLayer>, request: Request, next: Next) -> Response {
+    let is_preflight = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    if request.method() == Method::OPTIONS && !is_preflight {
+        return next.run(request).await;
+    }
+    let Ok(response) = cors.layer(next).oneshot(request).await;
+    response
 }
 
 /// Exact origins, credentials allowed (Fetch standard, "CORS protocol"): a wildcard and credentials exclude each other.

@@ -12,6 +12,7 @@ use metrics::counter;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use super::cookie::Jar;
 use super::{BODY_LIMIT, answer};
 use crate::domain::limit::Charges;
 use crate::domain::{Error, Result};
@@ -44,8 +45,9 @@ pub(super) fn carry_on<F: Future<Output = ()>>(work: F) -> impl Future<Output = 
 /// Gives the request its id, in the log and on the answer, and logs how it ended. Neither holds anything that could be secret: the
 /// path, never the query or a header.
 pub(super) async fn scope(mut request: Request, next: Next) -> Response {
-    let charges = Charges::default();
+    let (charges, jar) = (Charges::default(), Jar::default());
     request.extensions_mut().insert(charges.clone());
+    request.extensions_mut().insert(jar.clone());
     let id = request_id(request.headers());
     let method = request.method().clone();
     let span = tracing::info_span!(
@@ -69,9 +71,7 @@ pub(super) async fn scope(mut request: Request, next: Next) -> Response {
     counter!("auth_gateway_http_requests_total", "method" => method_label(&method), "status" => status).increment(1);
     response.headers_mut().insert(REQUEST_ID, id);
     answer::show_limits(&charges.all(), response.headers_mut());
-    response
-        .headers_mut()
-        .insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    jar.write(response.headers_mut());
     response
 }
 

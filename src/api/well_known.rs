@@ -10,6 +10,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::Shared;
+use super::headers::RESOURCE_POLICY;
 use crate::domain::signing_key::PublicKey;
 
 pub(super) fn routes() -> Router<Shared> {
@@ -55,7 +56,12 @@ async fn discovery(State(shared): State<Shared>) -> impl IntoResponse {
     cached(document, discovery.max_age)
 }
 
+/// For everybody: any service and any page may verify tokens, and nothing here depends on who asks (Fetch standard, "CORS protocol").
 fn cached(document: Value, max_age: Duration) -> impl IntoResponse {
-    let cache = format!("public, max-age={}", max_age.as_secs());
-    ([(header::CACHE_CONTROL, cache)], Json(document))
+    let headers = [
+        (header::CACHE_CONTROL, format!("public, max-age={}", max_age.as_secs())),
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*".to_owned()),
+        (RESOURCE_POLICY, "cross-origin".to_owned()),
+    ];
+    (headers, Json(document))
 }

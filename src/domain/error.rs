@@ -38,9 +38,9 @@ pub enum Error {
     /// A rotated refresh token came back after its grace period; its session is over.
     #[error("The refresh token was used before; its session has been ended. Sign in again.")]
     RefreshTokenReused,
-    /// The caller is known, and not allowed.
-    #[error("This is not allowed.")]
-    Forbidden,
+    /// The request is understood, and not allowed.
+    #[error("{0}")]
+    Forbidden(&'static str),
     /// There is no such route or thing.
     #[error("There is nothing here.")]
     NotFound,
@@ -144,7 +144,7 @@ impl Error {
             Self::Unauthenticated(_) => "UNAUTHENTICATED",
             Self::RefreshTokenInvalid => "REFRESH_TOKEN_INVALID",
             Self::RefreshTokenReused => "REFRESH_TOKEN_REUSED",
-            Self::Forbidden => "FORBIDDEN",
+            Self::Forbidden(_) => "FORBIDDEN",
             Self::NotFound => "NOT_FOUND",
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
             Self::EmailTaken => "EMAIL_TAKEN",

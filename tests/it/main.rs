@@ -19,9 +19,11 @@ mod harness;
 
 mod bad_input;
 mod command_line;
+mod cookies;
 mod forwarded;
 mod graphiql;
 mod graphql_over_http;
+mod headers;
 mod keys;
 mod layers;
 mod limits;

@@ -7,18 +7,13 @@
 //
 // The browser is Chromium, at the path in CHROMIUM or where the system installs it.
 
-import { existsSync } from 'node:fs';
-import { chromium } from 'playwright-core';
+import { Failure, firstLine, launch, report } from './browser.mjs';
 
 const EMAIL = 'john.doe@example.com';
 const PLACEHOLDER = 'paste-the-accessToken-here';
 const TAB_NAMES = ['register', 'login', 'me', 'refreshToken', 'logout', 'sessionEnded'];
-const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser'];
 const VIEWPORT = { width: 1280, height: 800 };
 const PATIENCE_MS = 20_000;
-
-/** Something the visit found, or a fault of the set-up: one line, no stack. */
-class Failure extends Error {}
 
 function readArguments() {
   const [base, screenshot] = process.argv.slice(2);
@@ -26,45 +21,6 @@ function readArguments() {
     throw new Failure('Usage: node graphiql.mjs BASE_URL SCREENSHOT.png, such as http://127.0.0.1:8000 graphiql.png');
   }
   return { base: new URL(base), screenshot };
-}
-
-function findBrowser() {
-  const chosen = process.env.CHROMIUM;
-  const found = (chosen ? [chosen] : BROWSERS).find((path) => existsSync(path));
-  if (!found) {
-    throw new Failure(
-      chosen
-        ? `No Chromium at ${chosen}, the path in CHROMIUM.`
-        : `No Chromium at ${BROWSERS.join(' or ')}: install it, or put its path into CHROMIUM.`,
-    );
-  }
-  return found;
-}
-
-async function launch(base) {
-  const executablePath = findBrowser();
-  try {
-    return await chromium.launch({
-      executablePath,
-      args: [
-        // Its sandbox needs privileges that containers lack, and the only page visited is our own.
-        '--no-sandbox',
-        '--disable-gpu',
-        '--no-first-run',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-        // The network of an air-gapped office: a request to anywhere else fails even if the page's policy let it out.
-        `--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE ${base.hostname}`,
-      ],
-    });
-  } catch (error) {
-    throw new Failure(`Chromium at ${executablePath} did not start: ${firstLine(error)}.`);
-  }
-}
-
-function firstLine(error) {
-  return error.message.split('\n')[0];
 }
 
 /** Notes everything that must not happen, from the first request on. */
@@ -263,7 +219,7 @@ async function checkReturn(visit, tokens) {
 
 async function main() {
   const { base, screenshot } = readArguments();
-  const browser = await launch(base);
+  const browser = await launch(base.hostname);
   try {
     const page = await browser.newPage({ viewport: VIEWPORT });
     page.setDefaultTimeout(PATIENCE_MS);
@@ -279,10 +235,4 @@ async function main() {
   }
 }
 
-try {
-  await main();
-} catch (error) {
-  if (!(error instanceof Failure)) throw error;
-  console.error(error.message);
-  process.exitCode = 1;
-}
+await report(main);

@@ -5,7 +5,7 @@ use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
 use super::account::{User, service};
 use super::error::GraphqlError;
 use crate::api::caller::Asker;
-use crate::domain::caller::Visitor;
+use crate::api::cookie;
 use crate::domain::secret::SecretString;
 use crate::service::{self, LogoutInput, SignedIn};
 
@@ -35,6 +35,24 @@ struct LoginInput {
     password: String,
 }
 
+/// Where a client keeps its refresh token.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+enum TokenMode {
+    /// In its own hands: the token stands in the answer.
+    Body,
+    /// In an `HttpOnly` cookie, which no script of a page can read.
+    Cookie,
+}
+
+impl From<TokenMode> for cookie::TokenMode {
+    fn from(mode: TokenMode) -> Self {
+        match mode {
+            TokenMode::Body => Self::Body,
+            TokenMode::Cookie => Self::Cookie,
+        }
+    }
+}
+
 /// Which sessions a sign-out ends.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 enum LogoutScope {
@@ -61,7 +79,7 @@ struct AuthPayload {
 struct Token {
     /// The access token: a JWT, to be sent as `Authorization: Bearer …`.
     access_token: String,
-    /// The refresh token, opaque; each one is good for one renewal. Null where the client keeps it in a cookie.
+    /// The refresh token, opaque; each one is good for one renewal. Null where the client keeps it in the cookie.
     refresh_token: Option<String>,
     /// Always `bearer`.
     token_type: &'static str,
@@ -69,11 +87,11 @@ struct Token {
     expires_in: u64,
 }
 
-impl From<SignedIn> for AuthPayload {
-    fn from(signed_in: SignedIn) -> Self {
+impl AuthPayload {
+    fn new(signed_in: SignedIn, mode: cookie::TokenMode, asker: &Asker) -> Self {
         let token = Token {
             access_token: signed_in.tokens.access.expose().to_owned(),
-            refresh_token: Some(signed_in.tokens.refresh.expose().to_owned()),
+            refresh_token: asker.cookie.hand_out(mode, &signed_in),
             token_type: "bearer",
             expires_in: signed_in.tokens.expires_in.as_secs(),
         };
@@ -91,13 +109,17 @@ impl SignInMutation {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The new account.")] input: RegisterInput,
+        #[graphql(desc = "Where the refresh token goes.", default_with = "TokenMode::Body")] mode: TokenMode,
     ) -> Result<AuthPayload, GraphqlError> {
+        let (asker, mode) = (asker(context), mode.into());
+        asker.cookie.check(mode)?;
         let input = service::RegisterInput {
             email: input.email,
             password: SecretString::new(input.password),
             username: input.username,
         };
-        Ok(service(context).register(input, visitor(context)).await?.into())
+        let signed_in = service(context).register(input, &asker.visitor).await?;
+        Ok(AuthPayload::new(signed_in, mode, asker))
     }
 
     /// Signs in with a password and opens a session. Wrong password and unknown account get the same answer.
@@ -105,29 +127,40 @@ impl SignInMutation {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "Who signs in.")] input: LoginInput,
+        #[graphql(desc = "Where the refresh token goes.", default_with = "TokenMode::Body")] mode: TokenMode,
     ) -> Result<AuthPayload, GraphqlError> {
+        let (asker, mode) = (asker(context), mode.into());
+        asker.cookie.check(mode)?;
         let input = service::LoginInput {
             email: input.email,
             username: input.username,
             password: SecretString::new(input.password),
         };
-        Ok(service(context).login(input, visitor(context)).await?.into())
+        let signed_in = service(context).login(input, &asker.visitor).await?;
+        Ok(AuthPayload::new(signed_in, mode, asker))
     }
 
     /// Hands out the next pair of tokens. A repeated request within the grace period gets the same refresh token again; a token that
-    /// comes back later ends the session.
+    /// comes back later ends the session. Without a token here, the cookie holds it, and the next one goes there.
     async fn refresh_token(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The session's current refresh token.")] refresh_token: Option<String>,
+        #[graphql(
+            desc = "Where the next refresh token goes; one that came by cookie is always followed by cookie.",
+            default_with = "TokenMode::Body"
+        )]
+        mode: TokenMode,
     ) -> Result<AuthPayload, GraphqlError> {
-        Ok(service(context)
-            .refresh(refresh_token.map(SecretString::new), visitor(context))
-            .await?
-            .into())
+        let asker = asker(context);
+        let mut presented = asker.cookie.present(refresh_token, mode.into())?;
+        let renewed = service(context).refresh(presented.take(), &asker.visitor).await;
+        let signed_in = presented.judged(renewed)?;
+        Ok(AuthPayload::new(signed_in, presented.mode, asker))
     }
 
-    /// Ends sessions, named by the access token in `Authorization: Bearer …` or by a refresh token. Asking twice is no error.
+    /// Ends sessions, named by a refresh token, else by the one in the cookie, else by the access token in `Authorization: Bearer …`. Asking
+    /// twice is no error.
     async fn logout(
         &self,
         context: &Context<'_>,
@@ -141,17 +174,18 @@ impl SignInMutation {
             LogoutScope::Others => service::LogoutScope::Others,
             LogoutScope::All => service::LogoutScope::All,
         };
+        let asker = asker(context);
+        let mut presented = asker.cookie.present(refresh_token, cookie::TokenMode::Body)?;
         let input = LogoutInput {
-            refresh_token: refresh_token.map(SecretString::new),
+            refresh_token: presented.take(),
             scope,
         };
-        service(context)
-            .logout(input, &context.data_unchecked::<Asker>().credentials)
-            .await?;
+        let outcome = service(context).logout(input, &asker.credentials).await;
+        presented.logged_out(scope, outcome)?;
         Ok(true)
     }
 }
 
-fn visitor<'a>(context: &Context<'a>) -> &'a Visitor {
-    &context.data_unchecked::<Asker>().visitor
+fn asker<'a>(context: &Context<'a>) -> &'a Asker {
+    context.data_unchecked()
 }

@@ -9,12 +9,12 @@ mod sign_in;
 use axum::Router;
 use axum::http::header;
 use axum::routing::get;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Shared;
+use super::{Shared, cookie};
 
 pub(super) use error::panicked;
 pub(super) use http::{method_not_allowed, not_found};
@@ -66,5 +66,10 @@ fn description() -> OpenApi {
         .build();
     let mut components = utoipa::openapi::Components::new();
     components.add_security_scheme("access_token", SecurityScheme::Http(bearer));
+    let cookie = ApiKeyValue::with_description(
+        cookie::SECURE_NAME,
+        "The refresh token of a sign-in in cookie mode; without the prefix `__Host-` where the gateway is reached by plain http.",
+    );
+    components.add_security_scheme("refresh_cookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
     OpenApiBuilder::new().info(info).components(Some(components)).build()
 }

@@ -12,6 +12,7 @@ use super::error::{BodyProblems, Problem, ProblemDocument};
 use super::http::{Body, NO_STORE, OptionalBody};
 use crate::api::Shared;
 use crate::api::caller::Asker;
+use crate::api::cookie::TokenMode;
 use crate::domain::secret::SecretString;
 use crate::service::{LoginInput, LogoutInput, LogoutScope, RegisterInput, SignedIn};
 
@@ -28,6 +29,9 @@ pub(super) struct RegisterBody {
     /// 3 to 32 of letters, digits, `_`, `.` and `-`; unique without regard to case.
     #[schema(example = "johndoe")]
     username: String,
+    /// Where the refresh token goes.
+    #[serde(default)]
+    mode: Mode,
 }
 
 /// A sign-in: the password, with either the e-mail or the username.
@@ -42,18 +46,56 @@ pub(super) struct LoginBody {
     /// The account's password.
     #[schema(example = "Password@123", format = Password)]
     password: String,
+    /// Where the refresh token goes.
+    #[serde(default)]
+    mode: Mode,
 }
 
-/// A renewal.
-#[derive(Deserialize, ToSchema)]
+/// A renewal. Without a refresh token, the cookie holds it.
+#[derive(Deserialize, Default, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RefreshBody {
     /// The session's current refresh token.
-    #[schema(required)]
     refresh_token: Option<String>,
+    /// Where the next refresh token goes; one that came by cookie is always followed by cookie.
+    #[serde(default)]
+    mode: Mode,
 }
 
-/// A sign-out. Without a refresh token, the bearer access token names the session.
+/// Where a client keeps its refresh token.
+#[derive(Deserialize, Default, Clone, Copy, ToSchema)]
+#[serde(try_from = "String")]
+#[schema(as = TokenMode, rename_all = "snake_case")]
+pub(super) enum Mode {
+    /// In its own hands: the token stands in the body of the answer.
+    #[default]
+    Body,
+    /// In an `HttpOnly` cookie, which no script of a page can read.
+    Cookie,
+}
+
+impl TryFrom<String> for Mode {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        match text.as_str() {
+            "body" => Ok(Self::Body),
+            "cookie" => Ok(Self::Cookie),
+            _ => Err("must be one of body, cookie"),
+        }
+    }
+}
+
+impl From<Mode> for TokenMode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Body => Self::Body,
+            Mode::Cookie => Self::Cookie,
+        }
+    }
+}
+
+/// A sign-out. Without a refresh token, the cookie or else the bearer access token names the session.
 #[derive(Deserialize, Default, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LogoutBody {
@@ -104,8 +146,9 @@ pub(super) struct AuthPayload {
 struct Token {
     /// The access token: a JWT, to be sent as `Authorization: Bearer …`.
     access_token: String,
-    /// The refresh token, opaque; each one is good for one renewal.
-    refresh_token: String,
+    /// The refresh token, opaque; each one is good for one renewal. Null where the client keeps it in the cookie.
+    #[schema(required)]
+    refresh_token: Option<String>,
     /// Always `bearer`.
     #[schema(example = "bearer")]
     token_type: &'static str,
@@ -114,11 +157,11 @@ struct Token {
     expires_in: u64,
 }
 
-impl From<SignedIn> for AuthPayload {
-    fn from(signed_in: SignedIn) -> Self {
+impl AuthPayload {
+    fn new(signed_in: SignedIn, mode: TokenMode, asker: &Asker) -> Self {
         let token = Token {
             access_token: signed_in.tokens.access.expose().to_owned(),
-            refresh_token: signed_in.tokens.refresh.expose().to_owned(),
+            refresh_token: asker.cookie.hand_out(mode, &signed_in),
             token_type: "bearer",
             expires_in: signed_in.tokens.expires_in.as_secs(),
         };
@@ -141,7 +184,7 @@ impl IntoResponse for AuthPayload {
 #[utoipa::path(
     post, path = "/auth/register", tag = "Sign-in", operation_id = "register", request_body = RegisterBody,
     responses(
-        (status = 201, description = "The account exists and is signed in.", body = AuthPayload),
+        (status = 201, description = "The account exists and is signed in.", body = AuthPayload, headers(("Set-Cookie" = String, description = "The cookie, where it changes."))),
         BodyProblems,
         (status = 409, description = "`EMAIL_TAKEN`, `USERNAME_TAKEN`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 422, description = "`VALIDATION_FAILED`", body = ProblemDocument, content_type = "application/problem+json"),
@@ -152,13 +195,15 @@ pub(super) async fn register(
     asker: Asker,
     Body(body): Body<RegisterBody>,
 ) -> Result<(StatusCode, AuthPayload), Problem> {
+    let mode = body.mode.into();
+    asker.cookie.check(mode)?;
     let input = RegisterInput {
         email: body.email,
         password: SecretString::new(body.password),
         username: body.username,
     };
     let signed_in = shared.service.register(input, &asker.visitor).await?;
-    Ok((StatusCode::CREATED, signed_in.into()))
+    Ok((StatusCode::CREATED, AuthPayload::new(signed_in, mode, &asker)))
 }
 
 /// Login
@@ -167,7 +212,7 @@ pub(super) async fn register(
 #[utoipa::path(
     post, path = "/auth/login", tag = "Sign-in", operation_id = "login", request_body = LoginBody,
     responses(
-        (status = 200, description = "Signed in.", body = AuthPayload),
+        (status = 200, description = "Signed in.", body = AuthPayload, headers(("Set-Cookie" = String, description = "The cookie, where it changes."))),
         BodyProblems,
         (status = 401, description = "`INVALID_CREDENTIALS`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 422, description = "`VALIDATION_FAILED`", body = ProblemDocument, content_type = "application/problem+json"),
@@ -178,22 +223,26 @@ pub(super) async fn login(
     asker: Asker,
     Body(body): Body<LoginBody>,
 ) -> Result<AuthPayload, Problem> {
+    let mode = body.mode.into();
+    asker.cookie.check(mode)?;
     let input = LoginInput {
         email: body.email,
         username: body.username,
         password: SecretString::new(body.password),
     };
-    Ok(shared.service.login(input, &asker.visitor).await?.into())
+    let signed_in = shared.service.login(input, &asker.visitor).await?;
+    Ok(AuthPayload::new(signed_in, mode, &asker))
 }
 
 /// Refresh
 ///
 /// Hands out the next pair of tokens. A repeated request within the grace period gets the same refresh token again; a token that comes back
-/// later ends the session.
+/// later ends the session. Without a refresh token in the body, the cookie holds it, and the next one goes there.
 #[utoipa::path(
-    post, path = "/auth/refresh", tag = "Sign-in", operation_id = "refresh", request_body = RefreshBody,
+    post, path = "/auth/refresh", tag = "Sign-in", operation_id = "refresh", request_body = Option<RefreshBody>,
+    security((), ("refresh_cookie" = [])),
     responses(
-        (status = 200, description = "Renewed.", body = AuthPayload),
+        (status = 200, description = "Renewed.", body = AuthPayload, headers(("Set-Cookie" = String, description = "The cookie, where it changes."))),
         BodyProblems,
         (status = 401, description = "`REFRESH_TOKEN_INVALID`, `REFRESH_TOKEN_REUSED`", body = ProblemDocument, content_type = "application/problem+json"),
     )
@@ -201,23 +250,23 @@ pub(super) async fn login(
 pub(super) async fn refresh(
     State(shared): State<Shared>,
     asker: Asker,
-    Body(body): Body<RefreshBody>,
+    OptionalBody(body): OptionalBody<RefreshBody>,
 ) -> Result<AuthPayload, Problem> {
-    Ok(shared
-        .service
-        .refresh(body.refresh_token.map(SecretString::new), &asker.visitor)
-        .await?
-        .into())
+    let mut presented = asker.cookie.present(body.refresh_token, body.mode.into())?;
+    let renewed = shared.service.refresh(presented.take(), &asker.visitor).await;
+    let signed_in = presented.judged(renewed)?;
+    Ok(AuthPayload::new(signed_in, presented.mode, &asker))
 }
 
 /// Logout
 ///
-/// Ends sessions, named by the bearer access token or by a refresh token in the body. Asking twice is no error.
+/// Ends sessions, named by a refresh token in the body, else by the one in the cookie, else by the bearer access token. Asking twice is no
+/// error.
 #[utoipa::path(
     post, path = "/auth/logout", tag = "Sign-in", operation_id = "logout", request_body = Option<LogoutBody>,
-    security((), ("access_token" = [])),
+    security((), ("access_token" = []), ("refresh_cookie" = [])),
     responses(
-        (status = 204, description = "Signed out."),
+        (status = 204, description = "Signed out. A cookie that named the session is removed.", headers(("Set-Cookie" = String, description = "The cookie, where it changes."))),
         BodyProblems,
         (status = 401, description = "`UNAUTHENTICATED`, `REFRESH_TOKEN_INVALID`, `REFRESH_TOKEN_REUSED`", body = ProblemDocument, content_type = "application/problem+json"),
     )
@@ -232,10 +281,12 @@ pub(super) async fn logout(
         Scope::Others => LogoutScope::Others,
         Scope::All => LogoutScope::All,
     };
+    let mut presented = asker.cookie.present(body.refresh_token, TokenMode::Body)?;
     let input = LogoutInput {
-        refresh_token: body.refresh_token.map(SecretString::new),
+        refresh_token: presented.take(),
         scope,
     };
-    shared.service.logout(input, &asker.credentials).await?;
+    let outcome = shared.service.logout(input, &asker.credentials).await;
+    presented.logged_out(scope, outcome)?;
     Ok((StatusCode::NO_CONTENT, NO_STORE))
 }

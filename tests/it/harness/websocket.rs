@@ -21,11 +21,24 @@ pub enum Received {
 impl Socket {
     /// Shakes hands for the protocol; the status and the body if the gateway will not.
     pub async fn open(http_url: &str, protocol: Option<&str>) -> Result<Self, (u16, Value)> {
+        let protocol: Vec<_> = protocol
+            .map(|name| ("sec-websocket-protocol", name))
+            .into_iter()
+            .collect();
+        Self::shake(http_url, &protocol).await
+    }
+
+    /// A socket whose handshake has these headers too.
+    pub async fn open_with(http_url: &str, headers: &[(&'static str, &str)]) -> Self {
+        let protocol = [("sec-websocket-protocol", "graphql-transport-ws")];
+        Self::shake(http_url, &[&protocol[..], headers].concat()).await.unwrap()
+    }
+
+    async fn shake(http_url: &str, headers: &[(&'static str, &str)]) -> Result<Self, (u16, Value)> {
         let url = format!("{}/graphql", http_url.replacen("http", "ws", 1));
         let mut request = url.into_client_request().unwrap();
-        if let Some(protocol) = protocol {
-            let headers = request.headers_mut();
-            headers.insert("sec-websocket-protocol", protocol.parse().unwrap());
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
         }
         match connect_async(request).await {
             Ok((socket, _)) => Ok(Self(socket)),

@@ -1,0 +1,106 @@
+//! Which pages may use the refresh token's cookie.
+
+use axum::http::{HeaderMap, HeaderName, header};
+use url::Url;
+
+use super::DoorOptions;
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// The origins whose pages may: the gateway's own, and those of `CORS_ORIGINS`.
+#[derive(Debug)]
+pub(super) struct Origins(Vec<String>);
+
+impl Origins {
+    pub(super) fn new(options: &DoorOptions) -> Self {
+        let own = Url::parse(&options.public_url).map(|url| url.origin().ascii_serialization());
+        Self(options.cors_origins.iter().cloned().chain(own.ok()).collect())
+    }
+
+    /// Whether the request comes from a page of these, or from no page at all.
+    ///
+    /// `SameSite` keeps other sites out, but every port and every subdomain of ours is the same site. So the browser is asked, in
+    /// headers that no script can set: `Sec-Fetch-Site` (W3C, Fetch Metadata Request Headers, section 2.3) and, where that does not
+    /// settle it, `Origin` (Fetch standard, "Origin header"), which it sends with every POST. The OWASP Cross-Site Request Forgery
+    /// Prevention Cheat Sheet recommends both. Who sends neither is no browser, and has no cookie but its own.
+    pub(super) fn trust(&self, headers: &HeaderMap) -> bool {
+        match (Said::by(headers, &SEC_FETCH_SITE), Said::by(headers, &header::ORIGIN)) {
+            // The page's own address may differ from PUBLIC_URL: 127.0.0.1 for localhost, say.
+            (Said::Once("same-origin"), _) | (Said::Nothing | Said::Once("none"), Said::Nothing) => true,
+            (_, Said::Once(origin)) => self.0.iter().any(|ours| ours == origin),
+            (_, Said::Nothing | Said::Unclear) => false,
+        }
+    }
+}
+
+/// What a header says that may stand in a request once.
+enum Said<'a> {
+    Nothing,
+    Once(&'a str),
+    Unclear,
+}
+
+impl<'a> Said<'a> {
+    fn by(headers: &'a HeaderMap, name: &HeaderName) -> Self {
+        let mut values = headers.get_all(name).iter();
+        match (values.next(), values.next()) {
+            (None, _) => Self::Nothing,
+            (Some(value), None) => value.to_str().map_or(Self::Unclear, Self::Once),
+            (Some(_), Some(_)) => Self::Unclear,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trusts(sites: &[&str], origins: &[&str]) -> bool {
+        let options = DoorOptions::for_tests("https://auth.example.com/base", &["https://app.example.com"]);
+        let mut headers = HeaderMap::new();
+        for site in sites {
+            headers.append(SEC_FETCH_SITE, site.parse().unwrap());
+        }
+        for origin in origins {
+            headers.append(header::ORIGIN, origin.parse().unwrap());
+        }
+        Origins::new(&options).trust(&headers)
+    }
+
+    #[test]
+    fn browsers_say_where_a_request_comes_from() {
+        for (site, origin, is_trusted) in [
+            (None, None, true),
+            (Some("none"), None, true),
+            (Some("same-origin"), None, true),
+            (Some("same-origin"), Some("https://127.0.0.1"), true),
+            (Some("same-site"), Some("https://app.example.com"), true),
+            (Some("cross-site"), Some("https://app.example.com"), true),
+            (None, Some("https://app.example.com"), true),
+            (None, Some("https://auth.example.com"), true),
+            (Some("same-site"), None, false),
+            (Some("cross-site"), None, false),
+            (Some("cross-site"), Some("https://evil.example"), false),
+            (Some("same-site"), Some("https://other.example.com"), false),
+            (Some("none"), Some("chrome-extension://abc"), false),
+            (Some("Same-Origin"), None, false),
+            (None, Some("null"), false),
+            (None, Some("http://auth.example.com"), false),
+            (None, Some("https://auth.example.com:8443"), false),
+            (None, Some("https://auth.example.com.evil.example"), false),
+            (None, Some(""), false),
+        ] {
+            let sites: Vec<&str> = site.into_iter().collect();
+            let origins: Vec<&str> = origin.into_iter().collect();
+            assert_eq!(trusts(&sites, &origins), is_trusted, "{site:?} {origin:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_twice_is_not_believed() {
+        let ours = "https://auth.example.com";
+        assert!(trusts(&[], &[ours]));
+        assert!(!trusts(&[], &[ours, ours]));
+        assert!(!trusts(&["same-origin", "cross-site"], &[]));
+    }
+}

@@ -38,6 +38,7 @@ mod outage;
 mod redis_kinds;
 mod refresh;
 mod register;
+mod security_document;
 mod session_ended;
 mod session_store;
 mod sessions;

@@ -10,9 +10,12 @@ use uuid::Uuid;
 
 use crate::record::Record;
 
-/// No answer may take longer, whatever is down.
-const CAP: Duration = Duration::from_secs(5);
+/// How long a request is repeated where no answer but 503 comes.
+const PATIENCE: Duration = Duration::from_mins(2);
+/// Between two tries.
+const REST: Duration = Duration::from_millis(100);
 
+const UNAVAILABLE: &str = "UNAVAILABLE";
 const PAYLOAD: &str = "{ token { access_token: accessToken refresh_token: refreshToken } user { uuid } }";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +43,9 @@ pub enum Outcome {
     Done(Value),
     /// Answered, and refused.
     Refused(Refusal),
-    /// 503, or no answer: whether it was done is not known.
+    /// Answered with 503: whether it was done is not known.
+    Unavailable,
+    /// Not answered: whether it was done is not known.
     Lost(String),
 }
 
@@ -63,6 +68,10 @@ impl Outcome {
 
     pub fn is_lost(&self) -> bool {
         matches!(self, Self::Lost(_))
+    }
+
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Unavailable)
     }
 }
 
@@ -173,6 +182,18 @@ impl Door {
 }
 
 impl Request {
+    /// Whether an answer to it says 503.
+    pub fn is_unavailable(&self, answer: &Value) -> bool {
+        self.error(answer)["code"] == UNAVAILABLE
+    }
+
+    fn error<'a>(&self, answer: &'a Value) -> &'a Value {
+        match self.field {
+            Some(_) => &answer["errors"][0]["extensions"],
+            None => answer,
+        }
+    }
+
     fn with_body(mut self, body: Value) -> Self {
         self.body = Some(body);
         self
@@ -212,7 +233,11 @@ pub struct Client {
 
 impl Client {
     pub fn new(record: &Arc<Record>) -> Self {
-        let http = reqwest::Client::builder().no_proxy().timeout(CAP).build().unwrap();
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(record.cap)
+            .build()
+            .unwrap();
         Self {
             http,
             record: record.clone(),
@@ -239,13 +264,25 @@ impl Client {
                 let operation = request.operation;
                 self.record.answered(operation, started.elapsed());
                 self.record
-                    .violation(format!("{operation} at {node}: no answer within {CAP:?}"));
+                    .violation(format!("{operation} at {node}: no answer within {:?}", self.record.cap));
                 Outcome::Lost("no answer in time".to_owned())
             }
             Err(error) => {
                 self.record.count("cut");
                 Outcome::Lost(format!("{error:?}").chars().take(160).collect())
             }
+        }
+    }
+
+    /// Again and again for as long as the answer is 503: where nothing is down, the machine has too much to do.
+    pub async fn send_until_answered(&self, request: &Request, node: SocketAddr) -> Outcome {
+        let started = Instant::now();
+        loop {
+            let outcome = self.send(request, node).await;
+            if !outcome.is_unavailable() || started.elapsed() > PATIENCE {
+                return outcome;
+            }
+            tokio::time::sleep(REST).await;
         }
     }
 
@@ -264,14 +301,11 @@ impl Client {
     }
 
     fn judge(&self, request: &Request, status: u16, body: &Value) -> Outcome {
-        let error = match request.field {
-            Some(_) => &body["errors"][0]["extensions"],
-            None => body,
-        };
+        let error = request.error(body);
         if let Some(code) = error["code"].as_str() {
-            if code == "UNAVAILABLE" {
+            if code == UNAVAILABLE {
                 self.record.count("503");
-                return Outcome::Lost("503".to_owned());
+                return Outcome::Unavailable;
             }
             return Outcome::Refused(Refusal {
                 code: code.to_owned(),

@@ -1,7 +1,7 @@
 //! The ledger of one client: what the gateway has acknowledged, and how each session came to where it is.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,7 +13,9 @@ use crate::client::Refusal;
 
 /// Lines of a session's history that are kept.
 const HISTORY: usize = 24;
-/// How long before its end an access token is not used any more.
+/// How long before its end an access token is not used any more: longer than an answer takes.
+const USE_MARGIN: Duration = Duration::from_secs(5);
+/// How long before its end an access token is about to expire.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(2);
 
 /// Everybody's password.
@@ -58,8 +60,8 @@ pub struct Tokens {
     pub refresh: String,
     pub session: Uuid,
     pub generation: u32,
-    /// When the access token expires, at the earliest.
-    usable_until: Instant,
+    /// When the access token expires.
+    expires_at: SystemTime,
 }
 
 /// Where a session stands in the ledger.
@@ -145,23 +147,26 @@ impl Tokens {
             return Err(format!("an answer without tokens: {answer}"));
         };
         let (session, generation) = open(&refresh).ok_or_else(|| format!("no refresh token: {refresh}"))?;
-        let lifetime = lifetime(&access).ok_or_else(|| format!("no access token: {access}"))?;
+        let expires_at = expiry(&access).ok_or_else(|| format!("no access token: {access}"))?;
         Ok(Self {
             access,
             refresh,
             session,
             generation,
-            usable_until: Instant::now() + lifetime.saturating_sub(EXPIRY_MARGIN),
+            expires_at,
         })
     }
 
-    /// Shortly before the access token expires.
-    pub fn almost_expired_at(&self) -> Instant {
-        self.usable_until
+    pub fn is_access_usable(&self) -> bool {
+        now() + USE_MARGIN < self.expires_at
     }
 
-    pub fn is_access_usable(&self) -> bool {
-        Instant::now() < self.usable_until
+    pub fn is_almost_expired(&self) -> bool {
+        now() + EXPIRY_MARGIN >= self.expires_at
+    }
+
+    pub fn has_expired(&self) -> bool {
+        now() >= self.expires_at
     }
 }
 
@@ -182,10 +187,17 @@ fn open(refresh: &str) -> Option<(Uuid, u32)> {
     Some((session, generation))
 }
 
-fn lifetime(access: &str) -> Option<Duration> {
-    let claims = part(access, 1)?;
-    let span = claims["exp"].as_u64()?.checked_sub(claims["iat"].as_u64()?)?;
-    Some(Duration::from_secs(span))
+fn expiry(access: &str) -> Option<SystemTime> {
+    let seconds = part(access, 1)?["exp"].as_u64()?;
+    Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "whether a token is good is a matter of the time on the wall"
+)]
+fn now() -> SystemTime {
+    SystemTime::now()
 }
 
 /// A part of a JWT: 0 is its header, 1 its claims.

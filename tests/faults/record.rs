@@ -10,6 +10,8 @@ const SHOWN_VIOLATIONS: usize = 5;
 
 /// Shared by everybody who takes part in a run.
 pub struct Record {
+    /// No answer may take longer.
+    pub cap: Duration,
     started: Instant,
     inner: Mutex<Inner>,
 }
@@ -32,8 +34,9 @@ pub struct Slowest {
 }
 
 impl Record {
-    pub fn new() -> Self {
+    pub fn with_cap(cap: Duration) -> Self {
         Self {
+            cap,
             started: Instant::now(),
             inner: Mutex::default(),
         }

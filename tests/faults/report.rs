@@ -1,6 +1,7 @@
 //! The block of figures that a run prints.
 
-use std::fmt::Display;
+use std::cell::RefCell;
+use std::fmt::{Display, Write as _};
 use std::time::Duration;
 
 use crate::load::OPERATIONS;
@@ -9,19 +10,23 @@ use crate::record::{Record, seconds};
 const LABEL_WIDTH: usize = 56;
 const VALUE_WIDTH: usize = 24;
 
-/// Figures under a title, printed as they come.
+/// Figures under a title, printed when it is closed: other scenarios may be at work.
 pub struct Block<'a> {
     record: &'a Record,
+    text: RefCell<String>,
 }
 
 impl<'a> Block<'a> {
     pub fn open(record: &'a Record, title: &str) -> Self {
-        println!("\n{title}");
-        Self { record }
+        Self {
+            record,
+            text: RefCell::new(format!("\n{title}\n")),
+        }
     }
 
     pub fn line(&self, label: &str, value: impl Display) -> &Self {
-        println!("  {label:<LABEL_WIDTH$}{:>VALUE_WIDTH$}", value.to_string());
+        let value = value.to_string();
+        let _infallible = writeln!(self.text.borrow_mut(), "  {label:<LABEL_WIDTH$}{value:>VALUE_WIDTH$}");
         self
     }
 
@@ -64,7 +69,7 @@ impl<'a> Block<'a> {
         self.line("slowest answer", self.record.slowest());
         let violations = self.record.violations();
         self.line("violations", violations);
-        print!("{}", self.record.violations_shown());
+        print!("{}{}", self.text.borrow(), self.record.violations_shown());
         violations == 0
     }
 }

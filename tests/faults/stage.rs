@@ -1,26 +1,46 @@
-//! What a run stands on: the servers' programs, the user they run as, and a folder that goes with the suite.
+//! What a scenario stands on: the servers' programs, the user they run as, and a folder that goes with the suite.
 
+use std::collections::HashSet;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::chance::Chance;
+use crate::record::Record;
+use crate::servers::PostgresTemplate;
 
 /// Below the range that the system gives to outgoing connections: a server that is started again finds its port free.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
+/// No answer may take longer, whatever is down.
+const CAP: Duration = Duration::from_secs(5);
+/// The same in the short form, where several scenarios share a machine that may have others' work to do.
+const SHORT_CAP: Duration = Duration::from_secs(30);
+
+/// One scenario's share of the grounds, with a chance of its own: what runs beside it changes none of its choices.
 pub struct Stage {
     pub chance: Chance,
     pub is_short: bool,
+    grounds: Arc<Grounds>,
+}
+
+/// What all scenarios of a run share.
+struct Grounds {
     postgres_programs: PathBuf,
     runner: Vec<String>,
     owner: (u32, u32),
     folder: TempDir,
+    folders: AtomicUsize,
+    ports_in_use: Mutex<HashSet<u16>>,
+    postgres_template: PostgresTemplate,
 }
 
 impl Stage {
@@ -32,9 +52,7 @@ impl Stage {
         // Not under TMPDIR, which may be closed to the servers' user.
         let folder = TempDir::with_prefix_in("auth-gateway-faults.", "/tmp").unwrap();
         chown(folder.path(), Some(owner.0), Some(owner.1)).unwrap();
-        Self {
-            chance: Chance::from_seed(seed),
-            is_short,
+        let grounds = Grounds {
             postgres_programs: given("FAULTS_POSTGRES_FOLDER").into(),
             runner: given("FAULTS_SERVER_RUNNER")
                 .split_whitespace()
@@ -42,7 +60,28 @@ impl Stage {
                 .collect(),
             owner,
             folder,
+            folders: AtomicUsize::default(),
+            ports_in_use: Mutex::default(),
+            postgres_template: PostgresTemplate::default(),
+        };
+        Self {
+            chance: Chance::from_seed(seed),
+            is_short,
+            grounds: Arc::new(grounds),
         }
+    }
+
+    /// For something that goes on at the same time.
+    pub fn branch(&mut self) -> Self {
+        Self {
+            chance: self.chance.branch(),
+            is_short: self.is_short,
+            grounds: self.grounds.clone(),
+        }
+    }
+
+    pub fn new_record(&self) -> Arc<Record> {
+        Arc::new(Record::with_cap(if self.is_short { SHORT_CAP } else { CAP }))
     }
 
     /// The servers that everything is shown with.
@@ -66,16 +105,16 @@ impl Stage {
     }
 
     /// A new folder that the servers' user may write to.
-    pub fn server_folder(&mut self, name: &str) -> PathBuf {
+    pub fn server_folder(&self, name: &str) -> PathBuf {
         let folder = self.folder(name);
         self.give_away(&folder);
         folder
     }
 
     /// A new folder for a gateway.
-    pub fn folder(&mut self, name: &str) -> PathBuf {
-        let number = fs::read_dir(self.folder.path()).unwrap().count();
-        let folder = self.folder.path().join(format!("{number}-{name}"));
+    pub fn folder(&self, name: &str) -> PathBuf {
+        let number = self.grounds.folders.fetch_add(1, Ordering::Relaxed);
+        let folder = self.grounds.folder.path().join(format!("{number}-{name}"));
         fs::create_dir(&folder).unwrap();
         folder
     }
@@ -89,9 +128,14 @@ impl Stage {
 
     /// A server's program, to be run in `folder` by the servers' user; it gets `last_signal` when this process dies.
     pub fn server(&self, folder: &Path, last_signal: &str, program: &str) -> Command {
-        let mut command = Command::new(&self.runner[0]);
+        let (runner, options) = self
+            .grounds
+            .runner
+            .split_first()
+            .expect("FAULTS_SERVER_RUNNER is a command");
+        let mut command = Command::new(runner);
         command
-            .args(&self.runner[1..])
+            .args(options)
             .args(["--pdeathsig", last_signal, program])
             .current_dir(folder);
         command
@@ -99,22 +143,29 @@ impl Stage {
 
     /// One of PostgreSQL's programs.
     pub fn postgres_program(&self, name: &str) -> String {
-        self.postgres_programs.join(name).display().to_string()
+        self.grounds.postgres_programs.join(name).display().to_string()
     }
 
+    pub fn postgres_template(&self) -> &PostgresTemplate {
+        &self.grounds.postgres_template
+    }
+
+    /// An address that nothing else of this run has got: its server may be dead for a while.
     pub fn free_address(&mut self) -> SocketAddr {
+        let mut in_use = self.grounds.ports_in_use.lock().unwrap();
         loop {
             let offset = self.chance.below(usize::from(PORTS.end - PORTS.start));
             let port = PORTS.start + u16::try_from(offset).unwrap();
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-            if TcpListener::bind(address).is_ok() {
+            if in_use.insert(port) && TcpListener::bind(address).is_ok() {
                 return address;
             }
         }
     }
 
     fn give_away(&self, path: &Path) {
-        chown(path, Some(self.owner.0), Some(self.owner.1)).unwrap();
+        let (user, group) = self.grounds.owner;
+        chown(path, Some(user), Some(group)).unwrap();
     }
 }
 

@@ -4,8 +4,10 @@ use super::Depth;
 use super::person::Person;
 use crate::ledger::{Place, State};
 
-/// So many accounts and older ends are passed over for each one that a sample looks at.
+/// One account and one older end in so many is looked at by a check that does not look at all of them.
 const SAMPLE: usize = 24;
+/// The same for live sessions.
+const GLANCE: usize = 6;
 /// So many checks in a row look at every end.
 const FRESH_CHECKS: u32 = 2;
 /// A login by a check stays, unless the account has as many.
@@ -15,9 +17,7 @@ impl Person {
     pub(super) async fn check(&mut self, depth: Depth) {
         for account in 0..self.ledger.accounts.len() {
             self.check_sessions(account, depth).await;
-            let is_due =
-                depth == Depth::Everything || !self.ledger.accounts[account].is_checked || self.chance.one_in(SAMPLE);
-            if is_due {
+            if self.is_login_due(account, depth) {
                 self.check_login(account).await;
             }
         }
@@ -39,6 +39,7 @@ impl Person {
             let at = Place { account, session };
             let state = self.ledger.session(at).state;
             match state {
+                State::Live if depth == Depth::Glance && !self.chance.one_in(GLANCE) => {}
                 State::Live => self.check_live(at).await,
                 State::Ended if self.is_end_due(at, depth) => {
                     self.confirm_end(at).await;
@@ -49,7 +50,9 @@ impl Person {
             }
         }
         let live = self.ledger.places(account, State::Live);
-        if let Some(at) = live.first() {
+        if let Some(at) = live.first()
+            && depth != Depth::Glance
+        {
             self.list_sessions(*at).await;
         }
     }
@@ -61,6 +64,14 @@ impl Person {
             self.me(at).await;
         }
         self.record.count("live checked");
+    }
+
+    fn is_login_due(&mut self, account: usize, depth: Depth) -> bool {
+        match depth {
+            Depth::Everything => true,
+            Depth::Sample if !self.ledger.accounts[account].is_checked => true,
+            Depth::Sample | Depth::Glance => self.chance.one_in(SAMPLE),
+        }
     }
 
     fn is_end_due(&mut self, at: Place, depth: Depth) -> bool {

@@ -15,11 +15,12 @@ use crate::record::Record;
 /// Far more than a check takes.
 const CHECK_PATIENCE: Duration = Duration::from_mins(5);
 
-/// How much of the ledger a check goes through. In both cases: every live session, and every end that two checks have not confirmed
-/// yet.
+/// How much of the ledger a check goes through. In any case every end that two checks have not confirmed yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// Also the new accounts, and one in twenty-four of the others and of the older ends.
+    /// Also one in six of the live sessions, and one in twenty-four of the accounts and of the older ends.
+    Glance,
+    /// Also every live session, every new account, and one in twenty-four of the other accounts and of the older ends.
     Sample,
     /// Everything.
     Everything,

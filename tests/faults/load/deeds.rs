@@ -102,6 +102,7 @@ impl Person {
         let request = self.door.logout(proof, scope);
         if self.demand(&concerned, &request).await.is_some() {
             self.mark_ended(&ending);
+            self.look_at_once(&ending).await;
         }
     }
 
@@ -119,6 +120,7 @@ impl Person {
         let request = self.door.end_session(&access, id);
         if self.demand(&[sibling, at], &request).await.is_some() {
             self.mark_ended(&[sibling]);
+            self.look_at_once(&[sibling]).await;
         }
     }
 
@@ -212,6 +214,14 @@ impl Person {
                 self.ledger.session_mut(at).note(line);
             }
             self.break_off(at, &format!("an ended session is not answered with {code}"));
+        }
+    }
+
+    /// An end counts from its acknowledgement on, at every node: half of the time nothing happens in between.
+    async fn look_at_once(&mut self, ended: &[Place]) {
+        if !ended.is_empty() && self.chance.one_in(2) {
+            let at = *self.chance.pick(ended);
+            self.confirm_end(at).await;
         }
     }
 

@@ -13,7 +13,7 @@ use crate::ledger::{Ledger, Place, State, Tokens};
 use crate::record::Record;
 
 /// How long a client repeats a request before it calls the gateway broken. No fault of this suite lasts nearly as long.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(2);
 const MOST_ACCOUNTS: usize = 12;
 /// One client in so many mostly registers: in every fault some registrations are under way.
 const NEWCOMER: usize = 4;
@@ -32,8 +32,10 @@ pub struct Person {
 }
 
 /// What a client does beside its work.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Habits {
+    /// Between two things that it does, in milliseconds.
+    pub rest: std::ops::Range<u64>,
     /// Goes away in the middle of many requests, and then tries again.
     pub hangs_up: bool,
     /// Shows every access token that it gets to an outside service.
@@ -51,6 +53,16 @@ impl Answered {
     /// Whether an earlier try may have been carried out.
     pub(super) fn is_repeated(&self) -> bool {
         self.tries.len() > 1
+    }
+}
+
+impl Default for Habits {
+    fn default() -> Self {
+        Self {
+            rest: 0..20,
+            hangs_up: false,
+            shows_tokens_to: None,
+        }
     }
 }
 
@@ -74,7 +86,7 @@ impl Person {
             None => self.come_in().await,
             Some(at) => self.use_session(at).await,
         }
-        let rest = self.chance.millis(0..20);
+        let rest = self.chance.millis(self.habits.rest.clone());
         tokio::time::sleep(rest).await;
     }
 
@@ -168,6 +180,7 @@ impl Person {
                         tries,
                     };
                 }
+                Outcome::Unavailable => tries.push(line("503")),
                 Outcome::Lost(why) => tries.push(line(&why)),
             }
             let rest = self.chance.millis(50..150);

@@ -1,11 +1,9 @@
 //! Clients that go away in the middle of their requests: whatever the gateway was doing for them stops where it stands.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::trial::Trial;
 use crate::load::Habits;
-use crate::record::Record;
 use crate::servers::Site;
 use crate::stage::Stage;
 
@@ -25,8 +23,8 @@ async fn hang_up(stage: &mut Stage, site: &Site, title: &str) -> bool {
         hangs_up: true,
         ..Habits::default()
     };
-    let mut trial = Trial::begin_with(&habits, Arc::new(Record::new()), stage, site, title);
-    let wanted = stage.times(2000, 200) as u64;
+    let mut trial = Trial::begin_with(&habits, stage.new_record(), stage, site, title);
+    let wanted = stage.times(2000, 80) as u64;
     while trial.record.counted("hung up") < wanted {
         trial.begin_fault();
         tokio::time::sleep(Duration::from_secs(1)).await;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::chance::Chance;
-use crate::client::{Client, Door};
+use crate::client::{Client, Door, Request};
 use crate::ledger::{PASSWORD, Tokens};
 use crate::record::Record;
 use crate::report::Block;
@@ -28,7 +28,7 @@ pub async fn run(stage: &mut Stage) -> bool {
 }
 
 async fn lose_answers(stage: &mut Stage, site: &Site, title: &str) -> bool {
-    let record = Arc::new(Record::new());
+    let record = stage.new_record();
     let block = Block::open(&record, title);
     let refreshes = stage.times(1000, 100);
     let mut clients = JoinSet::new();
@@ -69,7 +69,7 @@ impl Patient {
         let (door, client) = (Door::of(number), Client::new(record));
         let username = format!("john{number}");
         let request = door.register(&format!("{username}@example.com"), &username, PASSWORD);
-        let answer = client.send(&request, nodes[0]).await.done();
+        let answer = client.send_until_answered(&request, nodes[0]).await.done();
         Self {
             door,
             client,
@@ -114,17 +114,30 @@ impl Patient {
         }
         self.record.count("went on");
         let me = self.door.me(&lost[0].access);
-        self.client.send(&me, self.wires[0].address).await.done()?;
+        self.client
+            .send_until_answered(&me, self.wires[0].address)
+            .await
+            .done()?;
         self.tokens = next;
         Ok(())
     }
 
     async fn refresh_and_lose(&mut self, tokens: &Tokens) -> Result<Tokens, String> {
         let request = self.door.refresh(&tokens.refresh);
+        loop {
+            let body = self.lose_the_answer(&request).await?;
+            if !request.is_unavailable(&body) {
+                return Tokens::read(body.get("data").map_or(&body, |data| &data["refreshToken"]));
+            }
+        }
+    }
+
+    /// What the client did not get to see.
+    async fn lose_the_answer(&mut self, request: &Request) -> Result<Value, String> {
         let wire = self.chance.below(self.wires.len());
         let wire = &mut self.wires[wire];
         wire.lose(1);
-        let outcome = self.client.send(&request, wire.address).await;
+        let outcome = self.client.send(request, wire.address).await;
         if !outcome.is_lost() {
             return Err(format!("an answer came although it was lost: {outcome:?}"));
         }
@@ -132,14 +145,14 @@ impl Patient {
         let [body] = bodies.as_slice() else {
             return Err(format!("{} answers were lost, not one", bodies.len()));
         };
-        let body: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-        Tokens::read(body.get("data").map_or(&body, |data| &data["refreshToken"]))
+        serde_json::from_slice(body).map_err(|error| error.to_string())
     }
 
     async fn refresh(&mut self, tokens: &Tokens) -> Result<Tokens, String> {
         let request = self.door.refresh(&tokens.refresh);
         let wire = self.chance.below(self.wires.len());
-        let answer = self.client.send(&request, self.wires[wire].address).await.done()?;
+        let wire = self.wires[wire].address;
+        let answer = self.client.send_until_answered(&request, wire).await.done()?;
         Tokens::read(&answer)
     }
 }

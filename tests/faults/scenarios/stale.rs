@@ -37,7 +37,7 @@ async fn fail_over(stage: &mut Stage, number: usize) -> bool {
     link.go_deaf();
     let known = Known::now(&trial);
     trial.work(stage, LOST_TIME).await;
-    let lost = known.since(&trial);
+    let lost = known.grown(&trial).await;
     trial.begin_fault();
     primary.process.kill();
     site.redis().run::<String>(&["REPLICAOF", "NO", "ONE"]).await;
@@ -65,7 +65,7 @@ pub async fn snapshot(stage: &mut Stage) -> bool {
         site.redis().run::<String>(&["SAVE"]).await;
         let known = Known::now(&trial);
         trial.work(stage, LOST_TIME).await;
-        let forgotten = known.since(&trial);
+        let forgotten = known.grown(&trial).await;
         lost.renewals += forgotten.renewals;
         lost.logouts += forgotten.logouts;
         trial.begin_fault();
@@ -97,15 +97,17 @@ impl Known {
         }
     }
 
-    fn since(&self, trial: &Trial) -> Self {
-        let now = Self::now(trial);
-        let lost = Self {
-            renewals: now.renewals - self.renewals,
-            logouts: now.logouts - self.logouts,
+    /// How much has been added, once there is something of each.
+    async fn grown(&self, trial: &Trial) -> Self {
+        let added = || {
+            let now = Self::now(trial);
+            Self {
+                renewals: now.renewals - self.renewals,
+                logouts: now.logouts - self.logouts,
+            }
         };
-        trial
-            .record
-            .must("renewals and logouts are lost", lost.renewals > 0 && lost.logouts > 0);
-        lost
+        let is_grown = || added().renewals > 0 && added().logouts > 0;
+        trial.until("renewals and logouts are lost", is_grown).await;
+        added()
     }
 }

@@ -34,7 +34,7 @@ struct Browser {
 }
 
 async fn refresh_in_rounds(stage: &mut Stage, site: &Site, title: &str) -> bool {
-    let record = Arc::new(Record::new());
+    let record = stage.new_record();
     let block = Block::open(&record, title);
     let rounds = stage.times(100, 10);
     let mut browser = Browser::open(site, &record).await;
@@ -62,7 +62,7 @@ impl Browser {
         let client = Client::new(record);
         let nodes = site.addresses();
         let request = Door::Rest.register("john.doe@example.com", "johndoe", PASSWORD);
-        let answer = client.send(&request, nodes[0]).await.done();
+        let answer = client.send_until_answered(&request, nodes[0]).await.done();
         Self {
             client,
             nodes,
@@ -113,7 +113,7 @@ impl Browser {
             let (client, node, start) = (self.client.clone(), *chance.pick(&self.nodes), start.clone());
             answers.spawn(async move {
                 start.wait().await;
-                client.send(&request, node).await
+                client.send_until_answered(&request, node).await
             });
         }
         let mut successors = Vec::new();
@@ -131,7 +131,10 @@ impl Browser {
 
     async fn check_access_token(&self, tokens: &Tokens, record: &Record, chance: &mut Chance) {
         let request = Door::Rest.me(&tokens.access);
-        let outcome = self.client.send(&request, *chance.pick(&self.nodes)).await;
+        let outcome = self
+            .client
+            .send_until_answered(&request, *chance.pick(&self.nodes))
+            .await;
         if let Err(what) = outcome.done() {
             record.violation(format!("me with the newest access token: {what}"));
         }

@@ -10,7 +10,7 @@ mod verifier;
 
 pub use cluster::Cluster;
 pub use gateway::Gateway;
-pub use postgres::Postgres;
+pub use postgres::{Postgres, PostgresTemplate};
 pub use process::eventually;
 pub use redis::Redis;
 pub use site::Site;

@@ -4,11 +4,26 @@ use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DbBackend, Statement};
 
 use super::process::{Process, eventually};
 use crate::stage::{Stage, new_password};
+
+/// Far longer than any of the gateway's transactions.
+const TRANSACTION_PATIENCE: Duration = Duration::from_secs(10);
+const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+
+/// A server's files as they are in the beginning: making them takes longer than copying them.
+#[derive(Default)]
+pub struct PostgresTemplate(OnceLock<Template>);
+
+struct Template {
+    folder: PathBuf,
+    password: String,
+}
 
 pub struct Postgres {
     pub url: String,
@@ -20,12 +35,19 @@ pub struct Postgres {
 
 impl Postgres {
     pub async fn start(stage: &mut Stage) -> Self {
-        let folder = stage.server_folder("postgres");
-        let password = new_password();
-        let password_file = folder.join("password");
-        stage.private_file(&password_file, &password);
-        initialise(stage, &folder, &password_file);
         let address = stage.free_address();
+        let folder = stage.server_folder("postgres");
+        let Template {
+            folder: template,
+            password,
+        } = stage.postgres_template().0.get_or_init(|| Template::make(stage));
+        succeed(
+            stage
+                .server(&folder, "TERM", "cp")
+                .arg("-R")
+                .arg(template.join("data"))
+                .arg("data"),
+        );
         let postgres = Self {
             url: format!("postgres://postgres:{password}@{address}/postgres"),
             process: launch(stage, &folder, address),
@@ -43,17 +65,23 @@ impl Postgres {
         self.until_it_answers().await;
     }
 
-    /// Connections that hold a transaction open and do nothing: what is written on them is acknowledged and never stored.
-    pub async fn forgotten_transactions(&self) -> i64 {
+    /// Whether every transaction comes to its end, once nobody works. What is written on a connection that holds one open and does
+    /// nothing is acknowledged and never stored.
+    pub async fn ends_transactions(&self) -> bool {
         let mut options = ConnectOptions::new(&self.url);
         options.sqlx_logging(false);
         let connection = Database::connect(options).await.unwrap();
-        let query = "SELECT COUNT(*) FROM pg_stat_activity \
-                     WHERE state LIKE 'idle in transaction%' AND state_change < now() - interval '1 second'";
-        let row = connection
-            .query_one_raw(Statement::from_string(DbBackend::Postgres, query))
-            .await;
-        row.unwrap().unwrap().try_get_by_index(0).unwrap()
+        let query = "SELECT COUNT(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'";
+        let started = Instant::now();
+        while started.elapsed() < TRANSACTION_PATIENCE {
+            let statement = Statement::from_string(DbBackend::Postgres, query);
+            let row = connection.query_one_raw(statement).await.unwrap().unwrap();
+            if row.try_get_by_index::<i64>(0).unwrap() == 0 {
+                return true;
+            }
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+        false
     }
 
     async fn until_it_answers(&self) {
@@ -69,27 +97,34 @@ impl Postgres {
     }
 }
 
-/// `password` sends the password as it is, which harms nobody on loopback and costs an unoptimised client little.
-fn initialise(stage: &Stage, folder: &Path, password_file: &Path) {
-    let made = stage
-        .server(folder, "TERM", &stage.postgres_program("initdb"))
-        .arg("--pgdata=data")
-        .arg(format!("--pwfile={}", password_file.display()))
-        .args([
-            "--username=postgres",
-            "--auth=password",
-            "--encoding=UTF8",
-            "--locale=C.UTF-8",
-            "--no-sync",
-        ])
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    assert!(
-        made.status.success(),
-        "initdb: {}",
-        String::from_utf8_lossy(&made.stderr)
-    );
+impl Template {
+    /// `password` sends the password as it is, which harms nobody on loopback and costs an unoptimised client little.
+    fn make(stage: &Stage) -> Self {
+        let folder = stage.server_folder("postgres-template");
+        let password = new_password();
+        let password_file = folder.join("password");
+        stage.private_file(&password_file, &password);
+        succeed(
+            stage
+                .server(&folder, "TERM", &stage.postgres_program("initdb"))
+                .arg("--pgdata=data")
+                .arg(format!("--pwfile={}", password_file.display()))
+                .args([
+                    "--username=postgres",
+                    "--auth=password",
+                    "--encoding=UTF8",
+                    "--locale=C.UTF-8",
+                    "--no-sync",
+                ]),
+        );
+        Self { folder, password }
+    }
+}
+
+fn succeed(command: &mut Command) {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {errors}");
 }
 
 fn launch(stage: &Stage, folder: &Path, address: SocketAddr) -> Process {

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Far more than anything here takes: only what never comes runs into it.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// A server's process and those that it has started; killed when dropped.

@@ -10,7 +10,7 @@ use crate::stage::{Stage, new_password};
 use redis::{FromRedisValue, RedisResult};
 
 /// For what is asked of a server that hangs.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 pub struct Redis {
     pub address: SocketAddr,

@@ -85,6 +85,11 @@ impl Site {
         longest
     }
 
+    /// How often the nodes have warned of something that is down.
+    pub fn warnings(&self) -> usize {
+        self.nodes.iter().map(Gateway::warnings).sum()
+    }
+
     /// What no answer shows. No client of the load presents an old token, nothing is the gateway's own fault, and no connection is
     /// left in a transaction.
     pub async fn look_behind(&self, record: &Record) {
@@ -96,13 +101,10 @@ impl Site {
                 record.violation(format!("{} logged {} errors of its own", node.address, node.errors()));
             }
         }
-        if let Some(postgres) = &self.postgres {
-            let forgotten = postgres.forgotten_transactions().await;
-            if forgotten > 0 {
-                record.violation(format!(
-                    "{forgotten} connections to PostgreSQL are idle in a transaction"
-                ));
-            }
+        if let Some(postgres) = &self.postgres
+            && !postgres.ends_transactions().await
+        {
+            record.violation("a connection to PostgreSQL stays idle in a transaction");
         }
     }
 }

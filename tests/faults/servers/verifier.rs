@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::ledger::{Tokens, part};
 use crate::record::Record;
@@ -80,18 +80,15 @@ impl Asking {
         loop {
             match given.recv_timeout(LOOK_INTERVAL) {
                 Ok(tokens) => {
-                    self.verify(&tokens.access, "verified at once");
+                    self.verify(&tokens, "verified at once");
                     self.again.push_back(tokens);
                 }
                 Err(RecvTimeoutError::Disconnected) if self.again.is_empty() => break,
                 Err(RecvTimeoutError::Disconnected) => std::thread::sleep(LOOK_INTERVAL),
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            while let Some(tokens) = self
-                .again
-                .pop_front_if(|tokens| tokens.almost_expired_at() <= Instant::now())
-            {
-                self.verify(&tokens.access, "verified just before its end");
+            while let Some(tokens) = self.again.pop_front_if(|tokens| tokens.is_almost_expired()) {
+                self.verify(&tokens, "verified just before its end");
             }
         }
         drop(self.questions);
@@ -99,13 +96,16 @@ impl Asking {
         self.kids
     }
 
-    fn verify(&mut self, access: &str, when: &'static str) {
+    fn verify(&mut self, tokens: &Tokens, when: &'static str) {
+        let access = &tokens.access;
         let header = part(access, 0).unwrap_or_default();
         let kid = header["kid"].as_str().unwrap_or("none").to_owned();
         let asked = writeln!(self.questions, "{access}");
         let answer = self.answers.next();
         match answer {
             Some(Ok(answer)) if asked.is_ok() && answer == "ok" => self.record.count(when),
+            // Asked too late, on a machine that has too much to do.
+            Some(Ok(_)) if tokens.has_expired() => {}
             other => self
                 .record
                 .violation(format!("a token of key {kid} could not be {when}: {other:?}")),

@@ -11,10 +11,11 @@ use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::api::{self, DoorOptions, Proxies};
+use crate::api::{self, BodyRules, BrowserOptions, DoorOptions, Proxies};
 use crate::config::{SettingError, Settings};
 use crate::domain::Error;
 use crate::domain::clock::Clock;
+use crate::domain::places::Places;
 use crate::domain::secret::SecretBytes;
 use crate::domain::session::Lifetimes;
 use crate::security::{AccessTokens, KeyVault, PasswordPool, Pseudonyms, RefreshTokens, TokenRules};
@@ -251,11 +252,19 @@ fn door_options(settings: &Settings) -> DoorOptions {
             networks: settings.doors.trusted_proxies.clone(),
             header: settings.doors.proxy_header,
         },
-        public_url: settings.server.public_url.clone(),
-        cors_origins: settings.doors.cors_origins.clone(),
-        refresh_token_ttl: settings.tokens.refresh_token_ttl,
+        browsers: BrowserOptions {
+            public_url: settings.server.public_url.clone(),
+            cors_origins: settings.doors.cors_origins.clone(),
+            refresh_token_ttl: settings.tokens.refresh_token_ttl,
+        },
         is_graphiql_on: settings.is_graphiql_on(),
         is_introspection_on: settings.is_introspection_on(),
+        document_limits: settings.graphql.document_limits(),
+        bodies: BodyRules {
+            limit: settings.requests.body_limit,
+        },
+        socket_places: Places::new(settings.sockets.max_websockets, settings.sockets.websockets_per_address),
+        socket_idle_timeout: settings.sockets.websocket_idle_timeout,
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) fn log(error: &Error) {
 /// The HTTP status of an error, where the status tells it.
 pub(super) fn status(error: &Error) -> StatusCode {
     match error {
-        Error::BadRequest { .. } => StatusCode::BAD_REQUEST,
+        Error::BadRequest { .. } | Error::Document(_) => StatusCode::BAD_REQUEST,
         Error::InvalidCredentials
         | Error::Unauthenticated(_)
         | Error::RefreshTokenInvalid

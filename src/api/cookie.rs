@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
-use super::DoorOptions;
+use super::BrowserOptions;
 use super::origins::Origins;
 use crate::domain::secret::SecretString;
 use crate::domain::{Error, Result};
@@ -76,7 +76,7 @@ pub(super) struct Presented<'a> {
 }
 
 impl CookieRules {
-    pub(super) fn new(options: &DoorOptions) -> Self {
+    pub(super) fn new(options: &BrowserOptions) -> Self {
         let is_secure = options.is_https();
         // Strict, where Lax would add nothing but top-level visits from other sites, and no page of ours wants the cookie. Neither
         // depends on the port: who may use the cookie among the origins of one site is `Origins`' business.
@@ -252,10 +252,16 @@ impl Jar {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn rules(public_url: &str) -> CookieRules {
-        CookieRules::new(&DoorOptions::for_tests(public_url, &[]))
+        CookieRules::new(&BrowserOptions {
+            public_url: public_url.to_owned(),
+            cors_origins: Vec::new(),
+            refresh_token_ttl: Duration::from_hours(1),
+        })
     }
 
     #[test]

@@ -29,6 +29,8 @@ use tower::{Layer, ServiceExt};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 
+use crate::domain::document::DocumentLimits;
+use crate::domain::places::Places;
 use crate::service::Service;
 use cookie::CookieRules;
 use headers::Transport;
@@ -36,26 +38,45 @@ use headers::Transport;
 pub use forwarded::Proxies;
 pub use graphql::schema_text;
 pub use metrics::admin_routes;
+pub use request::BodyRules;
 pub use rest::openapi_text;
-
-/// Largest body that is read, in bytes, at both doors.
-pub const BODY_LIMIT: usize = 256 * 1024;
 
 /// What the doors need besides the service.
 #[derive(Debug, Clone)]
 pub struct DoorOptions {
     /// Whose word on a client's address is believed.
     pub proxies: Proxies,
+    /// What browsers may do.
+    pub browsers: BrowserOptions,
+    /// Whether GraphiQL is served.
+    pub is_graphiql_on: bool,
+    /// Whether the GraphQL schema can be asked for.
+    pub is_introspection_on: bool,
+    /// How large a GraphQL document may be.
+    pub document_limits: DocumentLimits,
+    /// How bodies are read, at both doors.
+    pub bodies: BodyRules,
+    /// The places for WebSockets.
+    pub socket_places: Places,
+    /// How long a WebSocket stays without a subscription.
+    pub socket_idle_timeout: Duration,
+}
+
+/// What browsers may do.
+#[derive(Debug, Clone)]
+pub struct BrowserOptions {
     /// Address under which clients reach the gateway.
     pub public_url: String,
     /// Origins whose pages may call the gateway.
     pub cors_origins: Vec<String>,
     /// Lifetime of a refresh token that is not used, and of its cookie.
     pub refresh_token_ttl: Duration,
-    /// Whether GraphiQL is served.
-    pub is_graphiql_on: bool,
-    /// Whether the GraphQL schema can be asked for.
-    pub is_introspection_on: bool,
+}
+
+impl BrowserOptions {
+    fn is_https(&self) -> bool {
+        self.public_url.starts_with("https:")
+    }
 }
 
 /// What every handler can reach.
@@ -64,24 +85,7 @@ struct Shared {
     service: Arc<Service>,
     proxies: Arc<Proxies>,
     cookie_rules: Arc<CookieRules>,
-}
-
-impl DoorOptions {
-    fn is_https(&self) -> bool {
-        self.public_url.starts_with("https:")
-    }
-
-    #[cfg(test)]
-    fn for_tests(public_url: &str, cors_origins: &[&str]) -> Self {
-        Self {
-            proxies: Proxies::default(),
-            public_url: public_url.to_owned(),
-            cors_origins: cors_origins.iter().map(|origin| (*origin).to_owned()).collect(),
-            refresh_token_ttl: Duration::from_hours(1),
-            is_graphiql_on: false,
-            is_introspection_on: false,
-        }
-    }
+    bodies: BodyRules,
 }
 
 /// The address that a connection came from, as the listener saw it.
@@ -92,10 +96,11 @@ pub fn routes(service: Arc<Service>, options: &DoorOptions) -> Router {
     let shared = Shared {
         service,
         proxies: Arc::new(options.proxies.clone()),
-        cookie_rules: Arc::new(CookieRules::new(options)),
+        cookie_rules: Arc::new(CookieRules::new(&options.browsers)),
+        bodies: options.bodies,
     };
     let transport = Transport {
-        is_https: options.is_https(),
+        is_https: options.browsers.is_https(),
     };
     Router::new()
         .merge(graphql::routes(&shared, options))
@@ -106,7 +111,10 @@ pub fn routes(service: Arc<Service>, options: &DoorOptions) -> Router {
         .fallback(rest::not_found)
         .method_not_allowed_fallback(rest::method_not_allowed)
         .layer(CatchPanicLayer::custom(rest::panicked))
-        .layer(middleware::from_fn_with_state(cors(&options.cors_origins), share))
+        .layer(middleware::from_fn_with_state(
+            cors(&options.browsers.cors_origins),
+            share,
+        ))
         .layer(middleware::from_fn(request::scope))
         .layer(middleware::map_response_with_state(transport, headers::complete))
 }

@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, HeaderName, header};
 use url::Url;
 
-use super::DoorOptions;
+use super::BrowserOptions;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -12,7 +12,7 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 pub(super) struct Origins(Vec<String>);
 
 impl Origins {
-    pub(super) fn new(options: &DoorOptions) -> Self {
+    pub(super) fn new(options: &BrowserOptions) -> Self {
         let own = Url::parse(&options.public_url).map(|url| url.origin().ascii_serialization());
         Self(options.cors_origins.iter().cloned().chain(own.ok()).collect())
     }
@@ -53,10 +53,16 @@ impl<'a> Said<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn trusts(sites: &[&str], origins: &[&str]) -> bool {
-        let options = DoorOptions::for_tests("https://auth.example.com/base", &["https://app.example.com"]);
+        let options = BrowserOptions {
+            public_url: "https://auth.example.com/base".to_owned(),
+            cors_origins: vec!["https://app.example.com".to_owned()],
+            refresh_token_ttl: Duration::from_hours(1),
+        };
         let mut headers = HeaderMap::new();
         for site in sites {
             headers.append(SEC_FETCH_SITE, site.parse().unwrap());

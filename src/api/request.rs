@@ -12,8 +12,8 @@ use metrics::counter;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use super::answer;
 use super::cookie::Jar;
-use super::{BODY_LIMIT, answer};
 use crate::domain::limit::Charges;
 use crate::domain::{Error, Result};
 
@@ -98,34 +98,46 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
     })
 }
 
-/// Reads a body that is declared as JSON.
-///
-/// A form post or `text/plain` needs no preflight, so a foreign page could send one: neither is read (Fetch standard, "CORS-safelisted
-/// request-header").
-///
-/// # Errors
-/// `UnsupportedMediaType`, `PayloadTooLarge`, `BadRequest` when the client stops half way.
-pub(super) async fn json_bytes(headers: &HeaderMap, body: Body) -> Result<Bytes> {
-    if !is_json(headers) {
-        return Err(Error::UnsupportedMediaType);
-    }
-    bytes(body).await
+/// How much of a body is read, and how long it may take.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyRules {
+    /// Most bytes of a body.
+    pub limit: usize,
 }
 
-/// Reads a body up to the limit.
-pub(super) async fn bytes(body: Body) -> Result<Bytes> {
-    // Said beforehand, so that a client that asks whether to go on (RFC 9110 section 10.1.1) is told not to.
-    if body.size_hint().lower() > BODY_LIMIT as u64 {
-        return Err(Error::PayloadTooLarge(BODY_LIMIT));
-    }
-    let read = Limited::new(body, BODY_LIMIT).collect().await.map_err(|error| {
-        if error.downcast_ref::<LengthLimitError>().is_some() {
-            Error::PayloadTooLarge(BODY_LIMIT)
-        } else {
-            Error::bad_request("The body ended before it was complete.")
+impl BodyRules {
+    /// Reads a body that is declared as JSON.
+    ///
+    /// A form post or `text/plain` needs no preflight, so a foreign page could send one: neither is read (Fetch standard,
+    /// "CORS-safelisted request-header").
+    ///
+    /// # Errors
+    /// `UnsupportedMediaType`, and those of [`BodyRules::read`].
+    pub(super) async fn read_json(self, headers: &HeaderMap, body: Body) -> Result<Bytes> {
+        if !is_json(headers) {
+            return Err(Error::UnsupportedMediaType);
         }
-    })?;
-    Ok(read.to_bytes())
+        self.read(body).await
+    }
+
+    /// Reads a body up to the limit.
+    ///
+    /// # Errors
+    /// `PayloadTooLarge`, `BadRequest` when the client stops half way.
+    pub(super) async fn read(self, body: Body) -> Result<Bytes> {
+        // Said beforehand, so that a client that asks whether to go on (RFC 9110 section 10.1.1) is told not to.
+        if body.size_hint().lower() > self.limit as u64 {
+            return Err(Error::PayloadTooLarge(self.limit));
+        }
+        let read = Limited::new(body, self.limit).collect().await.map_err(|error| {
+            if error.downcast_ref::<LengthLimitError>().is_some() {
+                Error::PayloadTooLarge(self.limit)
+            } else {
+                Error::bad_request("The body ended before it was complete.")
+            }
+        })?;
+        Ok(read.to_bytes())
+    }
 }
 
 /// `application/json`, in UTF-8 if a charset is named (RFC 8259 section 8.1).

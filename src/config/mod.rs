@@ -4,11 +4,13 @@
 //! command line. What is nearer wins: command line, environment, `.env`, default. A value is parsed once, here, into
 //! the type that the rest of the code uses; a wrong one is a sentence that names the setting, the problem and an example.
 
+mod bounds;
 mod environment;
 mod generated_secret;
 mod settings;
 mod values;
 
+pub use bounds::{GraphqlSettings, RequestSettings, SocketSettings};
 pub use environment::{Environment, SECRETS, SettingError};
 pub use settings::{
     Argon2Cost, DatabaseSettings, DoorSettings, KeySettings, LogSettings, PasswordSettings, RedisSettings,

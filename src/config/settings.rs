@@ -8,6 +8,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory};
 use ipnet::IpNet;
 
+use super::bounds::{GraphqlSettings, RequestSettings, SocketSettings};
 use super::environment::{Environment, SECRETS, SettingError};
 use super::values::{self, AuthSecret, DatabaseUrl, LogFormat, RedisUrl, Stage, Switch};
 use super::variable;
@@ -45,6 +46,15 @@ pub struct Settings {
     /// The doors.
     #[command(flatten)]
     pub doors: DoorSettings,
+    /// GraphQL documents.
+    #[command(flatten)]
+    pub graphql: GraphqlSettings,
+    /// WebSockets.
+    #[command(flatten)]
+    pub sockets: SocketSettings,
+    /// Requests.
+    #[command(flatten)]
+    pub requests: RequestSettings,
     /// Logs.
     #[command(flatten)]
     pub log: LogSettings,

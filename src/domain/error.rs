@@ -6,6 +6,8 @@
 use std::error::Error as StdError;
 use std::time::Duration;
 
+use super::document::DocumentRefusal;
+
 /// Result of everything that the service does.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -26,6 +28,9 @@ pub enum Error {
         /// The fields at fault; empty when the body could not be read at all.
         fields: Vec<FieldProblem>,
     },
+    /// A GraphQL document is refused before anything of it is executed.
+    #[error("{}", .0.sentence())]
+    Document(DocumentRefusal),
     /// Wrong password or unknown account: one answer for both, so that it tells nothing.
     #[error("The e-mail, username or password is wrong.")]
     InvalidCredentials,
@@ -140,6 +145,7 @@ impl Error {
         match self {
             Self::Validation(_) => "VALIDATION_FAILED",
             Self::BadRequest { .. } => "BAD_REQUEST",
+            Self::Document(refusal) => refusal.code(),
             Self::InvalidCredentials => "INVALID_CREDENTIALS",
             Self::Unauthenticated(_) => "UNAUTHENTICATED",
             Self::RefreshTokenInvalid => "REFRESH_TOKEN_INVALID",

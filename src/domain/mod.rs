@@ -6,11 +6,13 @@
 pub mod account;
 pub mod caller;
 pub mod clock;
+pub mod document;
 pub mod email;
 pub mod error;
 pub mod key_lead;
 pub mod limit;
 pub mod password;
+pub mod places;
 pub mod refresh_token;
 pub mod secret;
 pub mod session;

@@ -167,13 +167,11 @@ async fn a_socket_takes_subscriptions_and_nothing_else() {
     let world = World::new(Backend::Sqlite, Door::Rest).await;
     let john = world.john().await;
     let mut socket = Socket::bearing(&world.url(""), &john.access_token).await;
-    let many = format!("subscription {{ {} }}", "sessionEnded { reason } ".repeat(600));
     for query in [
         "{ me { email } }",
         "mutation { logout }",
         "subscription {",
         "subscription { nothing }",
-        &many,
     ] {
         socket.subscribe("1", query).await;
         assert_eq!(code(&mut socket).await.0, "BAD_REQUEST", "{query}");

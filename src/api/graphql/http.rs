@@ -3,22 +3,21 @@
 //! The door reads and writes the bytes itself: async-graphql's own extractor takes `text/plain` bodies of any size and does not
 //! negotiate the answer's media type.
 
-use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationType};
-use async_graphql::parser::{Error as ParserError, parse_query};
-use async_graphql::{Request, Response as EngineResponse, ServerError, Value, Variables};
-use axum::body::Body;
+use async_graphql::parser::types::OperationType;
+use async_graphql::{Request, ServerError, Value, Variables};
 use axum::extract::Request as HttpRequest;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
-use super::Gateway;
-use super::error::{GraphqlError, give_code};
-use super::{limits, websocket};
+use super::document::{Parsed, Rules};
+use super::error::GraphqlError;
+use super::{Gateway, websocket};
 use crate::api::caller::Asker;
-use crate::api::request::json_bytes;
+use crate::api::request::BodyRules;
 use crate::api::{answer, graphiql};
+use crate::domain::document::DocumentRefusal;
 use crate::domain::error::FieldProblem;
 use crate::domain::{Error, Result};
 
@@ -26,38 +25,10 @@ use crate::domain::{Error, Result};
 #[derive(Clone)]
 pub(super) struct Door {
     pub(super) schema: Gateway,
+    pub(super) rules: Rules,
+    pub(super) bodies: BodyRules,
+    pub(super) sockets: websocket::Sockets,
     pub(super) is_graphiql_on: bool,
-}
-
-/// Most errors in one answer.
-const MAX_ERRORS: usize = 10;
-
-/// A request whose document parses.
-pub(super) struct Parsed {
-    request: Request,
-    document: ExecutableDocument,
-}
-
-impl Parsed {
-    /// The kind of the chosen operation; `None` if there is no such operation.
-    pub(super) fn kind(&self) -> Option<OperationType> {
-        let name = self.request.operation_name.as_deref();
-        match &self.document.operations {
-            DocumentOperations::Single(operation) => Some(operation.node.ty),
-            DocumentOperations::Multiple(operations) => Some(operations.get(name?)?.node.ty),
-        }
-    }
-
-    /// The request for the engine, which need not parse it again.
-    ///
-    /// # Errors
-    /// `BadRequest` for a document that is too large.
-    pub(super) fn checked(self) -> Result<Request> {
-        let Self { mut request, document } = self;
-        limits::check(&document)?;
-        request.set_parsed_query(document);
-        Ok(request)
-    }
 }
 
 /// The media types that an answer can have.
@@ -84,7 +55,7 @@ impl Media {
 pub(super) async fn read(door: Door, asker: Asker, request: HttpRequest) -> Response {
     let headers = request.headers();
     if websocket::is_wanted(headers) {
-        return match websocket::open(door.schema, asker, request).await {
+        return match websocket::open(&door, asker, request).await {
             Ok(response) => response,
             Err(error) => refuse(Media::Json, error),
         };
@@ -99,7 +70,7 @@ pub(super) async fn read(door: Door, asker: Asker, request: HttpRequest) -> Resp
         Ok(request) => request,
         Err(error) => return refuse(media, error),
     };
-    match parse(request) {
+    match door.rules.parse(request) {
         Ok(parsed) if parsed.kind() == Some(OperationType::Mutation) => {
             // A link or an image must not change anything.
             let mut response = refuse(media, Error::MethodNotAllowed);
@@ -119,7 +90,11 @@ pub(super) async fn write(door: Door, asker: Asker, request: HttpRequest) -> Res
     let Some(media) = negotiate(&parts.headers) else {
         return refuse(Media::Json, Error::NotAcceptable);
     };
-    match from_body(&parts.headers, body).await.map(parse) {
+    let request = match door.bodies.read_json(&parts.headers, body).await {
+        Ok(bytes) => from_body(&bytes),
+        Err(error) => Err(error),
+    };
+    match request.map(|request| door.rules.parse(request)) {
         Ok(Ok(parsed)) => execute(&door, asker, media, parsed).await,
         Ok(Err(error)) => reject(media, vec![error]),
         Err(error) => refuse(media, error),
@@ -127,11 +102,11 @@ pub(super) async fn write(door: Door, asker: Asker, request: HttpRequest) -> Res
 }
 
 async fn execute(door: &Door, asker: Asker, media: Media, parsed: Parsed) -> Response {
-    let request = match parsed.checked() {
+    let request = match door.rules.check(parsed) {
         Ok(request) => request,
         Err(error) => return reject(media, vec![GraphqlError::from(error).into()]),
     };
-    let outcome = tidied(door.schema.execute(request.data(asker)).await);
+    let outcome = door.rules.tidied(door.schema.execute(request.data(asker)).await);
     // An error without a path is one of the request as a whole: nothing was executed.
     let is_refused = outcome.data == Value::Null && outcome.errors.iter().all(|error| error.path.is_empty());
     if is_refused && !outcome.errors.is_empty() {
@@ -140,21 +115,9 @@ async fn execute(door: &Door, asker: Asker, media: Media, parsed: Parsed) -> Res
     write_json(media, StatusCode::OK, &outcome)
 }
 
-/// An answer of the engine in which every error has a code.
-pub(super) fn tidied(mut outcome: EngineResponse) -> EngineResponse {
-    // The engine reports a mistake as often as it is made.
-    outcome.errors.truncate(MAX_ERRORS);
-    outcome.errors = outcome.errors.into_iter().map(give_code).collect();
-    outcome
-}
-
 /// The document does not parse or validate, or is too large: nothing was executed.
 fn reject(media: Media, errors: Vec<ServerError>) -> Response {
-    write_errors(
-        media,
-        media.status_of_refusal(),
-        errors.into_iter().map(give_code).collect(),
-    )
+    write_errors(media, media.status_of_refusal(), errors)
 }
 
 /// The whole request is refused, in the shape of a GraphQL answer.
@@ -223,11 +186,10 @@ fn accepted(headers: &HeaderMap) -> impl Iterator<Item = String> {
         })
 }
 
-async fn from_body(headers: &HeaderMap, body: Body) -> Result<Request> {
-    let bytes = json_bytes(headers, body).await?;
-    match serde_json::from_slice(&bytes) {
+fn from_body(bytes: &[u8]) -> Result<Request> {
+    match serde_json::from_slice(bytes) {
         Ok(Json::Object(parameters)) => request(parameters),
-        Ok(Json::Array(_)) => Err(Error::bad_request("Batches are not taken: send one request at a time.")),
+        Ok(Json::Array(_)) => Err(Error::Document(DocumentRefusal::Batch)),
         Ok(_) => Err(Error::bad_request("The body must be a JSON object.")),
         Err(error) => Err(Error::bad_request(format!(
             "The body is not JSON: see line {}, column {}.",
@@ -283,20 +245,4 @@ fn wrong(field: &str, message: &str) -> Error {
         detail: format!("The parameter {field} {message}."),
         fields: vec![FieldProblem::new(field, message)],
     }
-}
-
-pub(super) fn parse(request: Request) -> std::result::Result<Parsed, ServerError> {
-    match parse_query(&request.query) {
-        Ok(document) => Ok(Parsed { request, document }),
-        Err(error) => Err(does_not_parse(&error)),
-    }
-}
-
-/// The parser's own sentence quotes the line, and in it may stand a password.
-fn does_not_parse(error: &ParserError) -> ServerError {
-    let place = error.positions().next();
-    let at = place.map_or(String::new(), |place| {
-        format!(": see line {}, column {}", place.line, place.column)
-    });
-    ServerError::new(format!("The document does not parse{at}."), place)
 }

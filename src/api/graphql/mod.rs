@@ -1,9 +1,9 @@
 //! The GraphQL door: one endpoint, camel case, errors with codes, and GraphiQL for people.
 
 mod account;
+mod document;
 mod error;
 mod http;
-mod limits;
 mod sessions;
 mod sign_in;
 mod websocket;
@@ -14,13 +14,10 @@ use axum::routing::get;
 
 use super::{DoorOptions, Shared};
 use account::AccountQuery;
+use document::Rules;
 use sessions::{SessionMutation, SessionQuery, SessionSubscription};
 use sign_in::SignInMutation;
-
-/// Deepest nesting of fields: more than any query of ours, and than the introspection that tools send.
-const MAX_DEPTH: usize = 20;
-/// Most fields in one request, aliases counted.
-const MAX_COMPLEXITY: usize = 300;
+use websocket::Sockets;
 
 /// What can be asked.
 #[derive(MergedObject, Default)]
@@ -37,15 +34,24 @@ struct Subscription(SessionSubscription);
 type Gateway = Schema<Query, Mutation, Subscription>;
 
 pub(super) fn routes(shared: &Shared, options: &DoorOptions) -> Router<Shared> {
+    // The engine's own limit is never the first to be met: it counts as `document` does.
     let mut builder = schema()
         .data(shared.service.clone())
-        .limit_depth(MAX_DEPTH)
-        .limit_complexity(MAX_COMPLEXITY);
+        .limit_recursive_depth(options.document_limits.depth);
     if !options.is_introspection_on {
         builder = builder.disable_introspection().disable_suggestions();
     }
     let door = http::Door {
         schema: builder.finish(),
+        rules: Rules {
+            limits: options.document_limits,
+            is_introspection_on: options.is_introspection_on,
+        },
+        bodies: shared.bodies,
+        sockets: Sockets {
+            places: options.socket_places.clone(),
+            idle_timeout: options.socket_idle_timeout,
+        },
         is_graphiql_on: options.is_graphiql_on,
     };
     let read = {

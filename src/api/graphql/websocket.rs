@@ -22,10 +22,12 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, interval_at, sleep_until, timeout};
 
 use super::Gateway;
+use super::document::Rules;
 use super::error::GraphqlError;
-use super::http::{parse, tidied};
+use super::http::Door;
 use crate::api::caller::Asker;
-use crate::api::{BODY_LIMIT, request};
+use crate::api::request;
+use crate::domain::places::{Full, Place, Places};
 use crate::domain::{Error, Result};
 
 /// The protocol's name (GraphQL over WebSocket Protocol, "Communication").
@@ -40,8 +42,10 @@ const SEND_PATIENCE: Duration = Duration::from_secs(10);
 const MAX_SUBSCRIPTIONS: usize = 16;
 /// Messages that may wait on either side.
 const QUEUE: usize = 32;
-/// "Connection initialisation timeout" in that protocol.
-const INIT_TIMEOUT: u16 = 4408;
+/// When a client whose network has all its sockets may try again.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
+/// The client was too slow: "Connection initialisation timeout" in that protocol, and a socket that waits for nothing.
+const TIMEOUT: u16 = 4408;
 /// "Policy violation" (RFC 6455 section 7.4.1).
 const POLICY_VIOLATION: u16 = 1008;
 
@@ -51,11 +55,28 @@ pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
     upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
+/// How many sockets there may be, and how long one may wait for nothing.
+#[derive(Debug, Clone)]
+pub(super) struct Sockets {
+    pub(super) places: Places,
+    pub(super) idle_timeout: Duration,
+}
+
+impl Sockets {
+    fn take_place(&self, asker: &Asker) -> Result<Place> {
+        self.places.take(asker.visitor.address).map_err(|full| match full {
+            Full::ForNetwork => Error::RateLimited(RETRY_AFTER),
+            Full::InAll => Error::unavailable("there are as many WebSockets as there may be"),
+        })
+    }
+}
+
 /// Opens the WebSocket.
 ///
 /// # Errors
-/// `BadRequest` when the handshake is not right, or the client does not speak the protocol.
-pub(super) async fn open(schema: Gateway, asker: Asker, request: HttpRequest) -> Result<Response> {
+/// `BadRequest` when the handshake is not right, or the client does not speak the protocol; `RateLimited` and `Unavailable` when there are
+/// too many.
+pub(super) async fn open(door: &Door, asker: Asker, request: HttpRequest) -> Result<Response> {
     let (mut parts, _body) = request.into_parts();
     if !speaks_our_protocol(&parts.headers) {
         return Err(Error::bad_request(format!(
@@ -73,16 +94,23 @@ pub(super) async fn open(schema: Gateway, asker: Asker, request: HttpRequest) ->
             "The handshake of the WebSocket is not right (RFC 6455).",
         ));
     };
+    let place = door.sockets.take_place(&asker)?;
     let engine = Subscriptions {
-        schema,
+        schema: door.schema.clone(),
+        rules: door.rules,
         free: Arc::new(Semaphore::new(MAX_SUBSCRIPTIONS)),
+    };
+    let idle_timeout = door.sockets.idle_timeout;
+    let serve = move |socket| async move {
+        serve(Connection::new(socket, idle_timeout), engine, asker, protocol).await;
+        drop(place);
     };
     let upgrade = upgrade
         .protocols([PROTOCOL])
-        .max_message_size(BODY_LIMIT)
-        .max_frame_size(BODY_LIMIT);
+        .max_message_size(door.bodies.limit)
+        .max_frame_size(door.bodies.limit);
     Ok(upgrade
-        .on_upgrade(move |socket| request::carry_on(serve(socket, engine, asker, protocol)))
+        .on_upgrade(move |socket| request::carry_on(serve(socket)))
         .into_response())
 }
 
@@ -95,14 +123,18 @@ fn speaks_our_protocol(headers: &HeaderMap) -> bool {
 }
 
 /// Serves the socket until the engine is done or the client is gone.
-async fn serve(socket: WebSocket, engine: Subscriptions, asker: Asker, protocol: GraphQLProtocol) {
-    let (to_client, from_client) = socket.split();
+async fn serve(connection: Connection, engine: Subscriptions, asker: Asker, protocol: GraphQLProtocol) {
     let (answers, answered) = mpsc::channel(QUEUE);
     let (requests, mut requested) = mpsc::channel(QUEUE);
     let answers = sink::unfold(answers, async |answers, message| {
         answers.send(message).await.map(|()| answers)
     });
     let requested = stream::poll_fn(move |context| requested.poll_recv(context));
+    let wires = Wires {
+        requests,
+        answered,
+        free: engine.free.clone(),
+    };
     let engine = GraphQLWebSocket::new_with_pair(answers, requested, engine, protocol)
         .on_connection_init(async move |parameters| {
             let mut data = Data::default();
@@ -110,46 +142,68 @@ async fn serve(socket: WebSocket, engine: Subscriptions, asker: Asker, protocol:
             Ok(data)
         })
         .serve();
-    let connection = Connection {
-        to_client,
-        from_client,
-        requests,
-        answered,
-        heard_at: Instant::now(),
-        has_begun: false,
-    };
-    connection.carry(engine).await;
+    connection.carry(engine, wires).await;
+}
+
+/// The engine's ends.
+struct Wires {
+    requests: mpsc::Sender<std::result::Result<Message, axum::Error>>,
+    answered: mpsc::Receiver<Message>,
+    /// As many as there may be subscriptions beside those that are.
+    free: Arc<Semaphore>,
+}
+
+impl Wires {
+    fn has_subscriptions(&self) -> bool {
+        self.free.available_permits() < MAX_SUBSCRIPTIONS
+    }
 }
 
 /// What stands between the socket and the engine: it keeps the deadlines, which the engine has none of.
 struct Connection {
     to_client: SplitSink<WebSocket, Message>,
     from_client: SplitStream<WebSocket>,
-    requests: mpsc::Sender<std::result::Result<Message, axum::Error>>,
-    answered: mpsc::Receiver<Message>,
+    idle_timeout: Duration,
     heard_at: Instant,
     has_begun: bool,
 }
 
 impl Connection {
-    async fn carry(mut self, engine: impl Future<Output = ()>) {
+    fn new(socket: WebSocket, idle_timeout: Duration) -> Self {
+        let (to_client, from_client) = socket.split();
+        Self {
+            to_client,
+            from_client,
+            idle_timeout,
+            heard_at: Instant::now(),
+            has_begun: false,
+        }
+    }
+
+    async fn carry(mut self, engine: impl Future<Output = ()>, mut wires: Wires) {
         let mut engine = pin!(engine.fuse());
-        let init_until = self.heard_at + INIT_PATIENCE;
         let mut pings = interval_at(self.heard_at + PING_INTERVAL, PING_INTERVAL);
+        let mut needed_at = self.heard_at;
         loop {
+            // The end of a subscription is a message, so none ends unseen.
+            if wires.has_subscriptions() {
+                needed_at = Instant::now();
+            }
+            let overdue_at = needed_at + self.patience();
             let message = tokio::select! {
                 // What the engine has said last goes out after it is done.
-                answer = self.answered.recv() => answer,
+                answer = wires.answered.recv() => answer,
                 () = &mut engine => continue,
-                received = self.from_client.next() => match received {
-                    Some(Ok(message)) => match self.take(message) {
+                received = self.from_client.next() => {
+                    let Some(Ok(message)) = received else { return };
+                    match self.take(message, &wires) {
                         Ok(()) => continue,
                         Err(refusal) => Some(refusal),
-                    },
-                    Some(Err(_)) | None => None,
-                },
-                () = sleep_until(init_until), if !self.has_begun => {
-                    Some(close(INIT_TIMEOUT, "Connection initialisation timeout"))
+                    }
+                }
+                () = sleep_until(overdue_at) => {
+                    if wires.has_subscriptions() { continue }
+                    Some(self.overdue())
                 }
                 _ = pings.tick() => self.is_heard().then(|| Message::Ping(Bytes::new())),
             };
@@ -162,14 +216,33 @@ impl Connection {
         }
     }
 
+    /// How long it may go on without a subscription.
+    fn patience(&self) -> Duration {
+        if self.has_begun {
+            self.idle_timeout
+        } else {
+            INIT_PATIENCE.min(self.idle_timeout)
+        }
+    }
+
+    fn overdue(&self) -> Message {
+        let reason = if self.has_begun {
+            "no subscription for too long"
+        } else {
+            "Connection initialisation timeout"
+        };
+        close(TIMEOUT, reason)
+    }
+
     /// Hands a message to the engine.
-    fn take(&mut self, message: Message) -> std::result::Result<(), Message> {
+    fn take(&mut self, message: Message, wires: &Wires) -> std::result::Result<(), Message> {
         self.heard_at = Instant::now();
         if !matches!(message, Message::Text(_) | Message::Binary(_)) {
             return Ok(());
         }
         self.has_begun = true;
-        self.requests
+        wires
+            .requests
             .try_send(Ok(message))
             .map_err(|_| close(POLICY_VIOLATION, "too many messages at once"))
     }
@@ -190,20 +263,22 @@ fn close(code: u16, reason: &'static str) -> Message {
 #[derive(Clone)]
 struct Subscriptions {
     schema: Gateway,
+    rules: Rules,
     free: Arc<Semaphore>,
 }
 
 impl Subscriptions {
-    fn read(request: Request) -> std::result::Result<Request, ServerError> {
-        let parsed = parse(request)?;
+    fn read(&self, request: Request) -> std::result::Result<Request, ServerError> {
+        let parsed = self.rules.parse(request)?;
         match parsed.kind() {
             Some(OperationType::Query | OperationType::Mutation) => Err(refusal(
                 "A WebSocket takes subscriptions only: send queries and mutations by POST.".to_owned(),
             )),
-            // The engine itself says that there is no such operation.
-            Some(OperationType::Subscription) | None => {
-                parsed.checked().map_err(|error| GraphqlError::from(error).into())
-            }
+            // The check says that there is no such operation.
+            Some(OperationType::Subscription) | None => self
+                .rules
+                .check(parsed)
+                .map_err(|error| GraphqlError::from(error).into()),
         }
     }
 
@@ -217,10 +292,11 @@ impl Subscriptions {
                 "A connection has at most {MAX_SUBSCRIPTIONS} subscriptions at once."
             ))
         })?;
-        let answers = self.schema.execute_stream_with_session_data(Self::read(request)?, data);
+        let answers = self.schema.execute_stream_with_session_data(self.read(request)?, data);
+        let rules = self.rules;
         let answers = answers.map(move |answer| {
             let _held_until_the_end = &permit;
-            tidied(answer)
+            rules.tidied(answer)
         });
         Ok(answers.boxed())
     }
@@ -231,13 +307,13 @@ fn refusal(detail: String) -> ServerError {
 }
 
 fn refused(error: ServerError) -> EngineResponse {
-    tidied(EngineResponse::from_errors(vec![error]))
+    EngineResponse::from_errors(vec![error])
 }
 
 impl Executor for Subscriptions {
     async fn execute(&self, request: Request) -> EngineResponse {
-        match Self::read(request) {
-            Ok(request) => tidied(self.schema.execute(request).await),
+        match self.read(request) {
+            Ok(request) => self.rules.tidied(self.schema.execute(request).await),
             Err(error) => refused(error),
         }
     }

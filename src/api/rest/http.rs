@@ -5,7 +5,7 @@ use axum::http::{HeaderName, header};
 use serde::de::DeserializeOwned;
 
 use super::error::Problem;
-use crate::api::request;
+use crate::api::Shared;
 use crate::domain::error::FieldProblem;
 use crate::domain::{Error, Result};
 
@@ -18,27 +18,27 @@ pub(super) struct Body<T>(pub(super) T);
 /// The same, where the client may leave the body out.
 pub(super) struct OptionalBody<T>(pub(super) T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _: &S) -> std::result::Result<Self, Problem> {
+    async fn from_request(request: Request, shared: &Shared) -> std::result::Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        let bytes = request::json_bytes(&parts.headers, body).await?;
+        let bytes = shared.bodies.read_json(&parts.headers, body).await?;
         Ok(Self(parse(&bytes)?))
     }
 }
 
-impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalBody<T> {
+impl<T: DeserializeOwned + Default> FromRequest<Shared> for OptionalBody<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> std::result::Result<Self, Problem> {
+    async fn from_request(request: Request, shared: &Shared) -> std::result::Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        let bytes = request::bytes(body).await?;
+        let bytes = shared.bodies.read(body).await?;
         if bytes.is_empty() {
             return Ok(Self(T::default()));
         }
         let request = Request::from_parts(parts, bytes.into());
-        Body::from_request(request, state).await.map(|Body(body)| Self(body))
+        Body::from_request(request, shared).await.map(|Body(body)| Self(body))
     }
 }
 

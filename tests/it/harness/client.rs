@@ -316,6 +316,7 @@ fn refusal(code: &str, details: &Value, message: &str) -> Refusal {
 fn contract_status(code: &str) -> u16 {
     match code {
         "BAD_REQUEST" => 400,
+        code if code.starts_with("GRAPHQL_") => 400,
         "INVALID_CREDENTIALS" | "UNAUTHENTICATED" | "REFRESH_TOKEN_INVALID" | "REFRESH_TOKEN_REUSED" => 401,
         "FORBIDDEN" => 403,
         "NOT_FOUND" => 404,

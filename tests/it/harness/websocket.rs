@@ -28,6 +28,12 @@ impl Socket {
         Self::shake(http_url, &protocol).await
     }
 
+    /// The same, from an address that a proxy names.
+    pub async fn open_from(http_url: &str, address: &str) -> Result<Self, (u16, Value)> {
+        let protocol = [("sec-websocket-protocol", "graphql-transport-ws")];
+        Self::shake(http_url, &[&protocol[..], &[("x-forwarded-for", address)]].concat()).await
+    }
+
     /// A socket whose handshake has these headers too.
     pub async fn open_with(http_url: &str, headers: &[(&'static str, &str)]) -> Self {
         let protocol = [("sec-websocket-protocol", "graphql-transport-ws")];

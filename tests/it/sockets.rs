@@ -1,0 +1,67 @@
+//! How many WebSockets there may be, and for how long.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Backend, Door, Received, Socket, World, eventually};
+
+const PROTOCOL: Option<&str> = Some("graphql-transport-ws");
+
+fn refusal(outcome: Result<Socket, (u16, Value)>) -> (u16, String) {
+    let Err((status, body)) = outcome else {
+        return (101, "ok".to_owned());
+    };
+    let code = body["errors"][0]["extensions"]["code"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{body}"));
+    (status, code.to_owned())
+}
+
+#[tokio::test]
+async fn a_network_has_so_many_sockets_and_gets_back_what_it_closes() {
+    let options = ["--websockets-per-address=2", "--trusted-proxies=127.0.0.0/8"];
+    let world = World::with(Backend::Sqlite, Door::Graphql, &options).await;
+    let open = async |address: &str| Socket::open_from(&world.url(""), address).await;
+    let first = open("2001:db8:1:2::1").await.unwrap();
+    let _second = open("2001:db8:1:2::2").await.unwrap();
+    assert_eq!(refusal(open("2001:db8:1:2::3").await), (429, "RATE_LIMITED".to_owned()));
+    assert!(open("2001:db8:1:3::1").await.is_ok(), "somebody else");
+    drop(first);
+    eventually("its place is free again", async || open("2001:db8:1:2::3").await.ok()).await;
+}
+
+#[tokio::test]
+async fn there_are_so_many_sockets_in_all() {
+    let options = ["--max-websockets=2", "--trusted-proxies=127.0.0.0/8"];
+    let world = World::with(Backend::Sqlite, Door::Graphql, &options).await;
+    let open = async |address: &str| Socket::open_from(&world.url(""), address).await;
+    let first = open("203.0.113.1").await.unwrap();
+    let _second = open("203.0.113.2").await.unwrap();
+    assert_eq!(refusal(open("203.0.113.3").await), (503, "UNAVAILABLE".to_owned()));
+    assert!(world.john().await.expires_in > 0, "everything else goes on");
+    drop(first);
+    eventually("its place is free again", async || open("203.0.113.3").await.ok()).await;
+}
+
+#[tokio::test]
+async fn a_socket_that_waits_for_nothing_is_closed() {
+    let world = World::with(Backend::Sqlite, Door::Rest, &["--websocket-idle-timeout=200ms"]).await;
+    let john = world.john().await;
+    let mut waiting = Socket::bearing(&world.url(""), &john.access_token).await;
+    waiting.subscribe("1", "subscription { sessionEnded { reason } }").await;
+    for _ in 0..2 {
+        let mut idle = Socket::bearing(&world.url(""), &john.access_token).await;
+        assert_eq!(idle.next().await, Received::Closed(4408));
+    }
+    world
+        .client()
+        .logout(Some(&john.access_token), None, None)
+        .await
+        .unwrap();
+    let event = waiting.message().await;
+    assert_eq!(
+        event["payload"]["data"]["sessionEnded"]["reason"], "LOGOUT",
+        "longer than any idle one"
+    );
+    assert_eq!(waiting.message().await, json!({"type": "complete", "id": "1"}));
+    assert_eq!(waiting.next().await, Received::Closed(4408), "now it waits for nothing");
+}

@@ -99,6 +99,8 @@ impl Parsed {
         let chosen = match (&self.document.operations, name) {
             (DocumentOperations::Single(operation), None) => Some(operation),
             (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name),
+            // The only one need not be named in the request, although it has a name.
+            (DocumentOperations::Multiple(operations), None) if operations.len() == 1 => operations.values().next(),
             (DocumentOperations::Single(_), Some(_)) | (DocumentOperations::Multiple(_), None) => None,
         };
         chosen.map(|operation| operation.node.ty)

@@ -19,10 +19,10 @@ use crate::domain::places::Places;
 use crate::domain::secret::SecretBytes;
 use crate::domain::session::Lifetimes;
 use crate::security::{AccessTokens, KeyVault, PasswordPool, Pseudonyms, RefreshTokens, TokenRules};
-use crate::service::{KeyKeeper, Parts, Service, WATCH_INTERVAL};
+use crate::service::{Audit, AuditWriter, KeyKeeper, Parts, Service, WATCH_INTERVAL};
 use crate::store::limits::{LimitsInProcess, LimitsInRedis};
 use crate::store::sessions::{HotSessions, SqlSessions};
-use crate::store::{Accounts, Database, Limits, MigrationState, Redis, SessionStore, SigningKeys};
+use crate::store::{Accounts, AuditLog, Database, Limits, MigrationState, Redis, SessionStore, SigningKeys};
 use crate::telemetry;
 
 /// How long requests may take to finish once the gateway is told to stop.
@@ -34,6 +34,7 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// A gateway, ready to serve.
 pub struct App {
     router: Router,
+    audit_writer: AuditWriter,
 }
 
 /// Why the gateway cannot start: one sentence, with what to do about it.
@@ -68,7 +69,9 @@ impl App {
         let database = connect(settings).await?;
         bring_up_to_date(&database, settings).await?;
         let redis = redis(settings).await?;
-        let key_keeper = key_keeper(settings, &secrets, &database)?;
+        let audit_log = AuditLog::new(database.clone());
+        let (audit, audit_writer) = Audit::start(audit_log.clone(), clock.clone());
+        let key_keeper = key_keeper(settings, &secrets, &database, audit.clone())?;
         let keys = key_keeper.open_at_start(clock.now()).await?;
         let lifetimes = settings.tokens.lifetimes();
         let service = Arc::new(Service::new(Parts {
@@ -80,6 +83,9 @@ impl App {
             access_tokens: AccessTokens::new(keys, token_rules(settings)),
             refresh_tokens: RefreshTokens::new(&secrets)?,
             key_keeper,
+            audit,
+            audit_log,
+            audit_retention: settings.log.audit_retention,
             clock,
             lifetimes,
             password_min_length: settings.passwords.password_min_length,
@@ -90,11 +96,15 @@ impl App {
         tokio::spawn(repeat(HOUSEKEEPING, own_work.clone(), |service| async move {
             service.keep_house().await
         }));
+        tokio::spawn(repeat(HOUSEKEEPING, own_work.clone(), |service| async move {
+            service.sweep_audit().await
+        }));
         tokio::spawn(repeat(WATCH_INTERVAL, own_work, |service| async move {
             service.tell_watchers().await
         }));
         Ok(Self {
             router: api::routes(service, &door_options(settings)),
+            audit_writer,
         })
     }
 
@@ -119,7 +129,7 @@ impl App {
         let server = axum::serve(listener, service).with_graceful_shutdown(async move {
             let _stopped = stopped.wait_for(|is_stopping| *is_stopping).await.is_ok();
         });
-        tokio::select! {
+        let outcome = tokio::select! {
             result = async { server.await } => result,
             () = async {
                 let _stopped = overdue.wait_for(|is_stopping| *is_stopping).await.is_ok();
@@ -128,7 +138,9 @@ impl App {
                 tracing::warn!("some requests did not finish in time");
                 Ok(())
             }
-        }
+        };
+        self.audit_writer.finish().await;
+        outcome
     }
 }
 
@@ -176,7 +188,12 @@ async fn redis(settings: &Settings) -> Result<Option<Redis>, StartError> {
 }
 
 /// Where this installation keeps its signing keys.
-pub fn key_keeper(settings: &Settings, secrets: &[SecretBytes], database: &Database) -> Result<KeyKeeper, StartError> {
+pub fn key_keeper(
+    settings: &Settings,
+    secrets: &[SecretBytes],
+    database: &Database,
+    audit: Audit,
+) -> Result<KeyKeeper, StartError> {
     Ok(KeyKeeper {
         vault: KeyVault::new(secrets)?,
         stored: SigningKeys::new(database.clone()),
@@ -184,6 +201,7 @@ pub fn key_keeper(settings: &Settings, secrets: &[SecretBytes], database: &Datab
         max_age: settings.tokens.signing_key_max_age,
         lead: settings.tokens.signing_key_lead,
         algorithm: settings.tokens.jwt_algorithm,
+        audit,
     })
 }
 

@@ -10,7 +10,8 @@ use auth_gateway::app::{self, App, StartError};
 use auth_gateway::config::{Environment, SettingError, Settings};
 use auth_gateway::domain::clock::{Clock, SystemClock};
 use auth_gateway::domain::signing_key::key_states;
-use auth_gateway::store::SigningKeys;
+use auth_gateway::service::Audit;
+use auth_gateway::store::{AuditLog, SigningKeys};
 use auth_gateway::{api, telemetry};
 use clap::{Parser, Subcommand};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -204,12 +205,14 @@ async fn keys(settings: &Settings, action: Keys) -> Result<(), Failure> {
     let now = SystemClock.now();
     if action != Keys::List {
         let secrets = settings.auth_secret().map_err(wrong_setting)?.0;
-        let keeper = app::key_keeper(settings, &secrets, &database).map_err(not_started)?;
+        let (audit, writer) = Audit::start(AuditLog::new(database.clone()), Arc::new(SystemClock));
+        let keeper = app::key_keeper(settings, &secrets, &database, audit).map_err(not_started)?;
         if action == Keys::Rotate {
             keeper.rotate(now).await.map_err(not_started)?;
         } else {
             keeper.reseal().await.map_err(not_started)?;
         }
+        writer.finish().await;
     }
     let keys = SigningKeys::new(database).list().await.map_err(not_started)?;
     let states = key_states(&keys, now);

@@ -60,6 +60,10 @@ pub fn start_metrics() -> Result<PrometheusHandle> {
         "How long operations took"
     );
     describe_counter!("auth_gateway_http_requests_total", "HTTP requests by method and status");
+    describe_counter!(
+        "auth_gateway_audit_dropped_total",
+        "Audit events that are in the log, but not in the database"
+    );
     describe_gauge!(
         "auth_gateway_password_queue",
         "Passwords that wait for a hashing thread"

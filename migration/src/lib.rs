@@ -10,6 +10,7 @@ use sea_orm_migration::prelude::*;
 mod m20261122_000001_accounts;
 mod m20261122_000002_sessions;
 mod m20261122_000003_signing_keys;
+mod m20261122_000004_audit_events;
 
 /// The list of steps, in the order in which they are applied.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000001_accounts::Step),
             Box::new(m20261122_000002_sessions::Step),
             Box::new(m20261122_000003_signing_keys::Step),
+            Box::new(m20261122_000004_audit_events::Step),
         ]
     }
 }

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, header};
 use serde_json::Value;
 
 use super::cookie::RefreshCookie;
-use super::{Peer, Shared};
+use super::{Peer, Shared, request};
 use crate::domain::caller::{Credentials, Visitor};
 use crate::domain::secret::SecretString;
 use crate::domain::session::Device;
@@ -47,6 +47,7 @@ impl FromRequestParts<Shared> for Asker {
                 device,
                 address,
                 charges: parts.extensions.get().cloned().unwrap_or_default(),
+                request_id: request::current_id(),
             },
             cookie: RefreshCookie::of(
                 &parts.headers,

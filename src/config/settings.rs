@@ -208,6 +208,9 @@ pub struct LogSettings {
     /// `text` for people, `json` for machines
     #[arg(long, global = true, default_value = "text", value_parser = values::log_format)]
     pub log_format: LogFormat,
+    /// How long audit events are kept in the database
+    #[arg(long, global = true, default_value = "90d", value_parser = |text: &str| values::span(text, HOUR, DAY * 3660, "90d"))]
+    pub audit_retention: Duration,
 }
 
 fn parse_host(text: &str) -> Result<IpAddr, String> {

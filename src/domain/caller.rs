@@ -19,6 +19,8 @@ pub struct Visitor {
     pub address: Option<IpAddr>,
     /// What the request has been charged so far.
     pub charges: Charges,
+    /// The id of the request, at most 64 plain characters.
+    pub request_id: Option<String>,
 }
 
 /// The header in which trusted proxies tell where a request comes from.

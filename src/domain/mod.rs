@@ -4,6 +4,7 @@
 //! once, at the edge; everything further in may rely on them.
 
 pub mod account;
+pub mod audit;
 pub mod caller;
 pub mod clock;
 pub mod document;

@@ -7,7 +7,7 @@ use super::Service;
 use crate::domain::Result;
 use crate::domain::clock::Timestamp;
 
-/// How often sessions that ended long ago are looked for.
+/// How often what is old enough to be forgotten is looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Lets one through in each interval.
@@ -41,6 +41,19 @@ impl Service {
         let kept = self.keep_keys(now).await;
         let swept = self.sweep_sessions(now).await;
         settled.and(kept).and(swept)
+    }
+
+    /// Forgets old audit events. Called as often, but apart: there may be many of them, and the keys must not wait.
+    ///
+    /// # Errors
+    /// The first failure; what is left is tried again.
+    pub async fn sweep_audit(&self) -> Result<()> {
+        let now = self.parts.clock.now();
+        if self.last_audit_sweep.lets_through(now, SWEEP_INTERVAL) {
+            let before = now.minus(self.parts.audit_retention);
+            while self.parts.audit_log.sweep(before).await? > 0 {}
+        }
+        Ok(())
     }
 
     async fn sweep_sessions(&self, now: Timestamp) -> Result<()> {

@@ -6,7 +6,9 @@
 
 use std::time::Duration;
 
-use super::Service;
+use super::{Audit, Service};
+use crate::domain::audit::Event;
+use crate::domain::caller::Visitor;
 use crate::domain::clock::Timestamp;
 use crate::domain::key_lead::KeyLead;
 use crate::domain::signing_key::{SigningAlgorithm, StoredSigningKey};
@@ -37,6 +39,8 @@ pub struct KeyKeeper {
     pub lead: KeyLead,
     /// The algorithm of new keys.
     pub algorithm: SigningAlgorithm,
+    /// Takes note of new keys.
+    pub audit: Audit,
 }
 
 impl KeyKeeper {
@@ -48,10 +52,21 @@ impl KeyKeeper {
         let mut keys = self.stored.list().await?;
         if keys.is_empty() {
             // Nobody can have a copy of a JWKS without keys: the first one signs at once.
-            self.stored.succeed(None, &self.make(now, now).await?, now).await?;
+            let first = self.make(now, now).await?;
+            self.stored.succeed(None, &first, now).await?;
             keys = self.stored.list().await?;
+            self.note_if_published(&first, keys.first().map(|newest| newest.kid.as_str()));
         }
         self.vault.open(keys)
+    }
+
+    /// Another node may have been first.
+    fn note_if_published(&self, key: &StoredSigningKey, newest: Option<&str>) {
+        if newest == Some(key.kid.as_str()) {
+            let (kid, algorithm) = (key.kid.clone(), key.algorithm);
+            let published = Event::SigningKeyPublished { kid, algorithm };
+            self.audit.note(published, &Visitor::default());
+        }
     }
 
     /// Opens the stored keys at the start of a node, after publishing a successor of the configured algorithm if the newest is of
@@ -86,10 +101,7 @@ impl KeyKeeper {
         let predecessor = predecessor.map(|key| key.kid.as_str());
         self.stored.succeed(predecessor, &successor, predecessors_end).await?;
         let keys = self.open(now).await?;
-        if keys.newest().is_some_and(|newest| newest.kid == successor.kid) {
-            let algorithm = successor.algorithm.as_str();
-            tracing::info!(target: "audit", event = "signing_key_published", kid = successor.kid, algorithm);
-        }
+        self.note_if_published(&successor, keys.newest().map(|newest| newest.kid.as_str()));
         Ok(keys)
     }
 

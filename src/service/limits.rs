@@ -9,6 +9,7 @@ use metrics::counter;
 
 use super::Service;
 use crate::domain::account::{AccountId, Identifier};
+use crate::domain::audit::Event;
 use crate::domain::caller::Visitor;
 use crate::domain::limit::{Limit, network};
 use crate::domain::session::SessionId;
@@ -18,7 +19,15 @@ use crate::domain::{Error, Result};
 pub(super) struct LoginLimits {
     attempts: Limit,
     failures: Limit,
-    subject: String,
+    subject: Subject,
+}
+
+/// Whom a limit counts.
+struct Subject {
+    name: String,
+    /// Who that is, for the audit log; a name that is no account's is not kept.
+    account: Option<AccountId>,
+    session: Option<SessionId>,
 }
 
 impl Service {
@@ -27,12 +36,14 @@ impl Service {
     /// # Errors
     /// `RateLimited`; `Unavailable`.
     pub(super) async fn charge_registration(&self, visitor: &Visitor) -> Result<()> {
-        self.charge(Limit::RegisterPerAddress, &place(visitor), visitor).await
+        self.charge(Limit::RegisterPerAddress, &Subject::at(visitor), visitor)
+            .await
     }
 
     /// Charges a login, as far as it is known before the account is looked for.
     pub(super) async fn charge_visitor_login(&self, visitor: &Visitor) -> Result<()> {
-        self.charge(Limit::LoginPerAddress, &place(visitor), visitor).await
+        self.charge(Limit::LoginPerAddress, &Subject::at(visitor), visitor)
+            .await
     }
 
     /// Charges a login at an account, or at a name that is none. Who comes from where the owner has been signed in has an allowance
@@ -43,17 +54,22 @@ impl Service {
         account: Option<AccountId>,
         visitor: &Visitor,
     ) -> Result<LoginLimits> {
+        let subject = |name| Subject {
+            name,
+            account,
+            session: None,
+        };
         let limits = if self.is_known_place(account, visitor).await? {
             LoginLimits {
                 attempts: Limit::LoginFromKnownAddress,
                 failures: Limit::FailuresFromKnownAddress,
-                subject: format!("{} {}", identifier.key(), place(visitor)),
+                subject: subject(format!("{} {}", identifier.key(), place(visitor))),
             }
         } else {
             LoginLimits {
                 attempts: Limit::LoginPerAccount,
                 failures: Limit::FailuresPerAccount,
-                subject: identifier.key(),
+                subject: subject(identifier.key()),
             }
         };
         self.charge(limits.attempts, &limits.subject, visitor).await?;
@@ -64,7 +80,7 @@ impl Service {
     /// Takes the charge for a failure back: the login succeeded. It does so without this, too.
     pub(super) async fn forgive_failures(&self, limits: &LoginLimits) {
         let Some(store) = &self.parts.limits else { return };
-        let subject = self.parts.pseudonyms.of(&limits.subject);
+        let subject = self.parts.pseudonyms.of(&limits.subject.name);
         if let Err(error) = store.forgive(limits.failures, &subject).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
@@ -75,22 +91,32 @@ impl Service {
 
     /// Charges a renewal.
     pub(super) async fn charge_renewal(&self, session: SessionId, visitor: &Visitor) -> Result<()> {
-        self.charge(Limit::RefreshPerSession, &session.0.to_string(), visitor)
-            .await
+        let subject = Subject {
+            name: session.0.to_string(),
+            account: None,
+            session: Some(session),
+        };
+        self.charge(Limit::RefreshPerSession, &subject, visitor).await
     }
 
-    async fn charge(&self, limit: Limit, subject: &str, visitor: &Visitor) -> Result<()> {
+    async fn charge(&self, limit: Limit, subject: &Subject, visitor: &Visitor) -> Result<()> {
         let Some(store) = &self.parts.limits else {
             return Ok(());
         };
-        let subject = self.parts.pseudonyms.of(subject);
-        let allowance = store.charge(limit, &subject, self.parts.clock.now()).await?;
+        let pseudonym = self.parts.pseudonyms.of(&subject.name);
+        let allowance = store.charge(limit, &pseudonym, self.parts.clock.now()).await?;
         visitor.charges.note(allowance);
         let Some(wait) = allowance.refused_for else {
             return Ok(());
         };
         counter!("auth_gateway_limited_total", "limit" => limit.name()).increment(1);
-        tracing::info!(target: "audit", event = "limited", limit = limit.name(), ip = visitor.device.ip);
+        let (account, session) = (subject.account, subject.session);
+        let limited = Event::Limited {
+            limit,
+            account,
+            session,
+        };
+        self.parts.audit.note(limited, visitor);
         Err(Error::RateLimited(wait))
     }
 
@@ -104,6 +130,17 @@ impl Service {
         let addresses = self.parts.sessions.addresses(account).await?;
         let mut places = addresses.iter().filter_map(|address| address.parse::<IpAddr>().ok());
         Ok(places.any(|address| network(address).to_string() == here))
+    }
+}
+
+impl Subject {
+    /// Whoever comes from the visitor's network.
+    fn at(visitor: &Visitor) -> Self {
+        Self {
+            name: place(visitor),
+            account: None,
+            session: None,
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use super::input::Problems;
 use super::measure::measured;
 use super::{Service, SignedIn};
 use crate::domain::account::{AccountWithPassword, Identifier};
+use crate::domain::audit::Event;
 use crate::domain::caller::Visitor;
 use crate::domain::email::Email;
 use crate::domain::password::PresentedPassword;
@@ -39,14 +40,12 @@ impl Service {
         self.charge_visitor_login(visitor).await?;
         self.parts.sessions.check_ready().await?;
         let found = self.parts.accounts.find_for_login(&identifier).await?;
-        let limits = self
-            .charge_login(&identifier, found.as_ref().map(|found| found.account.id), visitor)
-            .await?;
+        let account = found.as_ref().map(|found| found.account.id);
+        let limits = self.charge_login(&identifier, account, visitor).await?;
         let stored = found.as_ref().map(|found| &found.password_hash);
-        let account = found.as_ref().map(|found| found.account.id.0.to_string());
         let verdict = self.parts.passwords.verify(password.clone(), stored).await?;
         let (Some(found), Verdict::Matches | Verdict::MatchesAtOldCost) = (found, verdict) else {
-            tracing::info!(target: "audit", event = "login_failed", account, ip = visitor.device.ip);
+            self.parts.audit.note(Event::LoginFailed { account }, visitor);
             return Err(Error::InvalidCredentials);
         };
         if verdict == Verdict::MatchesAtOldCost {
@@ -56,7 +55,11 @@ impl Service {
         let now = self.parts.clock.now();
         let session = self.new_session(found.account.id, visitor.device.clone(), now);
         self.parts.sessions.open(&session).await?;
-        tracing::info!(target: "audit", event = "logged_in", account = %session.account.0, session = %session.id.0);
+        let logged_in = Event::LoggedIn {
+            account: session.account,
+            session: session.id,
+        };
+        self.parts.audit.note(logged_in, visitor);
         self.sign_in(found.account, session.id, Generation::FIRST, now)
     }
 

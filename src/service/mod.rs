@@ -1,8 +1,10 @@
 //! What the product does, one file a use case. Both doors call these methods and nothing else; every rule is here or in
 //! `domain`, once.
 
+mod audit;
 mod authenticate;
 mod discovery;
+mod ending;
 mod health;
 mod housekeeping;
 mod input;
@@ -20,18 +22,20 @@ mod unstoppable;
 mod watch;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 
 use crate::domain::clock::Clock;
 use crate::domain::session::Lifetimes;
 use crate::security::{AccessTokens, PasswordPool, Pseudonyms, RefreshTokens};
-use crate::store::{Accounts, Database, Limits, Redis, SessionStore};
+use crate::store::{Accounts, AuditLog, Database, Limits, Redis, SessionStore};
 
 use housekeeping::Turnstile;
 use keys::KeyReading;
 use watch::Watchers;
 
+pub use audit::{Audit, AuditWriter};
 pub use discovery::Discovery;
 pub use health::Health;
 pub use keys::KeyKeeper;
@@ -59,6 +63,12 @@ pub struct Parts {
     pub refresh_tokens: RefreshTokens,
     /// Keeps the keys of access tokens.
     pub key_keeper: KeyKeeper,
+    /// Takes note of what happens.
+    pub audit: Audit,
+    /// Where that is kept.
+    pub audit_log: AuditLog,
+    /// For how long.
+    pub audit_retention: Duration,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// How long sessions and their tokens last.
@@ -76,6 +86,7 @@ pub struct Service {
     parts: Parts,
     key_reading: Mutex<KeyReading>,
     last_sweep: Turnstile,
+    last_audit_sweep: Turnstile,
     watchers: Watchers,
 }
 
@@ -88,6 +99,7 @@ impl Service {
             parts,
             key_reading: Mutex::new(KeyReading::succeeded(now)),
             last_sweep: Turnstile::passed(now),
+            last_audit_sweep: Turnstile::passed(now),
             watchers: Watchers::none(now),
         }
     }

@@ -4,8 +4,10 @@ use super::input::required;
 use super::measure::measured;
 use super::unstoppable::unstoppable;
 use super::{Service, SignedIn};
-use crate::domain::account::AccountId;
+use crate::domain::audit::Event;
 use crate::domain::caller::Visitor;
+use crate::domain::clock::Timestamp;
+use crate::domain::refresh_token::RefreshClaim;
 use crate::domain::secret::SecretString;
 use crate::domain::session::{Rotation, SessionId};
 use crate::domain::{Error, Result};
@@ -43,21 +45,34 @@ impl Service {
             .find(session.account)
             .await?
             .ok_or(Error::RefreshTokenInvalid)?;
-        let sessions = self.parts.sessions.clone();
-        match unstoppable(async move { sessions.rotate(claim, now).await }).await? {
+        match self.rotate(claim, now, visitor).await? {
             Rotation::Current { generation, .. } => self.sign_in(account, claim.session, generation, now),
-            Rotation::Reused { account, is_first } => {
-                if is_first {
-                    log_reuse(account, claim.session);
-                }
-                Err(Error::RefreshTokenReused)
-            }
+            Rotation::Reused { .. } => Err(Error::RefreshTokenReused),
             Rotation::Over => Err(Error::RefreshTokenInvalid),
         }
     }
+
+    async fn rotate(&self, claim: RefreshClaim, now: Timestamp, visitor: &Visitor) -> Result<Rotation> {
+        let (sessions, audit, visitor) = (self.parts.sessions.clone(), self.parts.audit.clone(), visitor.clone());
+        let rotating = async move {
+            let rotation = sessions.rotate(claim, now).await?;
+            if let Some(event) = event(rotation, claim.session) {
+                audit.note(event, &visitor);
+            }
+            Ok(rotation)
+        };
+        unstoppable(rotating).await
+    }
 }
 
-/// One line for each session that a reused token has ended.
-pub(super) fn log_reuse(account: AccountId, session: SessionId) {
-    tracing::warn!(target: "audit", event = "refresh_token_reused", account = %account.0, session = %session.0);
+/// What there is to note: of a session that a reused token has ended, the first time alone.
+fn event(rotation: Rotation, session: SessionId) -> Option<Event> {
+    match rotation {
+        Rotation::Current { account, .. } => Some(Event::Refreshed { account, session }),
+        Rotation::Reused {
+            account,
+            is_first: true,
+        } => Some(Event::RefreshTokenReused { account, session }),
+        Rotation::Reused { is_first: false, .. } | Rotation::Over => None,
+    }
 }

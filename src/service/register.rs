@@ -5,6 +5,7 @@ use super::measure::measured;
 use super::{Service, SignedIn};
 use crate::domain::Result;
 use crate::domain::account::{AccountId, NewAccount};
+use crate::domain::audit::Event;
 use crate::domain::caller::Visitor;
 use crate::domain::email::Email;
 use crate::domain::password::NewPassword;
@@ -59,7 +60,11 @@ impl Service {
         // Signed before anything is stored: after the commit nothing is left that could fail.
         let signed_in = self.sign_in(account.public(), session.id, Generation::FIRST, now)?;
         self.parts.accounts.create(&account, &session).await?;
-        tracing::info!(target: "audit", event = "registered", account = %account.id.0, session = %session.id.0);
+        let registered = Event::Registered {
+            account: account.id,
+            session: session.id,
+        };
+        self.parts.audit.note(registered, visitor);
         Ok(signed_in)
     }
 

@@ -3,7 +3,8 @@
 use super::Service;
 use super::measure::measured;
 use super::unstoppable::unstoppable;
-use crate::domain::caller::Credentials;
+use crate::domain::audit::Event;
+use crate::domain::caller::{Credentials, Visitor};
 use crate::domain::session::{EndReason, SessionId, SessionView};
 use crate::domain::{Error, Result};
 
@@ -20,8 +21,8 @@ impl Service {
     ///
     /// # Errors
     /// `NotFound` for a session that never was or is another account's: the two look alike. As `authenticate`.
-    pub async fn end_session(&self, credentials: &Credentials, id: SessionId) -> Result<()> {
-        measured("end_session", self.end_own_session(credentials, id)).await
+    pub async fn end_session(&self, credentials: &Credentials, id: SessionId, visitor: &Visitor) -> Result<()> {
+        measured("end_session", self.end_own_session(credentials, id, visitor)).await
     }
 
     async fn list_sessions(&self, credentials: &Credentials) -> Result<Vec<SessionView>> {
@@ -42,7 +43,7 @@ impl Service {
         Ok(views.collect())
     }
 
-    async fn end_own_session(&self, credentials: &Credentials, id: SessionId) -> Result<()> {
+    async fn end_own_session(&self, credentials: &Credentials, id: SessionId, visitor: &Visitor) -> Result<()> {
         let caller = self.authenticate(credentials).await?;
         if self.parts.sessions.find_owner(id).await? != Some(caller.account.id) {
             return Err(Error::NotFound);
@@ -52,10 +53,9 @@ impl Service {
         } else {
             EndReason::EndedElsewhere
         };
-        let (sessions, now) = (self.parts.sessions.clone(), self.parts.clock.now());
-        if unstoppable(async move { sessions.end(id, reason, now).await }).await? {
-            tracing::info!(target: "audit", event = "session_ended", session = %id.0, by_session = %caller.session.0);
-        }
-        Ok(())
+        let ending = self.ending(visitor, self.parts.clock.now());
+        let (session, by) = (id, caller.session);
+        let ended = move |account| Event::SessionEnded { account, session, by };
+        unstoppable(async move { ending.end(session, reason, ended).await }).await
     }
 }

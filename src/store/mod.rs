@@ -3,6 +3,7 @@
 //! A store method is one atomic step that returns what came of it; no transaction, row or connection leaves this folder.
 
 mod accounts;
+mod audit;
 mod database;
 mod entity;
 pub mod limits;
@@ -12,6 +13,7 @@ pub mod sessions;
 mod signing_keys;
 
 pub use accounts::Accounts;
+pub use audit::AuditLog;
 pub use database::{Database, MigrationState};
 pub use limits::Limits;
 pub use redis::Redis;

@@ -17,6 +17,7 @@
 
 mod harness;
 
+mod audit;
 mod bad_input;
 mod command_line;
 mod cookies;

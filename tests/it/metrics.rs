@@ -38,6 +38,7 @@ async fn operations_and_requests_are_counted_on_a_listener_of_their_own() {
         r#"auth_gateway_operation_duration_seconds_count{operation="login"} 3"#,
         r#"auth_gateway_http_requests_total{method="POST",status="401"} 3"#,
         "auth_gateway_password_queue 0",
+        "auth_gateway_audit_dropped_total 0",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in:\n{text}");
     }

@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use crate::harness::{Backend, Door, Received, Socket, World, eventually};
 
-const PROTOCOL: Option<&str> = Some("graphql-transport-ws");
 
 fn refusal(outcome: Result<Socket, (u16, Value)>) -> (u16, String) {
     let Err((status, body)) = outcome else {

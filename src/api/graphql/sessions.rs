@@ -136,8 +136,9 @@ impl SessionMutation {
         #[graphql(desc = "The session.")] id: ID,
     ) -> Result<bool, GraphqlError> {
         let id = Uuid::parse_str(&id).map(SessionId).map_err(|_| Error::NotFound)?;
+        let asker = context.data_unchecked::<Asker>();
         service(context)
-            .end_session(&context.data_unchecked::<Asker>().credentials, id)
+            .end_session(&asker.credentials, id, &asker.visitor)
             .await?;
         Ok(true)
     }

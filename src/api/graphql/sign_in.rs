@@ -180,7 +180,7 @@ impl SignInMutation {
             refresh_token: presented.take(),
             scope,
         };
-        let outcome = service(context).logout(input, &asker.credentials).await;
+        let outcome = service(context).logout(input, &asker.credentials, &asker.visitor).await;
         presented.logged_out(scope, outcome)?;
         Ok(true)
     }

@@ -90,6 +90,9 @@ pub(super) async fn end(
     id: Result<Path<Uuid>, PathRejection>,
 ) -> Result<impl IntoResponse, Problem> {
     let Path(id) = id.map_err(|_| Error::NotFound)?;
-    shared.service.end_session(&asker.credentials, SessionId(id)).await?;
+    shared
+        .service
+        .end_session(&asker.credentials, SessionId(id), &asker.visitor)
+        .await?;
     Ok((StatusCode::NO_CONTENT, NO_STORE))
 }

@@ -286,7 +286,7 @@ pub(super) async fn logout(
         refresh_token: presented.take(),
         scope,
     };
-    let outcome = shared.service.logout(input, &asker.credentials).await;
+    let outcome = shared.service.logout(input, &asker.credentials, &asker.visitor).await;
     presented.logged_out(scope, outcome)?;
     Ok((StatusCode::NO_CONTENT, NO_STORE))
 }

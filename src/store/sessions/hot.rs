@@ -244,7 +244,7 @@ impl SessionStore for HotSessions {
             "due" => self.save(claim.session, &answer, now).await,
             "reused" => Ok(Rotation::Reused {
                 account: account(&answer)?,
-                is_first: self.end(claim.session, EndReason::Reuse, now).await?,
+                is_first: self.end(claim.session, EndReason::Reuse, now).await?.is_some(),
             }),
             "over" => Ok(Rotation::Over),
             _ => Err(Error::unavailable(format!(
@@ -254,12 +254,12 @@ impl SessionStore for HotSessions {
         }
     }
 
-    async fn end(&self, id: SessionId, reason: EndReason, now: Timestamp) -> Result<bool> {
+    async fn end(&self, id: SessionId, reason: EndReason, now: Timestamp) -> Result<Option<AccountId>> {
         // A Redis that is down should learn of no end later than the client: nothing has changed then.
         self.check_ready().await?;
-        let is_ended = self.sql.end(id, reason, now).await?;
+        let ended = self.sql.end(id, reason, now).await?;
         self.marks.set(&[id]).await?;
-        Ok(is_ended)
+        Ok(ended)
     }
 
     async fn end_others(&self, account: AccountId, except: SessionId, reason: EndReason, now: Timestamp) -> Result<()> {

@@ -41,8 +41,8 @@ pub trait SessionStore: Send + Sync {
     async fn rotate(&self, claim: RefreshClaim, now: Timestamp) -> Result<Rotation>;
 
     /// Ends a session; ending one that is over already changes nothing. Once this returns, the session is over at every
-    /// node, and stays so whatever a cache loses. Says whether it was this that ended it.
-    async fn end(&self, id: SessionId, reason: EndReason, now: Timestamp) -> Result<bool>;
+    /// node, and stays so whatever a cache loses. Says whose session it ended; `None` if there was nothing to end.
+    async fn end(&self, id: SessionId, reason: EndReason, now: Timestamp) -> Result<Option<AccountId>>;
 
     /// Ends every session of the account that is open now, except one; as lasting as `end`.
     async fn end_others(&self, account: AccountId, except: SessionId, reason: EndReason, now: Timestamp) -> Result<()>;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, UpdateMany};
 use uuid::Uuid;
 
 use super::SessionStore;
@@ -119,20 +119,12 @@ impl SqlSessions {
         }))
     }
 
-    /// How many were ended.
-    async fn end_where(&self, which: Condition, reason: EndReason, now: Timestamp) -> Result<u64> {
-        let ended = self
-            .database
-            .answer(
-                Entity::update_many()
-                    .col_expr(Column::EndedAt, Expr::value(now.millis()))
-                    .col_expr(Column::EndReason, Expr::value(reason.as_str()))
-                    .filter(which)
-                    .filter(Column::EndedAt.is_null())
-                    .exec(self.database.connection()),
-            )
-            .await?;
-        Ok(ended.rows_affected)
+    /// The end of whatever is not over yet.
+    fn ending(reason: EndReason, now: Timestamp) -> UpdateMany<Entity> {
+        Entity::update_many()
+            .col_expr(Column::EndedAt, Expr::value(now.millis()))
+            .col_expr(Column::EndReason, Expr::value(reason.as_str()))
+            .filter(Column::EndedAt.is_null())
     }
 }
 
@@ -201,7 +193,7 @@ impl SessionStore for SqlSessions {
                 Standing::Reused => {
                     return Ok(Rotation::Reused {
                         account: session.account,
-                        is_first: self.end(session.id, EndReason::Reuse, now).await?,
+                        is_first: self.end(session.id, EndReason::Reuse, now).await?.is_some(),
                     });
                 }
             }
@@ -212,18 +204,22 @@ impl SessionStore for SqlSessions {
         )))
     }
 
-    async fn end(&self, id: SessionId, reason: EndReason, now: Timestamp) -> Result<bool> {
-        let this = Condition::all().add(Column::Id.eq(id.0));
-        Ok(self.end_where(this, reason, now).await? > 0)
+    async fn end(&self, id: SessionId, reason: EndReason, now: Timestamp) -> Result<Option<AccountId>> {
+        let this = Self::ending(reason, now).filter(Column::Id.eq(id.0));
+        let ended = self
+            .database
+            .answer(this.exec_with_returning(self.database.connection()))
+            .await?;
+        Ok(ended.into_iter().next().map(|row| AccountId(row.account_id)))
     }
 
     async fn end_others(&self, account: AccountId, except: SessionId, reason: EndReason, now: Timestamp) -> Result<()> {
-        let others = Condition::all()
-            .add(Column::AccountId.eq(account.0))
-            .add(Column::Id.ne(except.0))
+        let others = Self::ending(reason, now)
+            .filter(Column::AccountId.eq(account.0))
+            .filter(Column::Id.ne(except.0))
             // Carried out late by a server that hung, it must not end what was opened since.
-            .add(Column::CreatedAt.lte(now.millis()));
-        self.end_where(others, reason, now).await?;
+            .filter(Column::CreatedAt.lte(now.millis()));
+        self.database.answer(others.exec(self.database.connection())).await?;
         Ok(())
     }
 

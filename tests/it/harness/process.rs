@@ -2,7 +2,8 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A gateway process, killed with the test.
 pub struct Process {
@@ -10,6 +11,7 @@ pub struct Process {
     pub url: String,
     /// Where its metrics are; only with `--admin-port`.
     pub metrics_url: String,
+    log: Arc<Mutex<Vec<String>>>,
 }
 
 impl Process {
@@ -35,10 +37,12 @@ impl Process {
                 let on_loopback = |url: &String| url.replace("localhost", "127.0.0.1");
                 let url = on_loopback(&welcome[0]).trim_end_matches("/graphql").to_owned();
                 let metrics_url = on_loopback(&welcome[welcome.len() - 1]);
+                let log = kept(child.stderr.take().unwrap());
                 return Self {
                     child,
                     url,
                     metrics_url,
+                    log,
                 };
             }
             welcome.extend(
@@ -59,6 +63,11 @@ impl Process {
         assert!(sent.success());
     }
 
+    /// What it has logged since it was ready.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Waits for the end; the exit code, or none after a signal.
     pub fn wait(&mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
@@ -74,6 +83,18 @@ impl Drop for Process {
         let _ended_already = self.child.kill();
         let _reaped = self.child.wait();
     }
+}
+
+/// Keeps the lines as they come: a process whose log nobody reads would soon wait for somebody.
+fn kept(stderr: ChildStderr) -> Arc<Mutex<Vec<String>>> {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let kept = log.clone();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            kept.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        }
+    });
+    log
 }
 
 /// Runs a command of the gateway to its end.

@@ -1,8 +1,9 @@
 //! A database for each test, and what a test may want to see or break in it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, Statement};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, QueryResult, Statement};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -69,10 +70,30 @@ impl Stores {
     }
 
     pub async fn execute(&self, statement: &str) {
-        self.connect().await.execute_unprepared(statement).await.unwrap();
+        self.try_execute(statement).await.unwrap();
     }
 
-    async fn connect(&self) -> DatabaseConnection {
+    pub async fn try_execute(&self, statement: &str) -> Result<(), DbErr> {
+        self.connect().await.execute_unprepared(statement).await.map(drop)
+    }
+
+    /// The audit events in their order: the columns that are not null, as text.
+    pub async fn audit(&self) -> Vec<BTreeMap<String, String>> {
+        let connection = self.connect().await;
+        let query = "SELECT * FROM audit_events ORDER BY at, id";
+        let query = Statement::from_string(connection.get_database_backend(), query);
+        let rows = connection.query_all_raw(query).await.unwrap();
+        rows.iter()
+            .map(|row| {
+                let columns = row.column_names().into_iter();
+                columns
+                    .filter_map(|name| Some((name.clone(), as_text(row, &name)?)))
+                    .collect()
+            })
+            .collect()
+    }
+
+    pub async fn connect(&self) -> DatabaseConnection {
         connect(&self.database_url).await.unwrap()
     }
 }
@@ -92,6 +113,18 @@ impl Drop for Stores {
         });
         let _best_effort = dropped.join();
     }
+}
+
+fn as_text(row: &QueryResult, column: &str) -> Option<String> {
+    if let Ok(text) = row.try_get::<Option<String>>("", column) {
+        return text;
+    }
+    if let Ok(number) = row.try_get::<Option<i64>>("", column) {
+        return number.map(|number| number.to_string());
+    }
+    row.try_get::<Option<Uuid>>("", column)
+        .unwrap()
+        .map(|id| id.to_string())
 }
 
 pub fn redis_url() -> String {

@@ -1,0 +1,57 @@
+//! Audit events in SQL: added, swept, and never changed.
+
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use uuid::Uuid;
+
+use super::database::Database;
+use super::entity::audit_events::{ActiveModel, Column, Entity};
+use crate::domain::Result;
+use crate::domain::audit::AuditRecord;
+use crate::domain::clock::Timestamp;
+
+/// Most events that one sweep forgets.
+const SWEEP_BATCH: u64 = 1000;
+
+/// The audit events.
+#[derive(Debug, Clone)]
+pub struct AuditLog {
+    database: Database,
+}
+
+impl AuditLog {
+    /// Audit events in this database.
+    #[must_use]
+    pub fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    /// Adds events, all or none of them. One that is there already is left alone: the answer to a first try may have been lost.
+    pub async fn append(&self, records: &[AuditRecord]) -> Result<()> {
+        let rows = Entity::insert_many(records.iter().map(ActiveModel::from)).on_conflict_do_nothing();
+        self.database
+            .answer(rows.exec_without_returning(self.database.connection()))
+            .await?;
+        Ok(())
+    }
+
+    /// Forgets some of the events before this time, and says how many: a small batch, so that nobody waits for it. Of the nodes that sweep
+    /// at the same time, one does.
+    pub async fn sweep(&self, before: Timestamp) -> Result<u64> {
+        let Some(turn) = self.database.try_turn().await? else {
+            return Ok(0);
+        };
+        let old = Entity::find()
+            .select_only()
+            .column(Column::Id)
+            .filter(Column::At.lt(before.millis()))
+            .limit(SWEEP_BATCH);
+        let ids: Vec<Uuid> = self.database.answer(old.into_tuple().all(&turn)).await?;
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        let removed = Entity::delete_many().filter(Column::Id.is_in(ids));
+        let removed = self.database.answer(removed.exec(&turn)).await?.rows_affected;
+        self.database.answer(turn.commit()).await?;
+        Ok(removed)
+    }
+}

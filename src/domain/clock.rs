@@ -40,6 +40,12 @@ impl Timestamp {
         Self(self.0.saturating_add(millis(span)))
     }
 
+    /// From `earlier` to this point; nothing if they are the other way round.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or_default())
+    }
+
     /// This point minus a span; saturates at the beginning of time.
     #[must_use]
     pub fn minus(self, span: Duration) -> Self {

@@ -52,7 +52,7 @@ impl Limit {
         Self::RefreshPerSession,
     ];
 
-    /// Its name in headers, metrics and keys.
+    /// Its name in metrics, the log and keys.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -63,6 +63,20 @@ impl Limit {
             Self::FailuresPerAccount => "failures-account",
             Self::FailuresFromKnownAddress => "failures-known-address",
             Self::RefreshPerSession => "refresh-session",
+        }
+    }
+
+    /// Its name in headers: the same for strangers and at known places, since the difference would tell that there is such an account.
+    #[must_use]
+    pub fn shown_name(self) -> &'static str {
+        match self {
+            Self::LoginFromKnownAddress => Self::LoginPerAccount.name(),
+            Self::FailuresFromKnownAddress => Self::FailuresPerAccount.name(),
+            Self::RegisterPerAddress
+            | Self::LoginPerAddress
+            | Self::LoginPerAccount
+            | Self::FailuresPerAccount
+            | Self::RefreshPerSession => self.name(),
         }
     }
 
@@ -104,7 +118,7 @@ impl Limit {
         let whole = every * burst;
         let arrival = arrival.unwrap_or(now).max(now);
         let charged = arrival.plus(every);
-        let too_early = between(now.plus(whole), charged);
+        let too_early = charged.since(now.plus(whole));
         let (arrival, refused_for) = match too_early {
             Duration::ZERO => (charged, None),
             wait => (arrival, Some(wait)),
@@ -116,7 +130,7 @@ impl Limit {
     #[must_use]
     pub fn allowance(self, arrival: Timestamp, refused_for: Option<Duration>, now: Timestamp) -> Allowance {
         let Quota { burst, every } = self.quota();
-        let used = between(now, arrival);
+        let used = arrival.since(now);
         let remaining = millis((every * burst).saturating_sub(used)) / millis(every);
         Allowance {
             limit: self,
@@ -125,11 +139,6 @@ impl Limit {
             refused_for,
         }
     }
-}
-
-/// From `earlier` to `later`; nothing if they are the other way round.
-fn between(earlier: Timestamp, later: Timestamp) -> Duration {
-    Duration::from_millis(u64::try_from(later.millis() - earlier.millis()).unwrap_or_default())
 }
 
 /// What one request has been charged, for the headers of its answer.

@@ -9,6 +9,8 @@ use crate::domain::clock::Timestamp;
 
 /// How often what is old enough to be forgotten is looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
+/// Most batches of one sweep: marks and keys wait for it.
+const SWEEP_BATCHES: usize = 20;
 
 /// Lets one through in each interval.
 pub(super) struct Turnstile(Mutex<Timestamp>);
@@ -51,14 +53,22 @@ impl Service {
         let now = self.parts.clock.now();
         if self.last_audit_sweep.lets_through(now, SWEEP_INTERVAL) {
             let before = now.minus(self.parts.audit_retention);
-            while self.parts.audit_log.sweep(before).await? > 0 {}
+            for _ in 0..SWEEP_BATCHES {
+                if self.parts.audit_log.sweep(before).await? == 0 {
+                    break;
+                }
+            }
         }
         Ok(())
     }
 
     async fn sweep_sessions(&self, now: Timestamp) -> Result<()> {
         if self.last_sweep.lets_through(now, SWEEP_INTERVAL) {
-            while self.parts.sessions.sweep(now).await? > 0 {}
+            for _ in 0..SWEEP_BATCHES {
+                if self.parts.sessions.sweep(now).await? == 0 {
+                    break;
+                }
+            }
         }
         Ok(())
     }

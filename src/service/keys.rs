@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 use super::{Audit, Service};
 use crate::domain::audit::Event;
 use crate::domain::caller::Visitor;
@@ -18,6 +20,8 @@ use crate::store::SigningKeys;
 
 /// How often a token with an unknown key may make a node look at once.
 const UNKNOWN_KEY_INTERVAL: Duration = Duration::from_secs(5);
+/// How long a token waits for a reading that is under way.
+const READING_PATIENCE: Duration = Duration::from_millis(900);
 /// How long a failed reading is not repeated for a token's sake.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a key verifies after its last token has expired, for verifiers whose clocks are behind.
@@ -142,13 +146,18 @@ impl KeyReading {
             failed_at: None,
         }
     }
+
+    /// A clock that was set back makes it old, not young for as long as that.
+    fn is_younger_than(&self, interval: Duration, now: Timestamp) -> bool {
+        (self.succeeded_at..self.succeeded_at.plus(interval)).contains(&now)
+    }
 }
 
 impl Service {
     /// Looks for new keys if it is time to, and publishes a successor if the newest key is old.
     pub(super) async fn keep_keys(&self, now: Timestamp) -> Result<()> {
         let mut reading = self.key_reading.lock().await;
-        if now < reading.succeeded_at.plus(self.parts.key_keeper.lead.reload_interval()) {
+        if reading.is_younger_than(self.parts.key_keeper.lead.reload_interval(), now) {
             return Ok(());
         }
         self.read_keys(&mut reading, now).await
@@ -159,9 +168,10 @@ impl Service {
     /// # Errors
     /// `Unavailable`: where the key cannot be looked for, nothing can be said of the token.
     pub(super) async fn look_for_unknown_key(&self) -> Result<()> {
-        let mut reading = self.key_reading.lock().await;
+        let reading = timeout(READING_PATIENCE, self.key_reading.lock()).await;
+        let mut reading = reading.map_err(Error::unavailable)?;
         let now = self.parts.clock.now();
-        if now < reading.succeeded_at.plus(UNKNOWN_KEY_INTERVAL) {
+        if reading.is_younger_than(UNKNOWN_KEY_INTERVAL, now) {
             return Ok(());
         }
         // Those who queue here must not each wait for the same outage.
@@ -178,7 +188,8 @@ impl Service {
         let read = self.read_or_rotate(now).await;
         match &read {
             Ok(()) => *reading = KeyReading::succeeded(now),
-            Err(_) => reading.failed_at = Some(now),
+            // Now, not when it began: it may have been waited for.
+            Err(_) => reading.failed_at = Some(self.parts.clock.now()),
         }
         read
     }

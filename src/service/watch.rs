@@ -20,7 +20,7 @@ use crate::domain::session::{EndReason, SessionEnd, SessionId};
 /// How often the latest ends are asked for: a watcher learns of one within a second.
 pub const WATCH_INTERVAL: Duration = Duration::from_millis(400);
 /// How far back that question goes beyond the one before: nodes have different clocks, and a commit takes its time.
-const OVERLAP: Duration = Duration::from_secs(5);
+const OVERLAP: Duration = Duration::from_mins(1);
 /// How often a watcher looks for itself.
 const LOOK_INTERVAL: Duration = Duration::from_secs(30);
 

@@ -79,7 +79,7 @@ impl Accounts {
             .answer(
                 accounts::Entity::find()
                     .filter(is_identified)
-                    .one(self.database.connection()),
+                    .one(&self.database.connection()),
             )
             .await?;
         Ok(row.map(Into::into))
@@ -89,7 +89,7 @@ impl Accounts {
     pub async fn find(&self, id: AccountId) -> Result<Option<Account>> {
         let row = self
             .database
-            .answer(accounts::Entity::find_by_id(id.0).one(self.database.connection()))
+            .answer(accounts::Entity::find_by_id(id.0).one(&self.database.connection()))
             .await?;
         Ok(row.map(Into::into))
     }
@@ -102,7 +102,7 @@ impl Accounts {
                     .col_expr(accounts::Column::PasswordHash, new.0.clone().into())
                     .filter(accounts::Column::Id.eq(id.0))
                     .filter(accounts::Column::PasswordHash.eq(old.0.clone()))
-                    .exec(self.database.connection()),
+                    .exec(&self.database.connection()),
             )
             .await?;
         Ok(())

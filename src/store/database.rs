@@ -5,6 +5,8 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use migration::{Migrator, MigratorTrait};
@@ -16,12 +18,15 @@ use sea_orm::{
 };
 
 use crate::config::DatabaseUrl;
+use crate::domain::secret::SecretString;
 use crate::domain::{Error, Result};
 
 /// How long a request waits for PostgreSQL: a client learns of an outage within a second.
 const PATIENCE: Duration = Duration::from_millis(900);
 /// How long a start waits for PostgreSQL.
 const START_PATIENCE: Duration = Duration::from_secs(5);
+/// So many questions in a row that nobody answers make a pool suspicious.
+const SILENT_AFTER: u32 = 3;
 /// How long a SQLite writer waits for another.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that was idle for this long is tried before it is used: a server that restarted costs no request.
@@ -33,12 +38,17 @@ const POSTGRES_CONNECTIONS: u32 = 16;
 const START_LOCK: i64 = 0x6175_7468_2d67_7764;
 /// The same for sweeping.
 const SWEEP_LOCK: i64 = START_LOCK + 1;
+/// The same for the signing keys.
+const KEY_LOCK: i64 = START_LOCK + 2;
 
 /// The database that holds accounts, sessions and signing keys.
 #[derive(Debug, Clone)]
 pub struct Database {
-    connection: DatabaseConnection,
+    pool: Arc<RwLock<DatabaseConnection>>,
     patience: Duration,
+    /// PostgreSQL's address; a file is always where it is.
+    server: Option<Arc<SecretString>>,
+    failures: Arc<AtomicU32>,
 }
 
 /// A step of the schema.
@@ -56,25 +66,57 @@ impl Database {
     /// # Errors
     /// `Unavailable` when the server does not answer or the file cannot be opened.
     pub async fn connect(url: &DatabaseUrl) -> Result<Self> {
-        let (options, patience) = match url {
-            DatabaseUrl::Sqlite(file) => (sqlite(file)?, BUSY_TIMEOUT),
+        let (options, patience, server) = match url {
+            DatabaseUrl::Sqlite(file) => (sqlite(file)?, BUSY_TIMEOUT, None),
             DatabaseUrl::Postgres(url) => {
                 try_postgres(url.expose()).await?;
-                (postgres(url.expose()), PATIENCE)
+                (postgres(url.expose()), PATIENCE, Some(Arc::new(url.clone())))
             }
         };
-        let connection = sea_orm::Database::connect(options).await.map_err(failure)?;
-        Ok(Self { connection, patience })
+        let pool = sea_orm::Database::connect(options).await.map_err(failure)?;
+        Ok(Self {
+            pool: Arc::new(RwLock::new(pool)),
+            patience,
+            server,
+            failures: Arc::default(),
+        })
     }
 
     /// Asks the database for a sign of life.
     pub async fn ping(&self) -> Result<()> {
-        self.answer(self.connection.ping()).await
+        self.answer(self.connection().ping()).await
+    }
+
+    /// Asks for a sign of life every second or so. Where none comes although the server takes new connections, the pool's own have
+    /// gone silent: a server that vanished without a word, or a way to it that forgot them. Nothing ever closes those, so they are
+    /// given up for new ones.
+    pub(super) async fn look_after(&self) -> Result<()> {
+        let answer = self.ping().await;
+        if answer.is_ok() {
+            self.failures.store(0, Ordering::Relaxed);
+        } else if self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= SILENT_AFTER {
+            self.renew_pool().await?;
+        }
+        answer
+    }
+
+    async fn renew_pool(&self) -> Result<()> {
+        let Some(server) = &self.server else { return Ok(()) };
+        try_postgres(server.expose()).await?;
+        let renewed = sea_orm::Database::connect(postgres(server.expose()))
+            .await
+            .map_err(failure)?;
+        let silent = std::mem::replace(&mut *self.pool.write().unwrap_or_else(PoisonError::into_inner), renewed);
+        self.failures.store(0, Ordering::Relaxed);
+        tracing::warn!("the connections to the database had gone silent, and were given up for new ones");
+        // Waits for those that are in use, which may be for ever.
+        tokio::spawn(tokio::time::timeout(START_PATIENCE, silent.close()));
+        Ok(())
     }
 
     /// Every step of the schema, oldest first.
     pub async fn migrations(&self) -> Result<Vec<MigrationState>> {
-        let pending = Migrator::get_pending_migrations_read_only(&self.connection)
+        let pending = Migrator::get_pending_migrations_read_only(&self.connection())
             .await
             .map_err(failure)?;
         let is_pending = |name: &str| pending.iter().any(|step| step.name() == name);
@@ -102,8 +144,8 @@ impl Database {
         turn.commit().await.map_err(failure)
     }
 
-    pub(super) fn connection(&self) -> &DatabaseConnection {
-        &self.connection
+    pub(super) fn connection(&self) -> DatabaseConnection {
+        self.pool.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits for a statement, but not for ever: a server that hangs is down.
@@ -134,7 +176,7 @@ impl Database {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        let connection = self.connection.clone();
+        let connection = self.connection();
         let begun = tokio::spawn(async move { connection.begin_with_options(options).await });
         self.answer(async {
             let begun = begun.await;
@@ -155,6 +197,16 @@ impl Database {
         Ok(turn)
     }
 
+    /// The same for the signing keys, within the usual patience: requests wait for it.
+    pub(super) async fn take_key_turn(&self) -> Result<DatabaseTransaction> {
+        let turn = self.begin_write().await?;
+        if self.is_postgres() {
+            let locked = turn.execute_raw(lock("SELECT pg_advisory_xact_lock($1)", KEY_LOCK));
+            self.answer(locked).await?;
+        }
+        Ok(turn)
+    }
+
     /// The same for work that can wait: `None` if another node is at it.
     pub(super) async fn try_turn(&self) -> Result<Option<DatabaseTransaction>> {
         let turn = self.begin_write().await?;
@@ -168,7 +220,7 @@ impl Database {
     }
 
     fn is_postgres(&self) -> bool {
-        self.connection.get_database_backend() == DbBackend::Postgres
+        self.connection().get_database_backend() == DbBackend::Postgres
     }
 }
 

@@ -24,11 +24,10 @@ pub(super) struct Outage {
 enum Seen {
     /// The node has been up, or will find its first answer to be the end of this.
     Never,
-    Since(Timestamp),
-    Over {
-        from: Timestamp,
-        until: Timestamp,
-    },
+    /// Down since then; and the outage before this, if it was over only just, lasted so long.
+    Since(Timestamp, Duration),
+    /// Up again since then, after so long.
+    Over(Timestamp, Duration),
 }
 
 impl Outage {
@@ -45,31 +44,27 @@ impl Outage {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let is_down = matches!(answer, Err(Error::Unavailable { .. }));
         *seen = match (*seen, is_down) {
-            (Seen::Never, true) => Seen::Since(now.minus(RESTART)),
-            (Seen::Never, false) => Seen::Over {
-                from: now.minus(RESTART),
-                until: now,
-            },
-            (Seen::Since(from), false) => Seen::Over { from, until: now },
+            (Seen::Never, true) => Seen::Since(now.minus(RESTART), Duration::ZERO),
+            (Seen::Never, false) => Seen::Over(now, RESTART),
+            (Seen::Since(from, before), false) => Seen::Over(now, before + now.since(from)),
             // A short breath between two outages gives nobody the time to come back.
-            (Seen::Over { from, until }, true) if now <= until.plus(self.grace) => Seen::Since(from),
-            (Seen::Over { .. }, true) => Seen::Since(now),
-            (unchanged @ Seen::Since(_), true) | (unchanged @ Seen::Over { .. }, false) => unchanged,
+            (Seen::Over(until, lasted), true) if now <= until.plus(self.grace) => Seen::Since(now, lasted),
+            (Seen::Over(..), true) => Seen::Since(now, Duration::ZERO),
+            (unchanged @ Seen::Since(..), true) | (unchanged @ Seen::Over(..), false) => unchanged,
         };
         drop(seen);
         answer
     }
 
-    /// The grace period at `now`: longer by the outage, if one goes on or was over less than a grace period ago.
+    /// The grace period at `now`: longer by the time that the store was down, if it is, or was less than a grace period ago.
     pub(super) fn grace(&self, now: Timestamp) -> Duration {
-        let (from, until) = match *self.seen.lock().unwrap_or_else(PoisonError::into_inner) {
-            Seen::Never => (now.minus(RESTART), now),
-            Seen::Since(from) => (from, now),
-            Seen::Over { from, until } if now <= until.plus(self.grace) => (from, until),
-            Seen::Over { .. } => return self.grace,
+        let lasted = match *self.seen.lock().unwrap_or_else(PoisonError::into_inner) {
+            Seen::Never => RESTART,
+            Seen::Since(from, before) => before + now.since(from),
+            Seen::Over(until, lasted) if now <= until.plus(self.grace) => lasted,
+            Seen::Over(..) => Duration::ZERO,
         };
-        let lasted = u64::try_from(until.millis() - from.millis()).unwrap_or_default();
-        self.grace.saturating_add(Duration::from_millis(lasted))
+        self.grace.saturating_add(lasted)
     }
 }
 
@@ -116,7 +111,11 @@ mod tests {
     #[test]
     fn two_outages_in_short_order_are_one() {
         let outage = after(&[(-100, true), (0, false), (20, true), (25, false), (30, true)]);
-        assert_eq!(outage.grace(at(31)), GRACE + Duration::from_secs(30));
+        assert_eq!(
+            outage.grace(at(31)),
+            GRACE + Duration::from_secs(25),
+            "less the time it was up"
+        );
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The connection to Redis, one server or a cluster, and what a failure of it means.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use ::redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use ::redis::cluster::ClusterClient;
@@ -20,6 +20,8 @@ const TIMEOUT: Duration = Duration::from_millis(400);
 const PATIENCE: Duration = Duration::from_millis(450);
 /// How often a lost connection is tried again before the request that needs it fails; the next request tries anew.
 const RETRIES: u32 = 1;
+/// How soon a connection that was renewed may be renewed again.
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(1);
 /// The key that is written to see whether Redis can be written.
 const PROBE: &str = "auth-gateway:probe";
 
@@ -27,6 +29,8 @@ const PROBE: &str = "auth-gateway:probe";
 #[derive(Clone)]
 pub struct Redis {
     link: Arc<Link>,
+    /// When the connection was last given up for a new one.
+    renewed_at: Arc<Mutex<Option<Instant>>>,
 }
 
 enum Link {
@@ -35,7 +39,10 @@ enum Link {
         connection: RwLock<ConnectionManager>,
     },
     /// Connected at first use, like a server: a cluster that is down does not keep the gateway down.
-    Cluster(Box<ClusterClient>, OnceCell<ClusterConnection>),
+    Cluster {
+        client: Box<ClusterClient>,
+        connection: Arc<RwLock<Arc<OnceCell<ClusterConnection>>>>,
+    },
 }
 
 impl Redis {
@@ -58,16 +65,30 @@ impl Redis {
                     .retries(RETRIES)
                     .build()
                     .map_err(failure)?;
-                Link::Cluster(Box::new(client), OnceCell::new())
+                Link::Cluster {
+                    client: Box::new(client),
+                    connection: Arc::default(),
+                }
             }
         };
-        Ok(Self { link: Arc::new(link) })
+        Ok(Self {
+            link: Arc::new(link),
+            renewed_at: Arc::default(),
+        })
     }
 
     /// Asks for a sign of life: whether it can write, since without that (out of memory, a replica) it is of no use.
     pub async fn ping(&self) -> Result<()> {
         let mut write = cmd("SET");
         write.arg(PROBE).arg(1).arg("EX").arg(60);
+        self.carry_out(&write).await
+    }
+
+    /// The same of the server that has this key.
+    pub(super) async fn ping_for(&self, key: &str) -> Result<()> {
+        let mut write = cmd("SET");
+        // What stands in braces decides where a key is (Redis Cluster specification, "Hash tags").
+        write.arg(format!("{PROBE}:{{{key}}}")).arg(1).arg("EX").arg(1);
         self.carry_out(&write).await
     }
 
@@ -80,7 +101,7 @@ impl Redis {
         self.answer(async {
             match self.link.as_ref() {
                 Link::Server { connection, .. } => invocation.invoke_async(&mut current(connection)).await,
-                Link::Cluster(client, connection) => {
+                Link::Cluster { client, connection } => {
                     invocation
                         .invoke_async(&mut in_cluster(client, connection).await?)
                         .await
@@ -101,7 +122,7 @@ impl Redis {
         self.answer(async {
             match self.link.as_ref() {
                 Link::Server { connection, .. } => command.query_async(&mut current(connection)).await,
-                Link::Cluster(client, connection) => {
+                Link::Cluster { client, connection } => {
                     command.query_async(&mut in_cluster(client, connection).await?).await
                 }
             }
@@ -111,23 +132,45 @@ impl Redis {
 
     /// Waits for an answer, but not for ever.
     async fn answer<T>(&self, question: impl Future<Output = RedisResult<T>>) -> Result<T> {
-        let answer = tokio::time::timeout(PATIENCE, question)
-            .await
-            .map_err(Error::unavailable)?;
-        if let Err(error) = &answer {
-            self.leave_a_replica(error);
+        match tokio::time::timeout(PATIENCE, question).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => {
+                if error.is_timeout() || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly) {
+                    self.renew();
+                }
+                Err(failure(error))
+            }
+            Err(elapsed) => {
+                self.renew();
+                Err(Error::unavailable(elapsed))
+            }
         }
-        answer.map_err(failure)
     }
 
-    /// A primary that was made a replica keeps its connections. Another server has its address by now: connect anew. A cluster's
-    /// client finds the new primary by itself.
-    fn leave_a_replica(&self, error: &RedisError) {
-        let is_replica = error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly);
-        if let (true, Link::Server { client, connection }) = (is_replica, self.link.as_ref())
-            && let Ok(anew) = connect(client)
-        {
-            *connection.write().unwrap_or_else(PoisonError::into_inner) = anew;
+    /// Gives up a connection that stays silent, or whose server has become a replica: neither is ever closed by the other side, and
+    /// another server may have the address by now. Not for each of those who wait, though.
+    fn renew(&self) {
+        let mut renewed_at = self.renewed_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if renewed_at.is_some_and(|at| at.elapsed() < RENEWAL_INTERVAL) {
+            return;
+        }
+        *renewed_at = Some(Instant::now());
+        match self.link.as_ref() {
+            Link::Server { client, connection } => {
+                if let Ok(anew) = connect(client) {
+                    *connection.write().unwrap_or_else(PoisonError::into_inner) = anew;
+                }
+            }
+            // Beside the old one, which still reaches the servers that answer.
+            Link::Cluster { client, connection } => {
+                let (client, connection) = (client.clone(), connection.clone());
+                tokio::spawn(async move {
+                    if let Ok(anew) = client.get_async_connection().await {
+                        *connection.write().unwrap_or_else(PoisonError::into_inner) =
+                            Arc::new(OnceCell::new_with(Some(anew)));
+                    }
+                });
+            }
         }
     }
 }
@@ -147,10 +190,11 @@ fn current(connection: &RwLock<ConnectionManager>) -> ConnectionManager {
 
 async fn in_cluster(
     client: &ClusterClient,
-    connection: &OnceCell<ClusterConnection>,
+    connection: &RwLock<Arc<OnceCell<ClusterConnection>>>,
 ) -> RedisResult<ClusterConnection> {
-    let connecting = connection.get_or_try_init(|| client.get_async_connection());
-    connecting.await.cloned()
+    let connection = connection.read().unwrap_or_else(PoisonError::into_inner).clone();
+    let connected = connection.get_or_try_init(|| client.get_async_connection()).await;
+    connected.cloned()
 }
 
 impl fmt::Debug for Redis {

@@ -23,7 +23,7 @@ impl SigningKeys {
 
     /// All keys, newest first.
     pub async fn list(&self) -> Result<Vec<StoredSigningKey>> {
-        self.list_on(self.database.connection()).await
+        self.list_on(&self.database.connection()).await
     }
 
     /// Stores `successor`, gives the keys before it their end, and forgets those whose end is past; nothing of it, unless `predecessor` still
@@ -34,7 +34,7 @@ impl SigningKeys {
         successor: &StoredSigningKey,
         verifies_until: Timestamp,
     ) -> Result<()> {
-        let turn = self.database.take_turn().await?;
+        let turn = self.database.take_key_turn().await?;
         let newest = self.list_on(&turn).await?.into_iter().next();
         if newest.as_ref().map(|key| key.kid.as_str()) == predecessor {
             self.replace(&turn, successor, verifies_until).await?;
@@ -48,7 +48,7 @@ impl SigningKeys {
             .col_expr(Column::SealedPrivateKey, new.sealed_private_key.clone().into())
             .filter(Column::Kid.eq(old.kid.clone()))
             .filter(Column::SealedPrivateKey.eq(old.sealed_private_key.clone()));
-        self.database.answer(replaced.exec(self.database.connection())).await?;
+        self.database.answer(replaced.exec(&self.database.connection())).await?;
         Ok(())
     }
 

@@ -130,10 +130,7 @@ async fn thirty_logins_in_one_request_cost_thirty() {
     assert_eq!(body["errors"][0]["extensions"]["code"], "RATE_LIMITED");
     assert_eq!(body["errors"][0]["extensions"]["retryAfter"], 15);
     assert!(
-        headers["ratelimit"]
-            .to_str()
-            .unwrap()
-            .contains("\"login-known-address\";r=0"),
+        headers["ratelimit"].to_str().unwrap().contains("\"login-account\";r=0"),
         "{headers:?}"
     );
     assert_eq!(world.stores.rows().await, (1, 11));

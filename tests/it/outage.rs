@@ -162,3 +162,17 @@ async fn an_outage_does_not_count_against_the_grace_period() {
         "REFRESH_TOKEN_REUSED"
     );
 }
+
+/// A server that vanishes closes nothing: the connections to it stay silent for ever, while its successor takes new ones.
+#[tokio::test]
+async fn connections_that_go_silent_are_given_up_for_new_ones() {
+    let (world, database, redis) = wired().await;
+    let mut john = world.john().await;
+    for wire in [&redis, &database] {
+        wire.forget_connections();
+        assert_eq!(raw(http().get(world.url("/readyz"))).await.0, 503);
+        until_ready(&world).await;
+        let renewed = async || world.refresh(&john.refresh_token).await.ok();
+        john = eventually("sessions can be renewed again", renewed).await;
+    }
+}

@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use crate::harness::{Backend, Door, Received, Socket, World, eventually};
 
-
 fn refusal(outcome: Result<Socket, (u16, Value)>) -> (u16, String) {
     let Err((status, body)) = outcome else {
         return (101, "ok".to_owned());

@@ -66,13 +66,17 @@ impl From<Model> for SessionRecord {
 impl Model {
     /// How the session was ended, if it was.
     pub fn end(&self) -> Option<SessionEnd> {
-        let stored = self.end_reason.as_deref().unwrap_or_default();
-        Some(SessionEnd {
-            session: SessionId(self.id),
-            // One that a newer version gave is some other end.
-            reason: EndReason::parse(stored).unwrap_or(EndReason::EndedElsewhere),
-            at: Timestamp::from_millis(self.ended_at?),
-        })
+        Some(session_end(self.id, self.ended_at?, self.end_reason.as_deref()))
+    }
+}
+
+/// The end of a session, from its columns.
+pub(in crate::store) fn session_end(id: Uuid, at: i64, reason: Option<&str>) -> SessionEnd {
+    SessionEnd {
+        session: SessionId(id),
+        // One that a newer version gave is some other end.
+        reason: EndReason::parse(reason.unwrap_or_default()).unwrap_or(EndReason::EndedElsewhere),
+        at: Timestamp::from_millis(at),
     }
 }
 

@@ -34,6 +34,8 @@ const SAVE_INTERVAL: Duration = Duration::from_hours(1);
 /// two of them, nor because Redis counts time a little differently.
 const MARGIN: Duration = Duration::from_mins(1);
 
+/// How long a client may take to repeat the end of its other sessions, and find those marked that an earlier try has ended.
+const RETRY_WINDOW: Duration = Duration::from_hours(24);
 /// How often a session is brought back to a Redis that loses it while it is asked.
 const ATTEMPTS: usize = 5;
 
@@ -85,23 +87,18 @@ impl HotSessions {
         }
     }
 
-    /// Brings a live session that Redis does not know back from SQL.
-    async fn rebuild(&self, id: SessionId, now: Timestamp) -> Result<Rebuilt> {
+    /// Brings a live session that Redis does not know back from SQL, under the lease that Redis gave for it before.
+    async fn rebuild(&self, id: SessionId, lease: &str, now: Timestamp) -> Result<Rebuilt> {
         let Some(session) = self.sql.find(id, now).await? else {
             return Ok(Rebuilt::Over);
         };
-        if let Err(error) = self.load(&session, now).await {
-            return Ok(Rebuilt::Refused(error));
+        match self.load(&session, lease, now).await {
+            Ok(()) => Ok(Rebuilt::Yes),
+            Err(error) => Ok(Rebuilt::Refused(error)),
         }
-        // The session may have been ended after its row was read, and Redis may have lost the mark since: look again.
-        if self.sql.find(id, now).await?.is_none() {
-            self.marks.set(&[id]).await?;
-            return Ok(Rebuilt::Over);
-        }
-        Ok(Rebuilt::Yes)
     }
 
-    async fn load(&self, session: &Session, now: Timestamp) -> Result<()> {
+    async fn load(&self, session: &Session, lease: &str, now: Timestamp) -> Result<()> {
         let arguments = [
             session.account.0.to_string(),
             session.generation.0.to_string(),
@@ -110,28 +107,37 @@ impl HotSessions {
             now.millis().to_string(),
             millis(self.sql.lifetimes().refresh_token).to_string(),
             millis(MARGIN).to_string(),
+            lease.to_owned(),
         ];
         let key = key(session.id);
         let _was_put: i64 = self.redis.run(&self.scripts.load, &key, &arguments).await?;
         Ok(())
     }
 
-    /// Once, at the start: a node that was killed between SQL and Redis may have left marks owed that no other node knows of.
+    /// What SQL said of an end. Without an answer it may have carried it out, or may do so later: then it is looked for.
+    fn told<T>(&self, answer: Result<T>) -> Result<T> {
+        if answer.is_err() {
+            self.has_taken_over.store(false, Ordering::Relaxed);
+        }
+        answer
+    }
+
+    /// At the start, and when SQL gave no answer: a node that was killed between SQL and Redis may have left marks owed that no other node knows of.
     async fn take_over(&self, now: Timestamp) -> Result<()> {
         if self.has_taken_over.load(Ordering::Relaxed) {
             return Ok(());
         }
         let ends = self.sql.ends_since(now.minus(MARK_LIFETIME)).await?;
         let ids: Vec<SessionId> = ends.iter().map(|end| end.session).collect();
-        self.marks.set(&ids).await?;
+        self.marks.write_all(&ids).await?;
         self.has_taken_over.store(true, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Asks Redis, which must know what it is owed first.
+    /// Asks Redis, which must know first what it is owed of this session.
     async fn ask(&self, script: &Script, id: SessionId, arguments: &[String], now: Timestamp) -> Result<Answer> {
         let answer = async {
-            self.marks.pay().await?;
+            self.marks.pay_for(id).await?;
             self.redis.run(script, &key(id), arguments).await
         };
         self.outage.noted(answer.await, now)
@@ -174,6 +180,7 @@ impl HotSessions {
             millis(self.outage.grace(now)).to_string(),
             millis(interval).to_string(),
             millis(MARGIN).to_string(),
+            nonce(),
         ];
         self.ask(&self.scripts.rotate, claim.session, &arguments, now).await
     }
@@ -192,7 +199,7 @@ impl SessionStore for HotSessions {
 
     async fn find(&self, id: SessionId, now: Timestamp) -> Result<Option<Session>> {
         for _ in 0..ATTEMPTS {
-            let Ok(answer) = self.ask(&self.scripts.find, id, &[], now).await else {
+            let Ok(answer) = self.ask(&self.scripts.find, id, &[nonce()], now).await else {
                 break;
             };
             match answer.0.as_str() {
@@ -200,7 +207,7 @@ impl SessionStore for HotSessions {
                 "ended" => return Ok(None),
                 _ => {}
             }
-            match self.rebuild(id, now).await? {
+            match self.rebuild(id, &answer.1, now).await? {
                 Rebuilt::Yes => {}
                 Rebuilt::Over => return Ok(None),
                 Rebuilt::Refused(_) => break,
@@ -232,7 +239,7 @@ impl SessionStore for HotSessions {
             if answer.0 != "missing" {
                 break;
             }
-            match self.rebuild(claim.session, now).await? {
+            match self.rebuild(claim.session, &answer.1, now).await? {
                 Rebuilt::Yes => {}
                 Rebuilt::Over => return Ok(Rotation::Over),
                 Rebuilt::Refused(error) => return Err(error),
@@ -256,17 +263,17 @@ impl SessionStore for HotSessions {
 
     async fn end(&self, id: SessionId, reason: EndReason, now: Timestamp) -> Result<Option<AccountId>> {
         // A Redis that is down should learn of no end later than the client: nothing has changed then.
-        self.check_ready().await?;
-        let ended = self.sql.end(id, reason, now).await?;
+        self.redis.ping_for(&key(id)).await?;
+        let ended = self.told(self.sql.end(id, reason, now).await)?;
         self.marks.set(&[id]).await?;
         Ok(ended)
     }
 
     async fn end_others(&self, account: AccountId, except: SessionId, reason: EndReason, now: Timestamp) -> Result<()> {
         self.check_ready().await?;
-        self.sql.end_others(account, except, reason, now).await?;
+        self.told(self.sql.end_others(account, except, reason, now).await)?;
         // Also those that an earlier try ended in SQL, but could not mark here.
-        let ended = self.sql.ended_since(account, now.minus(MARK_LIFETIME)).await?;
+        let ended = self.sql.ended_since(account, now.minus(RETRY_WINDOW)).await?;
         self.marks.set(&ended).await
     }
 
@@ -283,16 +290,22 @@ impl SessionStore for HotSessions {
     }
 
     async fn settle(&self, now: Timestamp) -> Result<()> {
-        // Also with nobody to serve, so that this node knows of an outage that another node's client comes from.
-        self.outage.noted(self.check_ready().await, now)?;
-        self.take_over(now).await?;
-        self.marks.pay().await
+        // Also with nobody to serve, so that this node knows of an outage that another node's client comes from. A renewal needs both.
+        let (redis, sql) = tokio::join!(self.check_ready(), self.sql.look_after());
+        let noted = self.outage.noted(redis.and(sql), now);
+        let taken_over = self.take_over(now).await;
+        noted.and(taken_over).and(self.marks.pay().await)
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<u64> {
         // Redis forgets by itself.
         self.sql.sweep(now).await
     }
+}
+
+/// Tells one lease from every other.
+fn nonce() -> String {
+    Uuid::new_v4().simple().to_string()
 }
 
 fn account(answer: &Answer) -> Result<AccountId> {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use redis::Script;
 
 use super::key;
@@ -14,6 +15,9 @@ use crate::store::Redis;
 
 /// How long the mark of an ended session stays: longer than any rebuild that read its row before it was ended.
 pub(super) const MARK_LIFETIME: Duration = Duration::from_mins(10);
+
+/// Marks that are written at the same time.
+const AT_A_TIME: usize = 64;
 
 /// The marks that one node writes.
 pub(super) struct Marks {
@@ -35,19 +39,29 @@ impl Marks {
     /// Marks sessions that SQL has ended. Until Redis has heard of each, the mark is owed.
     pub(super) async fn set(&self, ids: &[SessionId]) -> Result<()> {
         self.owed().extend(ids);
-        for id in ids {
-            self.write(*id).await?;
-        }
-        Ok(())
+        self.write_all(ids).await
     }
 
-    /// Writes what is owed, so that Redis can be believed.
+    /// Writes what is owed.
     pub(super) async fn pay(&self) -> Result<()> {
         let owed: Vec<SessionId> = self.owed().iter().copied().collect();
-        for id in owed {
-            self.write(id).await?;
+        self.write_all(&owed).await
+    }
+
+    /// Writes what is owed of this session, so that Redis can be believed about it. Others' marks are nobody's to wait for.
+    pub(super) async fn pay_for(&self, id: SessionId) -> Result<()> {
+        let is_owed = self.owed().contains(&id);
+        if is_owed { self.write(id).await } else { Ok(()) }
+    }
+
+    /// Writes marks, many at a time; one that fails keeps no other from being written.
+    pub(super) async fn write_all(&self, ids: &[SessionId]) -> Result<()> {
+        let mut writing = stream::iter(ids.iter().copied().map(|id| self.write(id))).buffer_unordered(AT_A_TIME);
+        let mut outcome = Ok(());
+        while let Some(written) = writing.next().await {
+            outcome = outcome.and(written);
         }
-        Ok(())
+        outcome
     }
 
     async fn write(&self, id: SessionId) -> Result<()> {

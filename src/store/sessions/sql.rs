@@ -16,13 +16,15 @@ use crate::domain::session::{
 };
 use crate::domain::{Error, Result};
 use crate::store::database::Database;
-use crate::store::entity::sessions::{ActiveModel, Column, Entity, Model};
+use crate::store::entity::sessions::{ActiveModel, Column, Entity, Model, session_end};
 use crate::store::outage::Outage;
 
 /// How long a session that is over can still be looked up by an operator.
 const RETENTION: Duration = Duration::from_hours(7 * 24);
 /// Most sessions that one sweep forgets.
 const SWEEP_BATCH: u64 = 500;
+/// Sessions that one statement ends.
+const AT_ONCE: usize = 500;
 /// Most sessions in a list: nobody has more devices, and a robot's need not be shown.
 const LIST_LENGTH: u64 = 100;
 
@@ -55,7 +57,7 @@ impl SqlSessions {
                     .filter(Column::Id.eq(session.id.0))
                     .filter(Column::EndedAt.is_null())
                     .filter(Column::Generation.lt(i64::from(session.generation.0)))
-                    .exec(self.database.connection()),
+                    .exec(&self.database.connection()),
             )
             .await?;
         Ok(())
@@ -72,7 +74,7 @@ impl SqlSessions {
                     .filter(Column::AccountId.eq(account.0))
                     .filter(Column::EndedAt.gte(since.millis()))
                     .into_tuple()
-                    .all(self.database.connection()),
+                    .all(&self.database.connection()),
             )
             .await?;
         Ok(ids.into_iter().map(SessionId).collect())
@@ -86,8 +88,12 @@ impl SqlSessions {
             .filter(Column::ExpiresAt.gt(now.millis()))
             .order_by_desc(Column::Id)
             .limit(LIST_LENGTH);
-        let rows = self.database.answer(rows.all(self.database.connection())).await?;
+        let rows = self.database.answer(rows.all(&self.database.connection())).await?;
         Ok(rows.into_iter().map(SessionRecord::from).collect())
+    }
+
+    pub(super) async fn look_after(&self) -> Result<()> {
+        self.database.look_after().await
     }
 
     pub(super) fn lifetimes(&self) -> &Lifetimes {
@@ -110,7 +116,7 @@ impl SqlSessions {
                     .filter(Column::Generation.lte(i64::from(claim.generation.0)))
                     .filter(Column::ExpiresAt.gt(now.millis()))
                     .filter(Column::RotatedAt.gt(still_fresh.millis()))
-                    .exec_with_returning(self.database.connection()),
+                    .exec_with_returning(&self.database.connection()),
             )
             .await?;
         Ok(moved.into_iter().next().map(|row| Rotation::Current {
@@ -137,7 +143,7 @@ impl SessionStore for SqlSessions {
 
     async fn open(&self, session: &NewSession) -> Result<()> {
         self.database
-            .answer(Entity::insert(ActiveModel::from(session)).exec_without_returning(self.database.connection()))
+            .answer(Entity::insert(ActiveModel::from(session)).exec_without_returning(&self.database.connection()))
             .await?;
         Ok(())
     }
@@ -148,7 +154,7 @@ impl SessionStore for SqlSessions {
             .answer(
                 Entity::find_by_id(id.0)
                     .filter(Column::EndedAt.is_null())
-                    .one(self.database.connection()),
+                    .one(&self.database.connection()),
             )
             .await?;
         let session = row.map(Session::from);
@@ -163,7 +169,7 @@ impl SessionStore for SqlSessions {
 
     async fn find_owner(&self, id: SessionId) -> Result<Option<AccountId>> {
         let row = Entity::find_by_id(id.0);
-        let row = self.database.answer(row.one(self.database.connection())).await?;
+        let row = self.database.answer(row.one(&self.database.connection())).await?;
         Ok(row.map(|row| AccountId(row.account_id)))
     }
 
@@ -208,18 +214,28 @@ impl SessionStore for SqlSessions {
         let this = Self::ending(reason, now).filter(Column::Id.eq(id.0));
         let ended = self
             .database
-            .answer(this.exec_with_returning(self.database.connection()))
+            .answer(this.exec_with_returning(&self.database.connection()))
             .await?;
         Ok(ended.into_iter().next().map(|row| AccountId(row.account_id)))
     }
 
     async fn end_others(&self, account: AccountId, except: SessionId, reason: EndReason, now: Timestamp) -> Result<()> {
-        let others = Self::ending(reason, now)
+        // Named one by one: a statement that a server which hung carries out late must not end what was opened since, and the clocks of
+        // the nodes that opened them may differ.
+        let others = Entity::find()
+            .select_only()
+            .column(Column::Id)
             .filter(Column::AccountId.eq(account.0))
             .filter(Column::Id.ne(except.0))
-            // Carried out late by a server that hung, it must not end what was opened since.
-            .filter(Column::CreatedAt.lte(now.millis()));
-        self.database.answer(others.exec(self.database.connection())).await?;
+            .filter(Column::EndedAt.is_null());
+        let others: Vec<Uuid> = self
+            .database
+            .answer(others.into_tuple().all(&self.database.connection()))
+            .await?;
+        for some in others.chunks(AT_ONCE) {
+            let ended = Self::ending(reason, now).filter(Column::Id.is_in(some.iter().copied()));
+            self.database.answer(ended.exec(&self.database.connection())).await?;
+        }
         Ok(())
     }
 
@@ -232,25 +248,34 @@ impl SessionStore for SqlSessions {
             .filter(Column::Ip.is_not_null())
             .limit(LIST_LENGTH);
         self.database
-            .answer(addresses.into_tuple().all(self.database.connection()))
+            .answer(addresses.into_tuple().all(&self.database.connection()))
             .await
     }
 
     async fn find_end(&self, id: SessionId) -> Result<Option<SessionEnd>> {
         let row = Entity::find_by_id(id.0);
-        let row = self.database.answer(row.one(self.database.connection())).await?;
+        let row = self.database.answer(row.one(&self.database.connection())).await?;
         Ok(row.as_ref().and_then(Model::end))
     }
 
     async fn ends_since(&self, since: Timestamp) -> Result<Vec<SessionEnd>> {
-        let rows = Entity::find().filter(Column::EndedAt.gte(since.millis()));
-        let rows = self.database.answer(rows.all(self.database.connection())).await?;
-        Ok(rows.iter().filter_map(Model::end).collect())
+        let ends = Entity::find()
+            .select_only()
+            .columns([Column::Id, Column::EndedAt, Column::EndReason])
+            .filter(Column::EndedAt.gte(since.millis()));
+        let ends: Vec<(Uuid, i64, Option<String>)> = self
+            .database
+            .answer(ends.into_tuple().all(&self.database.connection()))
+            .await?;
+        Ok(ends
+            .into_iter()
+            .map(|(id, at, reason)| session_end(id, at, reason.as_deref()))
+            .collect())
     }
 
     async fn settle(&self, now: Timestamp) -> Result<()> {
         // One statement leaves nothing undone.
-        self.outage.noted(self.database.ping().await, now)
+        self.outage.noted(self.look_after().await, now)
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<u64> {

@@ -17,6 +17,7 @@ pub enum State {
 pub struct Wire {
     pub url: String,
     state: watch::Sender<State>,
+    forgotten: watch::Sender<u32>,
 }
 
 impl Wire {
@@ -28,17 +29,36 @@ impl Wire {
         url.set_host(Some("127.0.0.1")).unwrap();
         url.set_port(Some(listener.local_addr().unwrap().port())).unwrap();
         let (state, watched) = watch::channel(State::Whole);
+        let (forgotten, watched_too) = watch::channel(0);
         tokio::spawn(async move {
             loop {
                 let (client, _) = listener.accept().await.unwrap();
-                tokio::spawn(carry(client, server.clone(), watched.clone()));
+                let (carried, mut forgotten) = (carry(client, server.clone(), watched.clone()), watched_too.clone());
+                forgotten.mark_unchanged();
+                tokio::spawn(async move {
+                    let mut carried = std::pin::pin!(carried);
+                    tokio::select! {
+                        () = &mut carried => {}
+                        // Held open, and carried no further.
+                        Ok(()) = forgotten.changed() => std::future::pending().await,
+                    }
+                });
             }
         });
-        Self { url: url.into(), state }
+        Self {
+            url: url.into(),
+            state,
+            forgotten,
+        }
     }
 
     pub fn set(&self, state: State) {
         self.state.send_replace(state);
+    }
+
+    /// The connections that there are go silent for good, and new ones work: what a host that vanished leaves behind.
+    pub fn forget_connections(&self) {
+        self.forgotten.send_modify(|times| *times += 1);
     }
 }
 

@@ -3,7 +3,7 @@
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
-use super::database::Database;
+use super::database::{Database, Sweep};
 use super::entity::audit_events::{ActiveModel, Column, Entity};
 use crate::domain::Result;
 use crate::domain::audit::AuditRecord;
@@ -37,7 +37,7 @@ impl AuditLog {
     /// Forgets some of the events before this time, and says how many: a small batch, so that nobody waits for it. Of the nodes that sweep
     /// at the same time, one does.
     pub async fn sweep(&self, before: Timestamp) -> Result<u64> {
-        let Some(turn) = self.database.try_turn().await? else {
+        let Some(turn) = self.database.try_turn(Sweep::Audit).await? else {
             return Ok(0);
         };
         let old = Entity::find()

@@ -36,10 +36,18 @@ const SQLITE_CONNECTIONS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 16;
 /// Names the lock under which nodes that start together take turns; any constant does.
 const START_LOCK: i64 = 0x6175_7468_2d67_7764;
-/// The same for sweeping.
-const SWEEP_LOCK: i64 = START_LOCK + 1;
 /// The same for the signing keys.
-const KEY_LOCK: i64 = START_LOCK + 2;
+const KEY_LOCK: i64 = START_LOCK + 16;
+
+/// Work that one node at a time does, each kind under a lock of its own: a node does all of them in the same second, and would else
+/// keep itself out.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Sweep {
+    /// Of sessions.
+    Sessions,
+    /// Of audit events.
+    Audit,
+}
 
 /// The database that holds accounts, sessions and signing keys.
 #[derive(Debug, Clone)]
@@ -208,12 +216,16 @@ impl Database {
     }
 
     /// The same for work that can wait: `None` if another node is at it.
-    pub(super) async fn try_turn(&self) -> Result<Option<DatabaseTransaction>> {
+    pub(super) async fn try_turn(&self, sweep: Sweep) -> Result<Option<DatabaseTransaction>> {
         let turn = self.begin_write().await?;
         if !self.is_postgres() {
             return Ok(Some(turn));
         }
-        let locked = turn.query_one_raw(lock("SELECT pg_try_advisory_xact_lock($1)", SWEEP_LOCK));
+        let name = match sweep {
+            Sweep::Sessions => START_LOCK + 1,
+            Sweep::Audit => START_LOCK + 2,
+        };
+        let locked = turn.query_one_raw(lock("SELECT pg_try_advisory_xact_lock($1)", name));
         let locked = self.answer(locked).await?;
         let is_ours = locked.is_some_and(|row| row.try_get_by_index(0).unwrap_or(false));
         Ok(is_ours.then_some(turn))

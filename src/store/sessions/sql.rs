@@ -15,7 +15,7 @@ use crate::domain::session::{
     EndReason, Lifetimes, NewSession, Rotation, Session, SessionEnd, SessionId, SessionRecord, Standing,
 };
 use crate::domain::{Error, Result};
-use crate::store::database::Database;
+use crate::store::database::{Database, Sweep};
 use crate::store::entity::sessions::{ActiveModel, Column, Entity, Model, session_end};
 use crate::store::outage::Outage;
 
@@ -279,7 +279,7 @@ impl SessionStore for SqlSessions {
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<u64> {
-        let Some(turn) = self.database.try_turn().await? else {
+        let Some(turn) = self.database.try_turn(Sweep::Sessions).await? else {
             return Ok(0);
         };
         let before = now.minus(RETENTION).millis();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, QueryResult, Statement};
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +21,7 @@ pub struct Stores {
     pub database_url: String,
     pub redis_url: Option<String>,
     server: Option<(String, String)>,
+    connection: OnceCell<DatabaseConnection>,
 }
 
 impl Stores {
@@ -33,6 +35,7 @@ impl Stores {
                 database_url,
                 redis_url,
                 server: None,
+                connection: OnceCell::new(),
             };
         }
         let server = given("TEST_DATABASE_URL");
@@ -45,6 +48,7 @@ impl Stores {
             database_url: url.into(),
             redis_url,
             server: Some((server, name)),
+            connection: OnceCell::new(),
         }
     }
 
@@ -55,6 +59,10 @@ impl Stores {
             count(&connection, "accounts").await,
             count(&connection, "sessions").await,
         )
+    }
+
+    pub async fn count(&self, table: &str) -> i64 {
+        count(&self.connect().await, table).await
     }
 
     /// The one text that a query yields.
@@ -93,8 +101,10 @@ impl Stores {
             .collect()
     }
 
+    /// One for the whole test, which may ask again and again.
     pub async fn connect(&self) -> DatabaseConnection {
-        connect(&self.database_url).await.unwrap()
+        let connection = async || connect(&self.database_url).await.unwrap();
+        self.connection.get_or_init(connection).await.clone()
     }
 }
 

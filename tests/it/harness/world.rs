@@ -1,7 +1,7 @@
 //! A gateway in this process, over stores of its own.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use auth_gateway::app::App;
 use auth_gateway::config::Settings;
@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Parser;
 use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
 use uuid::Uuid;
 
 use super::client::{Client, Door, Refusal, SignedIn, User};
@@ -32,6 +33,8 @@ fn settings(options: &[&str]) -> Settings {
 }
 
 pub struct World {
+    /// Goes first: PostgreSQL drops no database while somebody is half way through signing in to it.
+    nodes: Mutex<Vec<Node>>,
     pub stores: Stores,
     pub clock: Arc<ManualClock>,
     pub door: Door,
@@ -60,6 +63,7 @@ impl World {
     /// Without a gateway yet.
     pub async fn stores_only(backend: Backend, door: Door) -> Self {
         Self {
+            nodes: Mutex::default(),
             stores: Stores::new(backend).await,
             clock: Arc::new(ManualClock::new()),
             door,
@@ -68,16 +72,22 @@ impl World {
     }
 
     pub async fn start(&mut self, options: &[&str]) {
-        self.address = start(&self.stores, &self.clock, options).await;
+        self.address = self.run_node(options).await;
     }
 
     /// The address of another gateway over the same stores.
     pub async fn second_node(&self, options: &[&str]) -> Client {
-        let address = start(&self.stores, &self.clock, options).await;
+        let address = self.run_node(options).await;
         Client {
             door: self.door,
             address,
         }
+    }
+
+    async fn run_node(&self, options: &[&str]) -> SocketAddr {
+        let (node, address) = Node::start(&self.stores, &self.clock, options).await;
+        self.nodes.lock().unwrap().push(node);
+        address
     }
 
     pub fn client(&self) -> Client {
@@ -114,7 +124,37 @@ impl World {
     }
 }
 
-async fn start(stores: &Stores, clock: &Arc<ManualClock>, options: &[&str]) -> SocketAddr {
+/// A gateway with a runtime of its own: it goes on while the test's thread is busy, and ends when it is dropped.
+struct Node(Option<Runtime>);
+
+impl Node {
+    async fn start(stores: &Stores, clock: &Arc<ManualClock>, options: &[&str]) -> (Self, SocketAddr) {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let (settings, clock) = (settings_over(stores, options), clock.clone());
+        let started = runtime.spawn(async move {
+            let app = App::assemble(&settings, clock).await.unwrap();
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            tokio::spawn(app.serve(listener, std::future::pending()));
+            address
+        });
+        let address = started.await.unwrap();
+        (Self(Some(runtime)), address)
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // A test's end must not wait, and need not.
+        self.0.take().into_iter().for_each(Runtime::shutdown_background);
+    }
+}
+
+fn settings_over(stores: &Stores, options: &[&str]) -> Settings {
     let mut all = vec![
         "--argon2-memory-kib=128",
         "--argon2-iterations=1",
@@ -129,9 +169,5 @@ async fn start(stores: &Stores, clock: &Arc<ManualClock>, options: &[&str]) -> S
         all.extend(["--redis-url", url]);
     }
     all.extend(options);
-    let app = App::assemble(&settings(&all), clock.clone()).await.unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(app.serve(listener, std::future::pending()));
-    address
+    settings(&all)
 }

@@ -74,12 +74,17 @@ impl App {
         let key_keeper = key_keeper(settings, &secrets, &database, audit.clone())?;
         let keys = key_keeper.open_at_start(clock.now()).await?;
         let lifetimes = settings.tokens.lifetimes();
+        let (accounts, passwords) = (
+            Accounts::new(database.clone()),
+            PasswordPool::start(&settings.passwords)?,
+        );
+        passwords.learn_costs(&accounts.some_password_hashes().await?);
         let service = Arc::new(Service::new(Parts {
-            accounts: Accounts::new(database.clone()),
+            accounts,
             sessions: sessions(&database, redis.as_ref(), lifetimes),
             limits: limits(settings, redis.as_ref()),
             pseudonyms: Pseudonyms::new(&secrets)?,
-            passwords: PasswordPool::start(&settings.passwords)?,
+            passwords,
             access_tokens: AccessTokens::new(keys, token_rules(settings)),
             refresh_tokens: RefreshTokens::new(&secrets)?,
             key_keeper,

@@ -8,7 +8,11 @@ use std::time::Duration;
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::config::{LogFormat, LogSettings, SettingError};
 use crate::domain::{Error, Result};
@@ -30,15 +34,26 @@ pub fn start_logs(settings: &LogSettings) -> std::result::Result<(), SettingErro
             settings.rust_log
         ))
     })?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let logs = tracing_subscriber::registry()
+        .with(filter)
+        .with(filter_fn(may_be_logged));
+    let lines = fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let started = match settings.log_format {
-        LogFormat::Text => lines.try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+        LogFormat::Text => logs.with(lines).try_init(),
+        LogFormat::Json => logs.with(lines.json().flatten_event(true)).try_init(),
     };
     started.map_err(|error| SettingError(format!("Logging cannot be started: {error}.")))
+}
+
+/// Whether the filter may ask for this at all. The library that speaks `WebSocket` writes down whole messages at `trace`, and in the first one stands
+/// an access token; what it says at `debug` is its own affair, too.
+fn may_be_logged(metadata: &Metadata<'_>) -> bool {
+    let is_about_messages = ["tungstenite", "tokio_tungstenite"]
+        .iter()
+        .any(|library| metadata.target().split("::").next() == Some(library));
+    !is_about_messages || *metadata.level() <= Level::INFO
 }
 
 /// Starts counting; what is returned renders the counts for Prometheus.

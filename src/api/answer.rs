@@ -48,12 +48,12 @@ pub(super) fn show_limits(charges: &[Allowance], headers: &mut HeaderMap) {
         let Quota { burst, every } = charge.limit.quota();
         format!(
             "\"{}\";q={burst};w={}",
-            charge.limit.shown_name(),
+            charge.limit.public_name(),
             (every * burst).as_secs()
         )
     };
     let left = |charge: &Allowance| {
-        let (name, seconds) = (charge.limit.shown_name(), charge.restored_in.as_secs_f64().ceil());
+        let (name, seconds) = (charge.limit.public_name(), charge.restored_in.as_secs_f64().ceil());
         format!("\"{name}\";r={};t={seconds:.0}", charge.remaining)
     };
     for (name, items) in [

@@ -270,11 +270,8 @@ impl Settings {
     /// # Errors
     /// Names the variable to set.
     pub fn check(&self) -> Result<(), SettingError> {
-        if self.is_production() && self.keys.auth_secret.is_none() {
-            return Err(SettingError(
-                "AUTH_SECRET must be set in production: at least 32 random bytes in base64, for example the output of: openssl rand -base64 32."
-                    .to_owned(),
-            ));
+        if self.is_production() {
+            self.keys.check_for_production()?;
         }
         self.tokens.check()?;
         let cost = &self.passwords.cost;
@@ -305,6 +302,21 @@ impl Settings {
         self.doors
             .graphql_introspection
             .map_or(!self.is_production(), Switch::is_on)
+    }
+}
+
+impl KeySettings {
+    fn check_for_production(&self) -> Result<(), SettingError> {
+        let complaint = match &self.auth_secret {
+            None => "must be set in production: at least 32 random bytes in base64",
+            Some(secret) if !secret.seems_random() => {
+                "must be random in production, and holds a pattern or a sentence that can be guessed; set at least 32 random bytes in base64"
+            }
+            Some(_) => return Ok(()),
+        };
+        Err(SettingError(format!(
+            "AUTH_SECRET {complaint}, for example the output of: openssl rand -base64 32."
+        )))
     }
 }
 

@@ -52,7 +52,7 @@ pub enum LogFormat {
 }
 
 /// The database to use.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum DatabaseUrl {
     /// A SQLite file.
     Sqlite(PathBuf),
@@ -61,11 +61,11 @@ pub enum DatabaseUrl {
 }
 
 /// One Redis server, or several nodes of one cluster; secret, since an address may hold a password.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct RedisUrl(pub Vec<SecretString>);
 
 /// What refresh tokens and stored signing keys are protected with: the first secret seals, all of them open.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct AuthSecret(pub Vec<SecretBytes>);
 
 pub(super) fn stage(text: &str) -> Result<Stage, String> {
@@ -220,6 +220,35 @@ pub(super) fn auth_secret(text: &str) -> Result<AuthSecret, String> {
          openssl rand -base64 32"
             .to_owned()
     })
+}
+
+impl AuthSecret {
+    /// Whether all of them may be random, as far as a look can tell. None of what is refused comes about by chance in 32 random bytes.
+    pub(super) fn seems_random(&self) -> bool {
+        let mut secrets = self.0.iter().map(SecretBytes::expose);
+        secrets.all(|secret| !is_periodic(secret) && !counts(secret) && !is_sentence(secret))
+    }
+}
+
+/// The same bytes again and again: zeros, say.
+fn is_periodic(secret: &[u8]) -> bool {
+    let comes_again = |period| secret.iter().zip(secret.iter().skip(period)).all(|(a, b)| a == b);
+    (1..=secret.len() / 2).any(comes_again)
+}
+
+/// 0, 1, 2, …, or the like.
+fn counts(secret: &[u8]) -> bool {
+    let mut steps = secret
+        .iter()
+        .zip(secret.iter().skip(1))
+        .map(|(a, b)| b.wrapping_sub(*a));
+    let first = steps.next();
+    steps.all(|step| Some(step) == first)
+}
+
+/// Words, such as stand in examples and tests.
+fn is_sentence(secret: &[u8]) -> bool {
+    secret.contains(&b' ') && secret.iter().all(|byte| (b' '..=b'~').contains(byte))
 }
 
 fn one_secret(text: &str) -> Option<SecretBytes> {

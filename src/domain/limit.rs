@@ -52,7 +52,7 @@ impl Limit {
         Self::RefreshPerSession,
     ];
 
-    /// Its name in metrics, the log and keys.
+    /// Its name in metrics and keys.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -66,17 +66,14 @@ impl Limit {
         }
     }
 
-    /// Its name in headers: the same for strangers and at known places, since the difference would tell that there is such an account.
+    /// Its name in the headers of an answer. Whether a place is known is not said: only a name that is an account's has such places, and
+    /// whoever shares the owner's network would learn that it is one.
     #[must_use]
-    pub fn shown_name(self) -> &'static str {
+    pub fn public_name(self) -> &'static str {
         match self {
-            Self::LoginFromKnownAddress => Self::LoginPerAccount.name(),
-            Self::FailuresFromKnownAddress => Self::FailuresPerAccount.name(),
-            Self::RegisterPerAddress
-            | Self::LoginPerAddress
-            | Self::LoginPerAccount
-            | Self::FailuresPerAccount
-            | Self::RefreshPerSession => self.name(),
+            Self::LoginPerAccount | Self::LoginFromKnownAddress => Self::LoginPerAccount.name(),
+            Self::FailuresPerAccount | Self::FailuresFromKnownAddress => Self::FailuresPerAccount.name(),
+            Self::RegisterPerAddress | Self::LoginPerAddress | Self::RefreshPerSession => self.name(),
         }
     }
 
@@ -146,10 +143,10 @@ impl Limit {
 pub struct Charges(Arc<Mutex<Vec<Allowance>>>);
 
 impl Charges {
-    /// Takes note of a charge. Of several under one limit, as when a request logs in twice, the last one counts.
+    /// Takes note of a charge. Of several that are shown under one name, as when a request logs in twice, the last one counts.
     pub fn note(&self, allowance: Allowance) {
         let mut charges = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        charges.retain(|noted| noted.limit != allowance.limit);
+        charges.retain(|noted| noted.limit.public_name() != allowance.limit.public_name());
         charges.push(allowance);
     }
 

@@ -1,11 +1,14 @@
 //! Text and bytes that must not be shown: `Debug` is redacted, memory is wiped on drop.
+//!
+//! Neither can be compared with `==`, which stops at the first difference and so tells where that is: `security` compares tags and
+//! hashes in constant time, and nothing else need be compared.
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
 /// A secret string: a password, a token, an address with a password inside.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct SecretString(Zeroizing<String>);
 
 impl SecretString {
@@ -29,7 +32,7 @@ impl fmt::Debug for SecretString {
 }
 
 /// Secret bytes: a key, or what keys are derived from.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct SecretBytes(Zeroizing<Vec<u8>>);
 
 impl SecretBytes {

@@ -5,6 +5,7 @@
 mod access_tokens;
 mod compact;
 mod derived_key;
+mod hash_costs;
 mod key_pair;
 mod low_s;
 mod password_pool;

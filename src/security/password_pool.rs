@@ -4,6 +4,7 @@
 //! would take all memory. So a fixed number of threads, each with its memory kept from one hash to the next, works off a bounded
 //! queue; beyond the queue the caller is told to come back.
 
+use std::sync::Arc;
 use std::thread;
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
@@ -13,6 +14,7 @@ use metrics::gauge;
 use password_hash::phc::{Output, ParamsString, PasswordHash as Phc, Salt};
 use tokio::sync::oneshot;
 
+use super::hash_costs::{HashCosts, cost, cost_of};
 use crate::config::{Argon2Cost, PasswordSettings};
 use crate::domain::account::PasswordHash;
 use crate::domain::password::PresentedPassword;
@@ -29,7 +31,7 @@ const QUEUE_PER_THREAD: usize = 64;
 #[derive(Debug)]
 pub struct PasswordPool {
     jobs: Sender<Job>,
-    cost: Argon2Cost,
+    costs: Arc<HashCosts>,
     stand_in: PasswordHash,
 }
 
@@ -72,16 +74,17 @@ impl PasswordPool {
         let queue = settings.hash_queue.unwrap_or(threads.saturating_mul(QUEUE_PER_THREAD));
         let (jobs, waiting) = bounded(queue);
         let params = params(settings.cost)?;
+        let costs = Arc::new(HashCosts::new(settings.cost));
         for number in 0..threads {
-            let (waiting, params) = (waiting.clone(), params.clone());
+            let (waiting, params, costs) = (waiting.clone(), params.clone(), costs.clone());
             thread::Builder::new()
                 .name(format!("hash-{number}"))
-                .spawn(move || work(&waiting, &params))
+                .spawn(move || work(&waiting, &params, &costs))
                 .map_err(Error::internal)?;
         }
         Ok(Self {
             jobs,
-            cost: settings.cost,
+            costs,
             stand_in: stand_in(&params)?,
         })
     }
@@ -97,8 +100,14 @@ impl PasswordPool {
         }
     }
 
-    /// Compares a password with a stored hash. Where there is none, the same work is done in vain, so that the time tells
-    /// nobody whether the account exists.
+    /// Learns from stored hashes which costs are in use besides the configured one. A cost that it has not seen yet it learns when it
+    /// first compares such a hash.
+    pub fn learn_costs(&self, stored: &[PasswordHash]) {
+        stored.iter().filter_map(cost_of).for_each(|seen| self.costs.note(seen));
+    }
+
+    /// Compares a password with a stored hash. A refusal is the same work whether the hash is new or old or there is none, so that the
+    /// time tells nobody whether the account exists.
     ///
     /// # Errors
     /// `Unavailable` when the queue is full.
@@ -127,20 +136,12 @@ impl PasswordPool {
     }
 
     fn has_current_cost(&self, stored: &PasswordHash) -> bool {
-        let parsed = Phc::new(&stored.0).ok();
-        let is_argon2id = parsed
-            .as_ref()
-            .is_some_and(|hash| hash.algorithm == argon2::ARGON2ID_IDENT);
-        let stored = parsed.and_then(|hash| Params::try_from(&hash).ok());
-        is_argon2id
-            && stored.is_some_and(|params| {
-                (params.m_cost(), params.t_cost(), params.p_cost())
-                    == (self.cost.memory_kib, self.cost.iterations, self.cost.parallelism)
-            })
+        let is_argon2id = Phc::new(&stored.0).is_ok_and(|hash| hash.algorithm == argon2::ARGON2ID_IDENT);
+        is_argon2id && cost_of(stored) == Some(self.costs.configured())
     }
 }
 
-fn work(waiting: &Receiver<Job>, params: &Params) {
+fn work(waiting: &Receiver<Job>, params: &Params, costs: &HashCosts) {
     let mut memory = vec![Block::default(); params.block_count()];
     for job in waiting {
         gauge!("auth_gateway_password_queue").decrement(1);
@@ -151,7 +152,7 @@ fn work(waiting: &Receiver<Job>, params: &Params) {
         let done = match &job.task {
             Task::Hash => hash(&job.password, params, &mut memory).map(Done::Hashed),
             Task::Verify(stored) => {
-                compare(&job.password, stored, params, &mut memory).map(|is_equal| Done::Compared { is_equal })
+                compare(&job.password, stored, costs, &mut memory).map(|is_equal| Done::Compared { is_equal })
             }
         };
         // One costly hash of old must not hold its memory for ever.
@@ -173,7 +174,7 @@ fn hash(password: &PresentedPassword, params: &Params, memory: &mut Vec<Block>) 
 fn compare(
     password: &PresentedPassword,
     stored: &PasswordHash,
-    current: &Params,
+    costs: &HashCosts,
     memory: &mut Vec<Block>,
 ) -> Result<bool> {
     let phc = Phc::new(&stored.0).map_err(Error::internal)?;
@@ -187,26 +188,18 @@ fn compare(
         return Err(Error::internal("a stored password hash has no salt or no hash"));
     };
     let mut output = vec![0; expected.len()];
-    let rest = rest_of_work(&params, current);
+    let paid = cost(&params);
+    costs.note(paid);
     let argon2 = Argon2::new(algorithm, version, params);
     fill(&argon2, password, &salt, &mut output, memory)?;
     let is_equal = constant_time::verify_slices_are_equal(&output, expected.as_bytes()).is_ok();
-    if let (false, Some(rest)) = (is_equal, rest) {
-        // A wrong password for a cheaper hash of old must take as long as one for no account at all.
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, rest);
-        fill(&argon2, password, &[0; SALT_BYTES], &mut [0; HASH_BYTES], memory)?;
+    if !is_equal {
+        for other in costs.but(paid) {
+            let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, self::params(other)?);
+            fill(&argon2, password, &[0; SALT_BYTES], &mut [0; HASH_BYTES], memory)?;
+        }
     }
     Ok(is_equal)
-}
-
-/// What is missing from a cheaper cost to the current one: the time of a hash goes with its memory times its passes.
-fn rest_of_work(stored: &Params, current: &Params) -> Option<Params> {
-    let work = |params: &Params| u64::from(params.m_cost()) * u64::from(params.t_cost());
-    let rest = work(current).checked_sub(work(stored)).filter(|rest| *rest > 0)?;
-    let passes = rest.div_ceil(u64::from(current.m_cost()));
-    let least = u64::from(Params::MIN_M_COST);
-    let memory = u32::try_from((rest / passes).max(least)).ok()?;
-    Params::new(memory, u32::try_from(passes).ok()?, 1, Some(HASH_BYTES)).ok()
 }
 
 fn fill(
@@ -311,24 +304,6 @@ mod tests {
         );
     }
 
-    #[test]
-    fn a_wrong_password_for_a_cheaper_hash_costs_the_rest_too() {
-        let cost = |memory_kib, iterations| {
-            params(Argon2Cost {
-                memory_kib,
-                iterations,
-                parallelism: 1,
-            })
-            .unwrap()
-        };
-        let rest =
-            |stored: Params, current: Params| rest_of_work(&stored, &current).map(|rest| rest.m_cost() * rest.t_cost());
-        assert_eq!(rest(cost(19_456, 2), cost(19_456, 2)), None);
-        assert_eq!(rest(cost(19_456, 2), cost(19_456, 4)), Some(19_456 * 2));
-        assert_eq!(rest(cost(9_728, 2), cost(19_456, 2)), Some(19_456));
-        assert_eq!(rest(cost(65_536, 3), cost(19_456, 2)), None, "there is no taking back");
-    }
-
     #[tokio::test]
     async fn the_default_cost_makes_the_hash_that_the_reference_implementation_makes() {
         // From the argon2 command of the reference implementation: argon2 somesaltsomesalt -id -t 2 -k 19456 -p 1 -l 32
@@ -361,7 +336,7 @@ mod tests {
         let (jobs, waiting) = bounded(1);
         let pool = PasswordPool {
             jobs,
-            cost: CHEAP,
+            costs: Arc::new(HashCosts::new(CHEAP)),
             stand_in: stand_in(&params(CHEAP).unwrap()).unwrap(),
         };
         let waiting_one = pool.hash(password("first one"));

@@ -1,13 +1,16 @@
 //! Accounts in SQL.
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, SqlErr};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, SqlErr};
 
 use super::database::{Database, failure};
 use super::entity::{accounts, sessions};
 use crate::domain::account::{Account, AccountId, AccountWithPassword, Identifier, NewAccount, PasswordHash};
 use crate::domain::session::NewSession;
 use crate::domain::{Error, Result};
+
+/// How many accounts are looked at for what all of them have.
+const SAMPLE: u64 = 1000;
 
 /// The accounts.
 #[derive(Debug, Clone)]
@@ -83,6 +86,19 @@ impl Accounts {
             )
             .await?;
         Ok(row.map(Into::into))
+    }
+
+    /// The password hashes of up to a thousand accounts, for their costs. Ids are random, so these are accounts like all others: a cost
+    /// that none of them has, hardly anybody has.
+    pub async fn some_password_hashes(&self) -> Result<Vec<PasswordHash>> {
+        let hashes = accounts::Entity::find()
+            .select_only()
+            .column(accounts::Column::PasswordHash)
+            .order_by_asc(accounts::Column::Id)
+            .limit(SAMPLE);
+        let hashes = hashes.into_tuple::<String>().all(self.database.connection());
+        let hashes = self.database.answer(hashes).await?;
+        Ok(hashes.into_iter().map(PasswordHash).collect())
     }
 
     /// The account with this id.

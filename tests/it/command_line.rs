@@ -2,6 +2,10 @@
 
 use std::process::Output;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use uuid::Uuid;
+
 use crate::harness::{AUTH_SECRET as SECRET, Backend, Process, Stores, http, raw, run_to_end};
 
 fn complaint(output: &Output) -> (Option<i32>, String) {
@@ -83,10 +87,49 @@ fn production_makes_nothing_up() {
     assert_eq!(code, Some(2));
     assert!(sentence.contains("AUTH_SECRET must be set in production"), "{sentence}");
 
-    let production = [("ENVIRONMENT", "production"), ("AUTH_SECRET", SECRET)];
+    let secret = random_secret();
+    let production = [("ENVIRONMENT", "production"), ("AUTH_SECRET", &secret)];
     let (code, sentence) = complaint(&run_to_end(folder.path(), &["serve", "--port", "0"], &production));
     assert_eq!(code, Some(1));
     assert!(sentence.contains("auth-gateway migrate up"), "{sentence}");
+}
+
+fn random_secret() -> String {
+    STANDARD.encode([Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat())
+}
+
+#[test]
+fn production_takes_no_secret_that_can_be_guessed() {
+    let folder = tempfile::tempdir().unwrap();
+    let counting: Vec<u8> = (0..32).collect();
+    let backwards: Vec<u8> = (0..40_u8).rev().map(|n| n.wrapping_mul(7)).collect();
+    let random = random_secret();
+    for (name, secret) in [
+        ("zeros", STANDARD.encode([0; 32])),
+        ("one byte again and again", STANDARD.encode([0xa5; 48])),
+        ("two bytes again and again", STANDARD.encode([1, 2].repeat(16))),
+        (
+            "a half twice",
+            STANDARD.encode([&counting[3..19], &counting[3..19]].concat()),
+        ),
+        ("counting", STANDARD.encode(counting)),
+        ("counting back", STANDARD.encode(backwards)),
+        ("text", STANDARD.encode("please change me to something else")),
+        ("the tests' own", SECRET.to_owned()),
+        ("one of two", format!("{random},{SECRET}")),
+    ] {
+        for command in ["serve", "keys"] {
+            let settings = [("ENVIRONMENT", "production"), ("AUTH_SECRET", secret.as_str())];
+            let (code, sentence) = complaint(&run_to_end(folder.path(), &[command], &settings));
+            assert_eq!(code, Some(2), "{name}: {sentence}");
+            assert!(
+                sentence.starts_with("auth-gateway: AUTH_SECRET must be random"),
+                "{name}: {sentence}"
+            );
+            assert!(sentence.contains("openssl rand -base64 32") && sentence.lines().count() == 1);
+            assert!(!sentence.contains(&secret), "{sentence}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -97,7 +140,8 @@ async fn production_starts_after_migrate_up_and_shows_no_graphiql_and_no_schema(
             .status
             .success()
     );
-    let options = ["--environment", "production", "--auth-secret", SECRET];
+    let secret = random_secret();
+    let options = ["--environment", "production", "--auth-secret", &secret];
     let gateway = Process::start(stores.folder.path(), &options);
     let page = http()
         .get(format!("{}/graphql", gateway.url))

@@ -1,5 +1,6 @@
 //! The real binary in a process of its own, and the Node programs beside it.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
@@ -22,11 +23,20 @@ impl Process {
 
     /// With variables in its environment.
     pub fn start_in(folder: &Path, options: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::start_writing(Stdio::piped(), folder, options, environment)
+    }
+
+    /// With a file for its log lines: a pipe that nobody reads fills up.
+    pub fn start_logging(log: File, folder: &Path, options: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::start_writing(log.into(), folder, options, environment)
+    }
+
+    fn start_writing(log: Stdio, folder: &Path, options: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut child = gateway(folder)
             .args(["--port", "0"])
             .args(options)
             .envs(environment.iter().copied())
-            .stderr(Stdio::piped())
+            .stderr(log)
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);

@@ -96,8 +96,10 @@ impl Accounts {
             .column(accounts::Column::PasswordHash)
             .order_by_asc(accounts::Column::Id)
             .limit(SAMPLE);
-        let hashes = hashes.into_tuple::<String>().all(self.database.connection());
-        let hashes = self.database.answer(hashes).await?;
+        let hashes = self
+            .database
+            .answer(hashes.into_tuple::<String>().all(&self.database.connection()))
+            .await?;
         Ok(hashes.into_iter().map(PasswordHash).collect())
     }
 

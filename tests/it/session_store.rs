@@ -16,22 +16,23 @@ use auth_gateway::store::{Accounts, Database, Redis, SessionStore};
 
 use crate::harness::{Backend, RedisUser, Stores, redis_url};
 
-const LIFETIMES: Lifetimes = Lifetimes {
+pub const LIFETIMES: Lifetimes = Lifetimes {
     refresh_token: Duration::from_hours(24),
     session: Duration::from_hours(72),
     grace: Duration::from_secs(10),
 };
-const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+pub const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-struct Bench {
+/// A store of sessions, and one account.
+pub struct Bench {
     stores: Stores,
-    sessions: Arc<dyn SessionStore>,
+    pub sessions: Arc<dyn SessionStore>,
     accounts: Accounts,
     account: AccountId,
 }
 
 impl Bench {
-    async fn new(backend: Backend) -> Self {
+    pub async fn new(backend: Backend) -> Self {
         Self::over(Stores::new(backend).await, backend).await
     }
 
@@ -86,13 +87,13 @@ impl Bench {
         }
     }
 
-    async fn open(&self) -> SessionId {
+    pub async fn open(&self) -> SessionId {
         let session = session_of(self.account);
         self.sessions.open(&session).await.unwrap();
         session.id
     }
 
-    async fn rotate(&self, session: SessionId, generation: u32, now: Timestamp) -> Outcome {
+    pub async fn rotate(&self, session: SessionId, generation: u32, now: Timestamp) -> Outcome {
         let claim = RefreshClaim {
             session,
             generation: Generation(generation),
@@ -110,7 +111,7 @@ impl Bench {
         }
     }
 
-    async fn is_live(&self, session: SessionId, now: Timestamp) -> bool {
+    pub async fn is_live(&self, session: SessionId, now: Timestamp) -> bool {
         self.sessions.find(session, now).await.unwrap().is_some()
     }
 
@@ -137,7 +138,7 @@ impl Bench {
     }
 
     /// Redis forgets a session, as after an eviction or a restart. Without Redis there is nothing to forget.
-    async fn forget(&self, session: SessionId) {
+    pub async fn forget(&self, session: SessionId) {
         if self.stores.redis_url.is_some() {
             let key = format!("auth-gateway:session:{}", session.0);
             let _deleted: i64 = redis::cmd("DEL")
@@ -180,7 +181,7 @@ fn session_of(account: AccountId) -> NewSession {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Outcome {
+pub enum Outcome {
     Current(u32),
     Reused,
     Over,

@@ -1,40 +1,19 @@
-//! A client of the gateway: requests at either door, and what came of each.
+//! A client of the gateway, and what came of each of its requests.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reqwest::Method;
-use serde_json::{Value, json};
-use uuid::Uuid;
+use serde_json::Value;
 
 use crate::record::Record;
+use crate::request::Request;
 
 /// How long a request is repeated where no answer but 503 comes.
 const PATIENCE: Duration = Duration::from_mins(2);
 /// Between two tries.
 const REST: Duration = Duration::from_millis(100);
-
-const UNAVAILABLE: &str = "UNAVAILABLE";
-const PAYLOAD: &str = "{ token { access_token: accessToken refresh_token: refreshToken } user { uuid } }";
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Door {
-    Rest,
-    Graphql,
-}
-
-/// A request that can be sent again, to any node.
-#[derive(Debug, Clone)]
-pub struct Request {
-    pub operation: &'static str,
-    method: Method,
-    path: String,
-    body: Option<Value>,
-    bearer: Option<String>,
-    /// The field of a GraphQL answer that holds what REST has as its body.
-    field: Option<&'static str>,
-}
 
 /// What came of a request.
 #[derive(Debug)]
@@ -55,7 +34,7 @@ impl Outcome {
         if let Self::Done(answer) = self {
             return Ok(answer);
         }
-        Err(format!("{self:?} came instead of success"))
+        Err(format!("{self} came instead of success"))
     }
 
     /// The refusal, where there must be one.
@@ -63,7 +42,7 @@ impl Outcome {
         if let Self::Refused(refusal) = self {
             return Ok(refusal);
         }
-        Err(format!("{self:?} came instead of a refusal"))
+        Err(format!("{self} came instead of a refusal"))
     }
 
     pub fn is_lost(&self) -> bool {
@@ -75,152 +54,29 @@ impl Outcome {
     }
 }
 
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done(_) => f.write_str("success"),
+            Self::Refused(refusal) => refusal.fmt(f),
+            Self::Unavailable => f.write_str("503"),
+            Self::Lost(why) => f.write_str(why),
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     pub code: String,
     pub reason: Option<String>,
 }
 
-/// Whose session asks: by its access token or by its refresh token.
-#[derive(Debug, Clone, Copy)]
-pub enum Proof<'a> {
-    Access(&'a str),
-    Refresh(&'a str),
-}
-
-impl Door {
-    /// Half of the clients use one door, half the other.
-    pub fn of(number: usize) -> Self {
-        if number.is_multiple_of(2) {
-            Self::Rest
-        } else {
-            Self::Graphql
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.reason {
+            Some(reason) => write!(f, "{} ({reason})", self.code),
+            None => f.write_str(&self.code),
         }
-    }
-
-    pub fn register(self, email: &str, username: &str, password: &str) -> Request {
-        let input = json!({"email": email, "username": username, "password": password});
-        match self {
-            Self::Rest => rest("register", Method::POST, "/auth/register").with_body(input),
-            Self::Graphql => {
-                let query = format!("mutation($input: RegisterInput!) {{ register(input: $input) {PAYLOAD} }}");
-                graphql("register", "register", &query, &json!({ "input": input }))
-            }
-        }
-    }
-
-    pub fn login(self, email: &str, password: &str) -> Request {
-        let input = json!({"email": email, "password": password});
-        match self {
-            Self::Rest => rest("login", Method::POST, "/auth/login").with_body(input),
-            Self::Graphql => {
-                let query = format!("mutation($input: LoginInput!) {{ login(input: $input) {PAYLOAD} }}");
-                graphql("login", "login", &query, &json!({ "input": input }))
-            }
-        }
-    }
-
-    pub fn refresh(self, token: &str) -> Request {
-        match self {
-            Self::Rest => rest("refresh", Method::POST, "/auth/refresh").with_body(json!({ "refresh_token": token })),
-            Self::Graphql => {
-                let query = format!("mutation($token: String) {{ refreshToken(refreshToken: $token) {PAYLOAD} }}");
-                graphql("refresh", "refreshToken", &query, &json!({ "token": token }))
-            }
-        }
-    }
-
-    pub fn me(self, access_token: &str) -> Request {
-        let request = match self {
-            Self::Rest => rest("me", Method::GET, "/auth/me"),
-            Self::Graphql => graphql("me", "me", "{ me { uuid } }", &json!({})),
-        };
-        request.with_bearer(access_token)
-    }
-
-    /// `scope` is `current`, `others` or `all`.
-    pub fn logout(self, proof: Proof, scope: &str) -> Request {
-        let (bearer, token) = match proof {
-            Proof::Access(token) => (Some(token), None),
-            Proof::Refresh(token) => (None, Some(token)),
-        };
-        let request = match self {
-            Self::Rest => {
-                let mut body = json!({ "scope": scope });
-                if let Some(token) = token {
-                    body["refresh_token"] = token.into();
-                }
-                rest("logout", Method::POST, "/auth/logout").with_body(body)
-            }
-            Self::Graphql => {
-                let scope = scope.to_uppercase();
-                let query = format!("mutation($token: String) {{ logout(refreshToken: $token, scope: {scope}) }}");
-                graphql("logout", "logout", &query, &json!({ "token": token }))
-            }
-        };
-        bearer.map_or(request.clone(), |bearer| request.with_bearer(bearer))
-    }
-
-    pub fn sessions(self, access_token: &str) -> Request {
-        let request = match self {
-            Self::Rest => rest("sessions", Method::GET, "/auth/sessions"),
-            Self::Graphql => graphql("sessions", "sessions", "{ sessions { id } }", &json!({})),
-        };
-        request.with_bearer(access_token)
-    }
-
-    pub fn end_session(self, access_token: &str, id: Uuid) -> Request {
-        let request = match self {
-            Self::Rest => rest("end session", Method::DELETE, &format!("/auth/sessions/{id}")),
-            Self::Graphql => {
-                let query = "mutation($id: ID!) { endSession(id: $id) }";
-                graphql("end session", "endSession", query, &json!({ "id": id }))
-            }
-        };
-        request.with_bearer(access_token)
-    }
-}
-
-impl Request {
-    /// Whether an answer to it says 503.
-    pub fn is_unavailable(&self, answer: &Value) -> bool {
-        self.error(answer)["code"] == UNAVAILABLE
-    }
-
-    fn error<'a>(&self, answer: &'a Value) -> &'a Value {
-        match self.field {
-            Some(_) => &answer["errors"][0]["extensions"],
-            None => answer,
-        }
-    }
-
-    fn with_body(mut self, body: Value) -> Self {
-        self.body = Some(body);
-        self
-    }
-
-    fn with_bearer(mut self, token: &str) -> Self {
-        self.bearer = Some(token.to_owned());
-        self
-    }
-}
-
-fn rest(operation: &'static str, method: Method, path: &str) -> Request {
-    Request {
-        operation,
-        method,
-        path: path.to_owned(),
-        body: None,
-        bearer: None,
-        field: None,
-    }
-}
-
-fn graphql(operation: &'static str, field: &'static str, query: &str, variables: &Value) -> Request {
-    Request {
-        field: Some(field),
-        body: Some(json!({"query": query, "variables": variables})),
-        ..rest(operation, Method::POST, "/graphql")
     }
 }
 
@@ -245,15 +101,7 @@ impl Client {
     }
 
     pub async fn send(&self, request: &Request, node: SocketAddr) -> Outcome {
-        let mut prepared = self
-            .http
-            .request(request.method.clone(), format!("http://{node}{}", request.path));
-        if let Some(body) = &request.body {
-            prepared = prepared.json(body);
-        }
-        if let Some(bearer) = &request.bearer {
-            prepared = prepared.bearer_auth(bearer);
-        }
+        let prepared = request.prepare(&self.http, node);
         let started = Instant::now();
         match answer(prepared).await {
             Ok((status, body)) => {
@@ -301,26 +149,13 @@ impl Client {
     }
 
     fn judge(&self, request: &Request, status: u16, body: &Value) -> Outcome {
-        let error = request.error(body);
-        if let Some(code) = error["code"].as_str() {
-            if code == UNAVAILABLE {
-                self.record.count("503");
-                return Outcome::Unavailable;
-            }
-            return Outcome::Refused(Refusal {
-                code: code.to_owned(),
-                reason: error["reason"].as_str().map(str::to_owned),
-            });
+        let outcome = request.outcome(status, body);
+        match &outcome {
+            Outcome::Done(_) => self.record.count(request.operation),
+            Outcome::Unavailable => self.record.count("503"),
+            Outcome::Refused(_) | Outcome::Lost(_) => {}
         }
-        if !(200..300).contains(&status) {
-            return Outcome::Refused(Refusal {
-                code: format!("{status} without a code: {body}"),
-                reason: None,
-            });
-        }
-        self.record.count(request.operation);
-        let data = request.field.map_or(body, |field| &body["data"][field]);
-        Outcome::Done(data.clone())
+        outcome
     }
 }
 

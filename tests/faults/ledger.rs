@@ -9,7 +9,6 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::chance::Chance;
-use crate::client::Refusal;
 
 /// Lines of a session's history that are kept.
 const HISTORY: usize = 24;
@@ -167,15 +166,6 @@ impl Tokens {
 
     pub fn has_expired(&self) -> bool {
         now() >= self.expires_at
-    }
-}
-
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.reason {
-            Some(reason) => write!(f, "{} ({reason})", self.code),
-            None => f.write_str(&self.code),
-        }
     }
 }
 

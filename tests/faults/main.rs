@@ -21,6 +21,7 @@ mod ledger;
 mod load;
 mod record;
 mod report;
+mod request;
 mod scenarios;
 mod servers;
 mod stage;

@@ -4,8 +4,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::person::{Answered, Person};
-use crate::client::{Proof, Request};
 use crate::ledger::{Account, PASSWORD, Place, Session, State, Tokens};
+use crate::request::{Proof, Request};
 
 impl Person {
     pub(super) async fn register(&mut self, email: String) {

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::chance::Chance;
-use crate::client::{Client, Door, Outcome, Refusal, Request};
+use crate::client::{Client, Outcome, Refusal};
 use crate::ledger::{Ledger, Place, State, Tokens};
 use crate::record::Record;
+use crate::request::{Door, Request};
 
 /// How long a client repeats a request before it calls the gateway broken. No fault of this suite lasts nearly as long.
 const PATIENCE: Duration = Duration::from_mins(2);

@@ -24,7 +24,7 @@ async fn hang_up(stage: &mut Stage, site: &Site, title: &str) -> bool {
         ..Habits::default()
     };
     let mut trial = Trial::begin_with(&habits, stage.new_record(), stage, site, title);
-    let wanted = stage.times(2000, 80) as u64;
+    let wanted = stage.times(2000, 120) as u64;
     while trial.record.counted("hung up") < wanted {
         trial.begin_fault();
         tokio::time::sleep(Duration::from_secs(1)).await;

@@ -7,10 +7,11 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::chance::Chance;
-use crate::client::{Client, Door, Request};
+use crate::client::Client;
 use crate::ledger::{PASSWORD, Tokens};
 use crate::record::Record;
 use crate::report::Block;
+use crate::request::{Door, Request};
 use crate::servers::Site;
 use crate::stage::Stage;
 use crate::wire::LossyWire;

@@ -7,9 +7,10 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use super::trial::Trial;
-use crate::client::{Client, Door, Outcome, Request};
+use crate::client::{Client, Outcome};
 use crate::ledger::{PASSWORD, Tokens};
 use crate::record::Record;
+use crate::request::{Door, Request};
 use crate::servers::Site;
 use crate::stage::Stage;
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use crate::client::{Client, Door, Refusal, Request};
+use crate::client::{Client, Refusal};
 use crate::ledger::{PASSWORD, Tokens};
 use crate::record::Record;
 use crate::report::Block;
+use crate::request::{Door, Request};
 use crate::servers::Site;
 use crate::stage::Stage;
 

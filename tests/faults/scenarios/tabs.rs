@@ -8,10 +8,11 @@ use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::chance::Chance;
-use crate::client::{Client, Door};
+use crate::client::Client;
 use crate::ledger::{PASSWORD, Tokens};
 use crate::record::Record;
 use crate::report::Block;
+use crate::request::Door;
 use crate::servers::Site;
 use crate::stage::Stage;
 

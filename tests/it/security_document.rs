@@ -63,7 +63,8 @@ fn read(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_default()
 }
 
-/// `refresh::name` is in `tests/it/refresh.rs`, `domain::limit::tests::name` in `src/domain/limit.rs`.
+/// `refresh::name` is in `tests/it/refresh.rs`, `token_attacks::keys::name` in `tests/it/token_attacks/keys.rs`, and
+/// `domain::limit::tests::name` in `src/domain/limit.rs`.
 fn exists(test: &str) -> bool {
     let (place, name) = test.rsplit_once("::").unwrap();
     let file = match place.strip_suffix("::tests") {

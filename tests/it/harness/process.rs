@@ -47,7 +47,7 @@ impl Process {
                 let on_loopback = |url: &String| url.replace("localhost", "127.0.0.1");
                 let url = on_loopback(&welcome[0]).trim_end_matches("/graphql").to_owned();
                 let metrics_url = on_loopback(&welcome[welcome.len() - 1]);
-                let log = kept(child.stderr.take().unwrap());
+                let log = child.stderr.take().map(kept).unwrap_or_default();
                 return Self {
                     child,
                     url,

@@ -35,7 +35,7 @@ pub struct Redis {
 
 enum Link {
     Server {
-        client: Client,
+        client: Box<Client>,
         connection: RwLock<ConnectionManager>,
     },
     /// Connected at first use, like a server: a cluster that is down does not keep the gateway down.
@@ -55,7 +55,10 @@ impl Redis {
             [server] => {
                 let client = Client::open(server.expose()).map_err(failure)?;
                 let connection = RwLock::new(connect(&client).map_err(failure)?);
-                Link::Server { client, connection }
+                Link::Server {
+                    client: Box::new(client),
+                    connection,
+                }
             }
             nodes => {
                 let client = ClusterClient::builder(nodes.iter().map(|node| node.expose().to_owned()))

@@ -20,8 +20,11 @@ const EVERYWHERE: [(HeaderName, &str); 5] = [
     // Requests with CORS are not concerned: those of CORS_ORIGINS go on.
     (RESOURCE_POLICY, "same-origin"),
     (X_FRAME_OPTIONS, "DENY"),
-    // For the day a browser takes JSON for a page.
-    (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    // For the day a browser takes JSON for a page. What `default-src` does not cover is named (CSP Level 3, section 6).
+    (
+        CONTENT_SECURITY_POLICY,
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
 ];
 
 /// Two years, for this host alone: what else runs under its domain is not ours to say (RFC 6797 section 6.1).

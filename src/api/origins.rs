@@ -1,4 +1,4 @@
-//! Which pages may use the refresh token's cookie.
+//! Which pages may use the refresh token's cookie, or open a WebSocket.
 
 use axum::http::{HeaderMap, HeaderName, header};
 use url::Url;
@@ -27,9 +27,24 @@ impl Origins {
         match (Said::by(headers, &SEC_FETCH_SITE), Said::by(headers, &header::ORIGIN)) {
             // The page's own address may differ from PUBLIC_URL: 127.0.0.1 for localhost, say.
             (Said::Once("same-origin"), _) | (Said::Nothing | Said::Once("none"), Said::Nothing) => true,
-            (_, Said::Once(origin)) => self.0.iter().any(|ours| ours == origin),
+            (_, Said::Once(origin)) => self.has(origin),
             (_, Said::Nothing | Said::Unclear) => false,
         }
+    }
+
+    /// Whether the handshake of a WebSocket comes from a page of these, or from no page at all.
+    ///
+    /// CORS does not hold for WebSockets, so any page may try, and the server must ask (RFC 6455 section 10.2). Every browser sends
+    /// `Origin` with the handshake (section 4.1); the rest is as above.
+    pub(super) fn admit(&self, headers: &HeaderMap) -> bool {
+        match Said::by(headers, &header::ORIGIN) {
+            Said::Nothing => true,
+            Said::Once(_) | Said::Unclear => self.trust(headers),
+        }
+    }
+
+    fn has(&self, origin: &str) -> bool {
+        self.0.iter().any(|ours| ours == origin)
     }
 }
 
@@ -57,12 +72,15 @@ mod tests {
 
     use super::*;
 
-    fn trusts(sites: &[&str], origins: &[&str]) -> bool {
-        let options = BrowserOptions {
+    fn ours() -> Origins {
+        Origins::new(&BrowserOptions {
             public_url: "https://auth.example.com/base".to_owned(),
             cors_origins: vec!["https://app.example.com".to_owned()],
             refresh_token_ttl: Duration::from_hours(1),
-        };
+        })
+    }
+
+    fn headers(sites: &[&str], origins: &[&str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for site in sites {
             headers.append(SEC_FETCH_SITE, site.parse().unwrap());
@@ -70,7 +88,11 @@ mod tests {
         for origin in origins {
             headers.append(header::ORIGIN, origin.parse().unwrap());
         }
-        Origins::new(&options).trust(&headers)
+        headers
+    }
+
+    fn trusts(sites: &[&str], origins: &[&str]) -> bool {
+        ours().trust(&headers(sites, origins))
     }
 
     #[test]
@@ -108,5 +130,25 @@ mod tests {
         assert!(trusts(&[], &[ours]));
         assert!(!trusts(&[], &[ours, ours]));
         assert!(!trusts(&["same-origin", "cross-site"], &[]));
+    }
+
+    #[test]
+    fn a_handshake_of_no_page_or_of_ours_is_admitted() {
+        for (sites, origins, is_admitted) in [
+            (&[][..], &[][..], true),
+            (&[], &["https://app.example.com"][..], true),
+            (&[], &["https://auth.example.com"], true),
+            (&["same-origin"], &["https://127.0.0.1"], true),
+            (&["cross-site"], &["https://app.example.com"], true),
+            (&[], &["https://evil.example"], false),
+            (&["cross-site"], &["https://evil.example"], false),
+            (&["same-site"], &["https://other.example.com"], false),
+            (&[], &["wss://auth.example.com"], false),
+            (&[], &["null"], false),
+            (&[], &["https://auth.example.com", "https://auth.example.com"], false),
+        ] {
+            let admitted = ours().admit(&headers(sites, origins));
+            assert_eq!(admitted, is_admitted, "{sites:?} {origins:?}");
+        }
     }
 }

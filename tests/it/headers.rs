@@ -50,7 +50,10 @@ async fn every_answer_says_what_a_browser_must_not_do() {
             ("referrer-policy", "no-referrer"),
             ("cross-origin-resource-policy", "same-origin"),
             ("x-frame-options", "DENY"),
-            ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+            (
+                "content-security-policy",
+                "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+            ),
         ] {
             assert_eq!(text(&headers, name), Some(value), "{method} {path} {name}");
         }
@@ -63,10 +66,14 @@ async fn the_page_has_a_policy_of_its_own() {
     let world = world(&[]).await;
     let (_, headers) = ask(&world, Method::GET, "/graphql", &[("accept", "text/html")]).await;
     let policy = text(&headers, "content-security-policy").unwrap();
-    assert!(
-        policy.contains("script-src 'self'") && policy.contains("frame-ancestors 'none'"),
-        "{policy}"
-    );
+    for rule in [
+        "script-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    ] {
+        assert!(policy.contains(rule), "{policy}");
+    }
     assert_eq!(text(&headers, "x-frame-options"), Some("DENY"));
     assert_eq!(text(&headers, "referrer-policy"), Some("no-referrer"));
 }

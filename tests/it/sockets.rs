@@ -1,4 +1,4 @@
-//! How many WebSockets there may be, and for how long.
+//! Who may open a WebSocket, how many there may be, and for how long.
 
 use serde_json::{Value, json};
 
@@ -12,6 +12,40 @@ fn refusal(outcome: Result<Socket, (u16, Value)>) -> (u16, String) {
         .as_str()
         .unwrap_or_else(|| panic!("{body}"));
     (status, code.to_owned())
+}
+
+#[tokio::test]
+async fn a_page_of_a_foreign_origin_opens_no_socket() {
+    let options = [
+        "--public-url=https://auth.example.com",
+        "--cors-origins=https://app.example.com",
+    ];
+    let world = World::with(Backend::Sqlite, Door::Graphql, &options).await;
+    let open = async |headers: &[(&'static str, &str)]| Socket::try_open_with(&world.url(""), headers).await;
+    for ours in ["https://auth.example.com", "https://app.example.com"] {
+        assert!(open(&[("origin", ours)]).await.is_ok(), "{ours}");
+        assert!(
+            open(&[("origin", ours), ("sec-fetch-site", "cross-site")])
+                .await
+                .is_ok(),
+            "{ours}"
+        );
+    }
+    assert!(open(&[]).await.is_ok(), "no page at all");
+    let foreign = [
+        "https://evil.example",
+        "http://auth.example.com",
+        "https://app.example.com:8443",
+        "null",
+    ];
+    for foreign in foreign {
+        let (status, body) = open(&[("origin", foreign)]).await.err().unwrap();
+        assert_eq!(status, 403, "{foreign}");
+        assert_eq!(
+            body["errors"][0]["extensions"]["code"], "FORBIDDEN",
+            "{foreign}: {body}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -8,10 +8,13 @@ mod sessions;
 mod sign_in;
 mod websocket;
 
+use std::sync::Arc;
+
 use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, Schema, SchemaBuilder};
 use axum::Router;
 use axum::routing::get;
 
+use super::origins::Origins;
 use super::{DoorOptions, Shared};
 use account::AccountQuery;
 use document::Rules;
@@ -49,6 +52,7 @@ pub(super) fn routes(shared: &Shared, options: &DoorOptions) -> Router<Shared> {
         },
         bodies: shared.bodies,
         sockets: Sockets {
+            origins: Arc::new(Origins::new(&options.browsers)),
             places: options.socket_places.clone(),
             idle_timeout: options.socket_idle_timeout,
         },

@@ -1,7 +1,7 @@
 //! GraphQL over a WebSocket, in the protocol graphql-transport-ws: subscriptions, and nothing else.
 //!
-//! Queries and mutations go by POST, where every rule of that door holds. A WebSocket is not bound to one origin as other requests of
-//! a page are; here that gives a foreign page nothing, since the token stands in the connection parameters and never in a cookie.
+//! Queries and mutations go by POST, where every rule of that door holds. CORS does not hold for WebSockets, so the handshake's origin
+//! is asked for here; and the token stands in the connection parameters, never in a cookie.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -26,6 +26,7 @@ use super::document::Rules;
 use super::error::GraphqlError;
 use super::http::Door;
 use crate::api::caller::Asker;
+use crate::api::origins::Origins;
 use crate::api::request;
 use crate::domain::places::{Full, Place, Places};
 use crate::domain::{Error, Result};
@@ -55,14 +56,22 @@ pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
     upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
-/// How many sockets there may be, and how long one may wait for nothing.
+/// Whose pages may have sockets, how many there may be, and how long one may wait for nothing.
 #[derive(Debug, Clone)]
 pub(super) struct Sockets {
+    pub(super) origins: Arc<Origins>,
     pub(super) places: Places,
     pub(super) idle_timeout: Duration,
 }
 
 impl Sockets {
+    fn check_origin(&self, headers: &HeaderMap) -> Result<()> {
+        if self.origins.admit(headers) {
+            return Ok(());
+        }
+        Err(Error::Forbidden("Pages of this origin may not open a WebSocket."))
+    }
+
     fn take_place(&self, asker: &Asker) -> Result<Place> {
         self.places.take(asker.visitor.address).map_err(|full| match full {
             Full::ForNetwork => Error::RateLimited(RETRY_AFTER),
@@ -74,10 +83,11 @@ impl Sockets {
 /// Opens the WebSocket.
 ///
 /// # Errors
-/// `BadRequest` when the handshake is not right, or the client does not speak the protocol; `RateLimited` and `Unavailable` when there are
-/// too many.
+/// `Forbidden` for a page of a foreign origin; `BadRequest` when the handshake is not right, or the client does not speak the protocol;
+/// `RateLimited` and `Unavailable` when there are too many.
 pub(super) async fn open(door: &Door, asker: Asker, request: HttpRequest) -> Result<Response> {
     let (mut parts, _body) = request.into_parts();
+    door.sockets.check_origin(&parts.headers)?;
     if !speaks_our_protocol(&parts.headers) {
         return Err(Error::bad_request(format!(
             "A WebSocket needs the header Sec-WebSocket-Protocol: {PROTOCOL}."

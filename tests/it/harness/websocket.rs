@@ -30,14 +30,18 @@ impl Socket {
 
     /// The same, from an address that a proxy names.
     pub async fn open_from(http_url: &str, address: &str) -> Result<Self, (u16, Value)> {
+        Self::try_open_with(http_url, &[("x-forwarded-for", address)]).await
+    }
+
+    /// The same, with these headers in the handshake.
+    pub async fn try_open_with(http_url: &str, headers: &[(&'static str, &str)]) -> Result<Self, (u16, Value)> {
         let protocol = [("sec-websocket-protocol", "graphql-transport-ws")];
-        Self::shake(http_url, &[&protocol[..], &[("x-forwarded-for", address)]].concat()).await
+        Self::shake(http_url, &[&protocol[..], headers].concat()).await
     }
 
     /// A socket whose handshake has these headers too.
     pub async fn open_with(http_url: &str, headers: &[(&'static str, &str)]) -> Self {
-        let protocol = [("sec-websocket-protocol", "graphql-transport-ws")];
-        Self::shake(http_url, &[&protocol[..], headers].concat()).await.unwrap()
+        Self::try_open_with(http_url, headers).await.unwrap()
     }
 
     async fn shake(http_url: &str, headers: &[(&'static str, &str)]) -> Result<Self, (u16, Value)> {

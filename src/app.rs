@@ -7,9 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use axum::Router;
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 
 use crate::api::{self, BodyRules, BrowserOptions, DoorOptions, Proxies};
 use crate::config::{SettingError, Settings};
@@ -19,6 +17,7 @@ use crate::domain::places::Places;
 use crate::domain::secret::SecretBytes;
 use crate::domain::session::Lifetimes;
 use crate::security::{AccessTokens, KeyVault, PasswordPool, Pseudonyms, RefreshTokens, TokenRules};
+use crate::server::{self, ConnectionRules, Patience};
 use crate::service::{Audit, AuditWriter, KeyKeeper, Parts, Service, WATCH_INTERVAL};
 use crate::store::limits::{LimitsInProcess, LimitsInRedis};
 use crate::store::sessions::{HotSessions, SqlSessions};
@@ -28,12 +27,16 @@ use crate::telemetry;
 /// How long requests may take to finish once the gateway is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// Connections at the same time to the admin listener: a few monitors, and whoever should not be there must not take more.
+const ADMIN_CONNECTIONS: usize = 64;
+
 /// How often the service is asked to look after its keys and sessions; it decides by its own clock what is to be done.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
 /// A gateway, ready to serve.
 pub struct App {
     router: Router,
+    connections: ConnectionRules,
     audit_writer: AuditWriter,
 }
 
@@ -109,43 +112,15 @@ impl App {
         }));
         Ok(Self {
             router: api::routes(service, &door_options(settings)),
+            connections: connection_rules(settings),
             audit_writer,
         })
     }
 
     /// Serves until `stop` resolves; then takes no new connection and gives the open requests ten seconds.
-    pub async fn serve(
-        self,
-        listener: TcpListener,
-        stop: impl Future<Output = ()> + Send + 'static,
-    ) -> std::io::Result<()> {
-        let listener = listener.tap_io(|connection| {
-            // Answers are small: waiting to fill a packet would only delay them.
-            let _best_effort = connection.set_nodelay(true);
-        });
-        let (stopping, mut stopped) = watch::channel(false);
-        let mut overdue = stopped.clone();
-        tokio::spawn(async move {
-            stop.await;
-            stopping.send_replace(true);
-            stopping.closed().await;
-        });
-        let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
-        let server = axum::serve(listener, service).with_graceful_shutdown(async move {
-            let _stopped = stopped.wait_for(|is_stopping| *is_stopping).await.is_ok();
-        });
-        let outcome = tokio::select! {
-            result = async { server.await } => result,
-            () = async {
-                let _stopped = overdue.wait_for(|is_stopping| *is_stopping).await.is_ok();
-                tokio::time::sleep(GRACE).await;
-            } => {
-                tracing::warn!("some requests did not finish in time");
-                Ok(())
-            }
-        };
+    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
+        server::serve(listener, self.router, self.connections, stop).await;
         self.audit_writer.finish().await;
-        outcome
     }
 }
 
@@ -158,10 +133,14 @@ pub async fn listen(settings: &Settings, port: u16) -> Result<TcpListener, Start
 }
 
 /// Serves the counts on the admin listener for as long as the process lives.
-pub fn serve_metrics(listener: TcpListener) -> Result<(), StartError> {
+pub fn serve_metrics(settings: &Settings, listener: TcpListener) -> Result<(), StartError> {
     let counts = telemetry::start_metrics()?;
     let routes = api::admin_routes(move || counts.render());
-    tokio::spawn(async move { axum::serve(listener, routes).await });
+    let rules = ConnectionRules {
+        places: Places::new(ADMIN_CONNECTIONS, ADMIN_CONNECTIONS),
+        ..connection_rules(settings)
+    };
+    tokio::spawn(server::serve(listener, routes, rules, std::future::pending()));
     Ok(())
 }
 
@@ -269,6 +248,21 @@ fn token_rules(settings: &Settings) -> TokenRules {
     }
 }
 
+fn connection_rules(settings: &Settings) -> ConnectionRules {
+    let connections = &settings.connections;
+    ConnectionRules {
+        places: Places::new(connections.max_connections, connections.connections_per_address),
+        proxies: settings.doors.trusted_proxies.clone(),
+        patience: Patience {
+            head: connections.header_timeout,
+            answer: settings.requests.answer_timeout + connections.send_timeout,
+            send: connections.send_timeout,
+            idle: connections.idle_timeout,
+        },
+        grace: GRACE,
+    }
+}
+
 fn door_options(settings: &Settings) -> DoorOptions {
     DoorOptions {
         proxies: Proxies {
@@ -285,7 +279,9 @@ fn door_options(settings: &Settings) -> DoorOptions {
         document_limits: settings.graphql.document_limits(),
         bodies: BodyRules {
             limit: settings.requests.body_limit,
+            patience: settings.requests.body_timeout,
         },
+        answer_patience: settings.requests.answer_timeout,
         socket_places: Places::new(settings.sockets.max_websockets, settings.sockets.websockets_per_address),
         socket_idle_timeout: settings.sockets.websocket_idle_timeout,
     }

@@ -1,14 +1,15 @@
 //! auth-gateway: one server that owns sign-in for an application.
 //!
 //! The modules in reading order: what things are (`domain`), how the gateway is set up (`config`), how secrets are
-//! protected (`security`), where state lives (`store`), what the product does (`service`), the two doors (`api`), and
-//! the place where all of it is wired together (`app`). An arrow that points the other way fails a test.
+//! protected (`security`), where state lives (`store`), what the product does (`service`), the two doors (`api`), the listener
+//! before them (`server`), and the place where all of it is wired together (`app`). An arrow that points the other way fails a test.
 
 pub mod api;
 pub mod app;
 pub mod config;
 pub mod domain;
 pub mod security;
+pub mod server;
 pub mod service;
 pub mod store;
 pub mod telemetry;

@@ -134,14 +134,15 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
     if let Some(port) = settings.server.admin_port {
         let listener = app::listen(settings, port).await.map_err(not_started)?;
         metrics = Some(listener.local_addr().map_err(failed)?);
-        app::serve_metrics(listener).map_err(not_started)?;
+        app::serve_metrics(settings, listener).map_err(not_started)?;
     }
     let stop = stop_signal().map_err(failed)?;
     let app = App::assemble(settings, Arc::new(SystemClock))
         .await
         .map_err(not_started)?;
     print(&welcome(settings, address, metrics))?;
-    app.serve(listener, stop).await.map_err(failed)
+    app.serve(listener, stop).await;
+    Ok(())
 }
 
 fn welcome(settings: &Settings, address: SocketAddr, metrics: Option<SocketAddr>) -> String {

@@ -75,6 +75,15 @@ pub fn start_metrics() -> Result<PrometheusHandle> {
         "How long operations took"
     );
     describe_counter!("auth_gateway_http_requests_total", "HTTP requests by method and status");
+    describe_gauge!("auth_gateway_connections", "Connections that are open");
+    describe_counter!(
+        "auth_gateway_connections_refused_total",
+        "Connections closed at once, by the limit that they were over"
+    );
+    describe_counter!(
+        "auth_gateway_connections_dropped_total",
+        "Connections dropped because their client was too slow, by what it was waited for"
+    );
     describe_counter!(
         "auth_gateway_audit_dropped_total",
         "Audit events that are in the log, but not in the database"

@@ -29,6 +29,7 @@ pub(super) fn status(error: &Error) -> StatusCode {
         Error::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Error::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
         Error::EmailTaken | Error::UsernameTaken => StatusCode::CONFLICT,
+        Error::RequestTimeout(_) => StatusCode::REQUEST_TIMEOUT,
         Error::PayloadTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
         Error::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Error::Validation(_) => StatusCode::UNPROCESSABLE_ENTITY,

@@ -56,6 +56,8 @@ pub struct DoorOptions {
     pub document_limits: DocumentLimits,
     /// How bodies are read, at both doors.
     pub bodies: BodyRules,
+    /// How long an answer may take.
+    pub answer_patience: Duration,
     /// The places for WebSockets.
     pub socket_places: Places,
     /// How long a WebSocket stays without a subscription.
@@ -111,6 +113,10 @@ pub fn routes(service: Arc<Service>, options: &DoorOptions) -> Router {
         .fallback(rest::not_found)
         .method_not_allowed_fallback(rest::method_not_allowed)
         .layer(CatchPanicLayer::custom(rest::panicked))
+        .layer(middleware::from_fn_with_state(
+            options.answer_patience,
+            request::end_in_time,
+        ))
         .layer(middleware::from_fn_with_state(
             cors(&options.browsers.cors_origins),
             share,

@@ -1,19 +1,20 @@
-//! What every request has, at either door: an id, a log line, and a body that is JSON and not too large.
+//! What every request has, at either door: an id, a log line, an end, and a body that is JSON, not too large and not too slow.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use metrics::counter;
+use tokio::time::timeout;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::answer;
 use super::cookie::Jar;
+use super::{answer, rest};
 use crate::domain::limit::Charges;
 use crate::domain::{Error, Result};
 
@@ -75,6 +76,13 @@ pub(super) async fn scope(mut request: Request, next: Next) -> Response {
     response
 }
 
+/// Ends a request that nothing else has ended: each thing that a handler waits for has a time of its own, and this is the net below them
+/// all. The handler is dropped, as when its client hangs up; a WebSocket lives on, since its handshake is answered at once.
+pub(super) async fn end_in_time(State(patience): State<Duration>, request: Request, next: Next) -> Response {
+    let answered = timeout(patience, next.run(request)).await;
+    answered.unwrap_or_else(|_elapsed| rest::overdue())
+}
+
 /// A client may make up methods, and each label is kept for ever.
 fn method_label(method: &Method) -> &'static str {
     match method.as_str() {
@@ -103,6 +111,8 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
 pub struct BodyRules {
     /// Most bytes of a body.
     pub limit: usize,
+    /// How long it may take to come, as a whole: a client that sends a byte now and then is as slow as one that sends none.
+    pub patience: Duration,
 }
 
 impl BodyRules {
@@ -120,16 +130,19 @@ impl BodyRules {
         self.read(body).await
     }
 
-    /// Reads a body up to the limit.
+    /// Reads a body up to the limit, in time.
     ///
     /// # Errors
-    /// `PayloadTooLarge`, `BadRequest` when the client stops half way.
+    /// `PayloadTooLarge`, `RequestTimeout`, `BadRequest` when the client stops half way.
     pub(super) async fn read(self, body: Body) -> Result<Bytes> {
         // Said beforehand, so that a client that asks whether to go on (RFC 9110 section 10.1.1) is told not to.
         if body.size_hint().lower() > self.limit as u64 {
             return Err(Error::PayloadTooLarge(self.limit));
         }
-        let read = Limited::new(body, self.limit).collect().await.map_err(|error| {
+        // No timer is set for a body that is there already.
+        let read = timeout(self.patience, Limited::new(body, self.limit).collect()).await;
+        let read = read.map_err(|_elapsed| Error::RequestTimeout(self.patience))?;
+        let read = read.map_err(|error| {
             if error.downcast_ref::<LengthLimitError>().is_some() {
                 Error::PayloadTooLarge(self.limit)
             } else {

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::environment::SettingError;
 use super::values;
 use crate::domain::document::DocumentLimits;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
+const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
 /// Beyond that many levels the parser itself says no.
@@ -68,11 +70,51 @@ pub struct SocketSettings {
     pub websocket_idle_timeout: Duration,
 }
 
+/// Connections.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Connections")]
+pub struct ConnectionSettings {
+    /// Connections at the same time, WebSockets among them; one more is closed at once
+    #[arg(long, global = true, default_value = "10000", value_parser = |text: &str| values::number(text, 1_usize, 1_000_000, 10_000))]
+    pub max_connections: usize,
+    /// Connections at the same time from one network: an IPv4 address or an IPv6 /64. `TRUSTED_PROXIES` are not counted
+    #[arg(long, global = true, default_value = "1000", value_parser = |text: &str| values::number(text, 1_usize, 1_000_000, 1000))]
+    pub connections_per_address: usize,
+    /// How long a connection stays open without a request; longer than a proxy in front keeps one
+    #[arg(long, global = true, default_value = "75s", value_parser = |text: &str| values::span(text, MILLISECOND, HOUR, "75s"))]
+    pub idle_timeout: Duration,
+    /// How long the head of a request may take to come
+    #[arg(long, global = true, default_value = "10s", value_parser = |text: &str| values::span(text, MILLISECOND, MINUTE * 5, "10s"))]
+    pub header_timeout: Duration,
+    /// How long a client may take none of an answer that it asked for
+    #[arg(long, global = true, default_value = "30s", value_parser = |text: &str| values::span(text, MILLISECOND, MINUTE * 5, "30s"))]
+    pub send_timeout: Duration,
+}
+
 /// Requests.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Requests")]
 pub struct RequestSettings {
+    /// How long the body of a request may take to come
+    #[arg(long, global = true, default_value = "10s", value_parser = |text: &str| values::span(text, MILLISECOND, MINUTE * 5, "10s"))]
+    pub body_timeout: Duration,
+    /// How long the gateway may work on an answer, the body's time included
+    #[arg(long, global = true, default_value = "30s", value_parser = |text: &str| values::span(text, MILLISECOND, MINUTE * 5, "30s"))]
+    pub answer_timeout: Duration,
     /// Largest body that is read, in bytes, and largest message over a WebSocket
     #[arg(long, global = true, default_value = "262144", value_parser = |text: &str| values::number(text, 1024_usize, 16 * 1024 * 1024, 262_144))]
     pub body_limit: usize,
+}
+
+impl RequestSettings {
+    /// The answer to a body that does not come would itself come too late.
+    pub(super) fn check(&self) -> Result<(), SettingError> {
+        if self.body_timeout >= self.answer_timeout {
+            return Err(SettingError(format!(
+                "BODY_TIMEOUT is \"{}\", which must be less than ANSWER_TIMEOUT, for example 10s.",
+                humantime::format_duration(self.body_timeout)
+            )));
+        }
+        Ok(())
+    }
 }

@@ -10,7 +10,7 @@ mod generated_secret;
 mod settings;
 mod values;
 
-pub use bounds::{GraphqlSettings, RequestSettings, SocketSettings};
+pub use bounds::{ConnectionSettings, GraphqlSettings, RequestSettings, SocketSettings};
 pub use environment::{Environment, SECRETS, SettingError};
 pub use settings::{
     Argon2Cost, DatabaseSettings, DoorSettings, KeySettings, LogSettings, PasswordSettings, RedisSettings,

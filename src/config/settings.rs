@@ -8,7 +8,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory};
 use ipnet::IpNet;
 
-use super::bounds::{GraphqlSettings, RequestSettings, SocketSettings};
+use super::bounds::{ConnectionSettings, GraphqlSettings, RequestSettings, SocketSettings};
 use super::environment::{Environment, SECRETS, SettingError};
 use super::values::{self, AuthSecret, DatabaseUrl, LogFormat, RedisUrl, Stage, Switch};
 use super::variable;
@@ -52,6 +52,9 @@ pub struct Settings {
     /// WebSockets.
     #[command(flatten)]
     pub sockets: SocketSettings,
+    /// Connections.
+    #[command(flatten)]
+    pub connections: ConnectionSettings,
     /// Requests.
     #[command(flatten)]
     pub requests: RequestSettings,
@@ -274,6 +277,7 @@ impl Settings {
             self.keys.check_for_production()?;
         }
         self.tokens.check()?;
+        self.requests.check()?;
         let cost = &self.passwords.cost;
         if cost.memory_kib < 8 * cost.parallelism {
             return Err(SettingError(format!(

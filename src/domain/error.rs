@@ -58,6 +58,9 @@ pub enum Error {
     /// Another account has this username.
     #[error("This username is taken.")]
     UsernameTaken,
+    /// The body did not come within this time.
+    #[error("The body took too long; it must come within {}.", seconds(*.0))]
+    RequestTimeout(Duration),
     /// The body is over the limit, in bytes.
     #[error("The body is too large; at most {0} bytes are read.")]
     PayloadTooLarge(usize),
@@ -155,6 +158,7 @@ impl Error {
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
             Self::EmailTaken => "EMAIL_TAKEN",
             Self::UsernameTaken => "USERNAME_TAKEN",
+            Self::RequestTimeout(_) => "REQUEST_TIMEOUT",
             Self::PayloadTooLarge(_) => "PAYLOAD_TOO_LARGE",
             Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
             Self::NotAcceptable => "NOT_ACCEPTABLE",

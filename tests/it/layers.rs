@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     // Files below this path, and what they must not name.
     (
         "domain",
@@ -19,6 +19,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
             "crate::store",
             "crate::service",
             "crate::api",
+            "crate::server",
             "crate::app",
         ],
     ),
@@ -34,6 +35,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
             "crate::store",
             "crate::service",
             "crate::api",
+            "crate::server",
             "crate::app",
         ],
     ),
@@ -47,6 +49,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
             "crate::store",
             "crate::service",
             "crate::api",
+            "crate::server",
             "crate::app",
         ],
     ),
@@ -58,6 +61,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
             "crate::security",
             "crate::service",
             "crate::api",
+            "crate::server",
             "crate::app",
         ],
     ),
@@ -70,6 +74,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
             "sea_orm",
             "redis",
             "crate::api",
+            "crate::server",
             "crate::app",
             "crate::config",
         ],
@@ -82,6 +87,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
             "crate::store",
             "crate::security",
             "crate::config",
+            "crate::server",
             "crate::app",
         ],
     ),
@@ -89,6 +95,20 @@ const LAYERS: [(&str, &[&str]); 12] = [
     (
         "api/rest",
         &["crate::api::graphql", "super::super::graphql", "async_graphql"],
+    ),
+    (
+        "server",
+        &[
+            "async_graphql",
+            "sea_orm",
+            "redis",
+            "crate::config",
+            "crate::security",
+            "crate::store",
+            "crate::service",
+            "crate::api",
+            "crate::app",
+        ],
     ),
     ("app.rs", &["sea_orm", "redis", "async_graphql"]),
     ("main.rs", &["sea_orm", "redis", "async_graphql", "axum"]),

@@ -62,6 +62,9 @@ pub(super) enum BodyProblems {
     /// `BAD_REQUEST`
     #[response(status = 400, content_type = "application/problem+json")]
     BadRequest(ProblemDocument),
+    /// `REQUEST_TIMEOUT`
+    #[response(status = 408, content_type = "application/problem+json")]
+    RequestTimeout(ProblemDocument),
     /// `PAYLOAD_TOO_LARGE`
     #[response(status = 413, content_type = "application/problem+json")]
     PayloadTooLarge(ProblemDocument),
@@ -109,6 +112,11 @@ impl IntoResponse for Problem {
 /// Answers a panic of a handler: the request fails, the server goes on.
 pub(in crate::api) fn panicked(_: Box<dyn Any + Send>) -> Response<Body> {
     Problem(Error::internal("a handler panicked")).into_response()
+}
+
+/// Answers in place of a handler that found no end.
+pub(in crate::api) fn overdue() -> Response<Body> {
+    Problem(Error::unavailable("a handler found no end")).into_response()
 }
 
 fn headers(error: &Error, status: StatusCode) -> HeaderMap {

@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 
 use super::{Shared, cookie};
 
-pub(super) use error::panicked;
+pub(super) use error::{overdue, panicked};
 pub(super) use http::{method_not_allowed, not_found};
 
 pub(super) fn routes() -> Router<Shared> {

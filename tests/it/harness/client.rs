@@ -321,6 +321,7 @@ fn contract_status(code: &str) -> u16 {
         "FORBIDDEN" => 403,
         "NOT_FOUND" => 404,
         "METHOD_NOT_ALLOWED" => 405,
+        "REQUEST_TIMEOUT" => 408,
         "NOT_ACCEPTABLE" => 406,
         "EMAIL_TAKEN" | "USERNAME_TAKEN" => 409,
         "PAYLOAD_TOO_LARGE" => 413,

@@ -1,0 +1,155 @@
+//! The listener: takes connections, bounds how many there are, and lets none of them keep the others waiting.
+//!
+//! Owns sockets, their places and their deadlines. It refuses to know what is served: a request is none of its business but for when
+//! it begins and ends.
+//!
+//! Of too many connections each is accepted and closed. One that waited in the kernel's queue instead would wait there unseen, behind
+//! whoever filled the house, and hold up those whose network has places left; a client or proxy whose connection closes at once goes to
+//! another node or comes back.
+
+mod connection;
+mod pulse;
+mod socket;
+
+use std::future::Future;
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use hyper_util::rt::TokioExecutor;
+use hyper_util::server::conn::auto::Builder;
+use ipnet::IpNet;
+use metrics::counter;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use crate::domain::places::{Full, Place, Places};
+use socket::Socket;
+
+pub use pulse::Patience;
+
+/// How long the listener rests when the process has no file descriptor left, say: at once it would only fail again.
+const REST: Duration = Duration::from_secs(1);
+/// How often the log says that connections are refused: each of a flood would be a flood of lines.
+const COMPLAINT_INTERVAL: Duration = Duration::from_mins(1);
+
+/// What connections have to keep.
+#[derive(Debug, Clone)]
+pub struct ConnectionRules {
+    /// How many there may be. One has its place until its socket is closed, as a WebSocket too.
+    pub places: Places,
+    /// Who speaks for many clients, and is not counted as a network.
+    pub proxies: Vec<IpNet>,
+    /// How long a client may let us wait.
+    pub patience: Patience,
+    /// How long requests may take to finish once everything stops.
+    pub grace: Duration,
+}
+
+/// Serves until `stop` resolves; then takes no new connection, and gives the requests that are in progress their grace to finish.
+pub async fn serve(listener: TcpListener, router: Router, rules: ConnectionRules, stop: impl Future<Output = ()>) {
+    let (stopping, stopped) = watch::channel(());
+    let grace = rules.grace;
+    let mut house = House::new(router, rules);
+    let mut stop = pin!(stop);
+    loop {
+        tokio::select! {
+            (stream, peer) = next(&listener) => house.receive(stream, peer, &stopped),
+            () = &mut stop => break,
+        }
+    }
+    drop((listener, stopped));
+    stopping.send_replace(());
+    if tokio::time::timeout(grace, stopping.closed()).await.is_err() {
+        tracing::warn!("some requests did not finish in time");
+    }
+}
+
+/// What is the same for all connections.
+struct Shared {
+    http: Builder<TokioExecutor>,
+    router: Router,
+    patience: Patience,
+}
+
+struct House {
+    shared: Arc<Shared>,
+    places: Places,
+    proxies: Vec<IpNet>,
+    complained_at: Option<Instant>,
+}
+
+impl House {
+    fn new(router: Router, rules: ConnectionRules) -> Self {
+        let shared = Shared {
+            http: connection::http(),
+            // Done once here, it need not be done for each request.
+            router: router.with_state(()),
+            patience: rules.patience,
+        };
+        Self {
+            shared: Arc::new(shared),
+            places: rules.places,
+            proxies: rules.proxies,
+            complained_at: None,
+        }
+    }
+
+    fn receive(&mut self, stream: TcpStream, peer: SocketAddr, stopped: &watch::Receiver<()>) {
+        // Answers are small: waiting to fill a packet would only delay them.
+        let _best_effort = stream.set_nodelay(true);
+        match self.take_place(peer.ip()) {
+            Ok(place) => {
+                let socket = Socket::new(stream, place);
+                let served = connection::serve(socket, peer, self.shared.clone(), stopped.clone());
+                tokio::spawn(served);
+            }
+            Err(full) => self.refuse(full),
+        }
+    }
+
+    /// A proxy is many clients, so it counts in all alone.
+    fn take_place(&self, peer: IpAddr) -> Result<Place, Full> {
+        let peer = peer.to_canonical();
+        let is_proxy = self.proxies.iter().any(|network| network.contains(&peer));
+        self.places.take((!is_proxy).then_some(peer))
+    }
+
+    fn refuse(&mut self, full: Full) {
+        let reason = match full {
+            Full::InAll => "MAX_CONNECTIONS",
+            Full::ForNetwork => "CONNECTIONS_PER_ADDRESS",
+        };
+        counter!("auth_gateway_connections_refused_total", "limit" => reason).increment(1);
+        let is_due = self.complained_at.is_none_or(|at| at.elapsed() >= COMPLAINT_INTERVAL);
+        if is_due {
+            self.complained_at = Some(Instant::now());
+            tracing::warn!(
+                limit = reason,
+                "connections are refused: there are as many as there may be"
+            );
+        }
+    }
+}
+
+/// The next connection. No error ends the listener, and none makes it spin.
+async fn next(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) if is_over(error.kind()) => {}
+            Err(error) => {
+                tracing::error!(%error, "no connection can be accepted; trying again in a second");
+                tokio::time::sleep(REST).await;
+            }
+        }
+    }
+}
+
+/// Whether it was one client's connection that failed, before it was accepted: the next one is another's.
+fn is_over(kind: ErrorKind) -> bool {
+    kind == ErrorKind::ConnectionAborted || kind == ErrorKind::ConnectionReset || kind == ErrorKind::ConnectionRefused
+}

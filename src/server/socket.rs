@@ -1,0 +1,89 @@
+//! The socket of one connection: it notes what comes and goes, and keeps the connection's place until it is closed.
+
+use std::io::{IoSlice, Result};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use metrics::gauge;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::pulse::Pulse;
+use crate::domain::places::Place;
+
+/// Carries bytes as they are. It lives on in a WebSocket, and with it the place.
+#[derive(Debug)]
+pub(super) struct Socket {
+    stream: TcpStream,
+    pulse: Arc<Pulse>,
+    _place: Place,
+}
+
+impl Socket {
+    pub(super) fn new(stream: TcpStream, place: Place) -> Self {
+        gauge!("auth_gateway_connections").increment(1);
+        Self {
+            stream,
+            pulse: Arc::new(Pulse::new()),
+            _place: place,
+        }
+    }
+
+    pub(super) fn pulse(&self) -> &Arc<Pulse> {
+        &self.pulse
+    }
+
+    fn noted(&self, sent: Poll<Result<usize>>) -> Poll<Result<usize>> {
+        match &sent {
+            Poll::Pending => self.pulse.line_is_full(),
+            Poll::Ready(_) => self.pulse.line_is_free(),
+        }
+        sent
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        gauge!("auth_gateway_connections").decrement(1);
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.pulse.heard();
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
+        let sent = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.noted(sent)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<Result<usize>> {
+        let sent = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+        self.noted(sent)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

@@ -174,3 +174,28 @@ fn is_json(headers: &HeaderMap) -> bool {
                 _ => true,
             })
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::http::StatusCode;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use serde_json::{Value, json};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_finds_no_end_is_unavailable() {
+        let endless = Router::new()
+            .route("/", get(async || std::future::pending::<()>().await))
+            .layer(from_fn_with_state(Duration::from_millis(1), end_in_time));
+        let response = endless.oneshot(Request::default()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let problem: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(problem["code"], json!("UNAVAILABLE"));
+    }
+}

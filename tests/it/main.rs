@@ -51,4 +51,5 @@ mod settings;
 mod shutdown;
 mod snapshots;
 mod sockets;
+mod starvation;
 mod token_attacks;

@@ -2,6 +2,7 @@
 
 mod client;
 mod clock;
+mod line;
 mod patience;
 mod process;
 mod redis_user;
@@ -14,6 +15,7 @@ mod world;
 
 pub use client::{Client, Door, Refusal, SignedIn, http, raw};
 pub use clock::ManualClock;
+pub use line::Line;
 pub use patience::eventually;
 pub use process::{Process, node, run_to_end};
 pub use redis_user::RedisUser;

@@ -1,0 +1,244 @@
+//! No client can starve the others, by what it sends or leaves unsent, reads or leaves unread.
+//!
+//! Deadlines are of real sockets, so they are real, and short. A test waits for what a deadline brings, never for a time.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::harness::{Backend, Door, Line, Socket, World, eventually};
+
+async fn world(options: &[&str]) -> World {
+    World::with(Backend::Sqlite, Door::Rest, options).await
+}
+
+fn address(world: &World) -> SocketAddr {
+    world.client().address
+}
+
+/// Until a connection from this address is served; it stays open.
+async fn served(world: &World, own: Ipv4Addr) -> Line {
+    eventually("a connection is served", async || {
+        let mut line = Line::from(own, address(world)).await;
+        line.is_served().await.map(|()| line)
+    })
+    .await
+}
+
+const HERE: Ipv4Addr = Ipv4Addr::LOCALHOST;
+const THERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
+
+#[tokio::test]
+async fn a_head_that_does_not_come_in_time_is_given_up() {
+    let world = world(&["--header-timeout=200ms"]).await;
+    for head in [
+        "",
+        "G",
+        "GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
+        "PRI * HTTP/2.0\r\n",
+    ] {
+        let mut line = Line::to(address(&world)).await;
+        line.try_send(head).await;
+        assert_eq!(line.rest().await, b"", "{head}");
+    }
+    let mut line = Line::to(address(&world)).await;
+    let head = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Slow: ";
+    assert_eq!(line.drip(head, b'x').await, "", "a byte now and then is as slow");
+    let mut second = served(&world, HERE).await;
+    second.try_send("GET /livez HTTP/1.1\r\n").await;
+    assert_eq!(second.rest().await, b"", "the second head of a connection");
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_in_time_is_an_answer_and_the_end() {
+    let world = world(&["--body-timeout=200ms"]).await;
+    for (path, pointer) in [("/auth/login", "/code"), ("/graphql", "/errors/0/extensions/code")] {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n{{"
+        );
+        let mut line = Line::to(address(&world)).await;
+        line.try_send(&head).await;
+        let silent = String::from_utf8(line.rest().await).unwrap();
+        let dripping = Line::to(address(&world)).await.drip(head.as_bytes(), b' ').await;
+        for answer in [silent, dripping] {
+            let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+            assert!(head.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{answer}");
+            assert!(
+                head.contains("connection: close") && head.contains("x-request-id: "),
+                "{head}"
+            );
+            let body: Value = serde_json::from_str(body).unwrap();
+            assert_eq!(body.pointer(pointer), Some(&json!("REQUEST_TIMEOUT")), "{body}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_without_a_request_is_closed() {
+    let world = world(&["--idle-timeout=200ms"]).await;
+    let mut line = served(&world, HERE).await;
+    assert_eq!(line.rest().await, b"");
+}
+
+/// A frame of HTTP/2 without flags, on stream 0 or 1 (RFC 9113 section 4.1).
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).unwrap();
+    [&[0, 0, length, kind, flags, 0, 0, 0, stream][..], payload].concat()
+}
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const GOAWAY: u8 = 7;
+
+#[tokio::test]
+async fn pings_keep_no_connection_without_requests() {
+    let world = world(&["--idle-timeout=200ms"]).await;
+    let mut line = Line::to(address(&world)).await;
+    // GET http://localhost/livez, by the static table and literals of HPACK (RFC 7541 appendix A).
+    let request = [&[0x82, 0x86, 0x04, 6][..], b"/livez", &[0x01, 9], b"localhost"].concat();
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    let begin = [preface, frame(SETTINGS, 0, 0, &[]), frame(HEADERS, 5, 1, &request)].concat();
+    line.try_send(begin).await;
+    let (mut kinds, mut is_open) = (Vec::new(), true);
+    while is_open && let Some(head) = line.next(9).await {
+        let length = usize::from(head[1]) << 8 | usize::from(head[2]);
+        let payload = line.next(length).await.unwrap_or_default();
+        let is_reply = head[4] & 1 == 1;
+        kinds.push(head[3]);
+        is_open = match head[3] {
+            PING if !is_reply => line.try_send(frame(PING, 1, 0, &payload)).await,
+            // An answered ping is followed by the next one: the client is never silent.
+            PING | DATA => line.try_send(frame(PING, 0, 0, b"are you?")).await,
+            _ => true,
+        };
+    }
+    assert!(kinds.contains(&HEADERS) && kinds.contains(&DATA), "answered: {kinds:?}");
+    assert!(kinds.contains(&GOAWAY), "told to go: {kinds:?}");
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_is_dropped() {
+    let world = world(&["--send-timeout=200ms", "--max-connections=1"]).await;
+    let mut line = Line::narrow(address(&world)).await;
+    // Far more answers than the buffers between the two ends hold.
+    let requests = "GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(2000);
+    let sent = tokio::spawn(async move {
+        line.try_send(requests).await;
+        line
+    });
+    served(&world, HERE).await;
+    drop(sent);
+}
+
+#[tokio::test]
+async fn a_network_has_so_many_connections_and_gets_back_what_it_closes() {
+    let world = world(&["--connections-per-address=2", "--max-connections=3"]).await;
+    let (first, _second) = (served(&world, HERE).await, served(&world, HERE).await);
+    let mut third = Line::to(address(&world)).await;
+    assert_eq!(third.rest().await, b"", "closed at once");
+    let other = served(&world, THERE).await;
+    let mut fourth = Line::from(ELSEWHERE, address(&world)).await;
+    assert_eq!(fourth.rest().await, b"", "the house is full");
+    drop(first);
+    let _mine = served(&world, HERE).await;
+    drop(other);
+    served(&world, ELSEWHERE).await;
+}
+
+#[tokio::test]
+async fn a_proxy_has_the_connections_of_all_its_clients() {
+    let options = ["--connections-per-address=1", "--trusted-proxies=127.0.0.1"];
+    let world = world(&options).await;
+    let mut lines = Vec::new();
+    for _ in 0..5 {
+        let mut line = Line::to(address(&world)).await;
+        line.is_served().await.unwrap();
+        lines.push(line);
+    }
+    let _only = served(&world, THERE).await;
+    assert_eq!(Line::from(THERE, address(&world)).await.rest().await, b"");
+}
+
+#[tokio::test]
+async fn a_websocket_has_its_place_until_it_is_closed_and_none_of_those_deadlines() {
+    let options = ["--idle-timeout=200ms", "--header-timeout=200ms", "--max-connections=2"];
+    let world = world(&options).await;
+    let open = async || Socket::open(&world.url(""), Some("graphql-transport-ws")).await.ok();
+    let mut socket = open().await.unwrap();
+    let mut idle = served(&world, HERE).await;
+    assert_eq!(idle.rest().await, b"", "it was the younger one");
+    let _second = served(&world, HERE).await;
+    assert_eq!(
+        Line::to(address(&world)).await.rest().await,
+        b"",
+        "the socket has a place"
+    );
+    socket.send(&json!({"type": "connection_init"})).await;
+    assert_eq!(socket.message().await, json!({"type": "connection_ack"}));
+    drop(socket);
+    let _in_its_place = served(&world, HERE).await;
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_refused() {
+    let world = world(&[]).await;
+    let many = "X-Header: 1\r\n".repeat(101);
+    let long = format!("X-Header: {}\r\n", "1".repeat(64 * 1024));
+    for headers in [many, long] {
+        let mut line = Line::to(address(&world)).await;
+        line.try_send(format!("GET /livez HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n"))
+            .await;
+        let answer = line.rest().await;
+        assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 431 "), "{answer:?}");
+        served(&world, HERE).await;
+    }
+}
+
+#[tokio::test]
+async fn slow_clients_delay_nobody() {
+    let world = world(&[]).await;
+    let post =
+        "POST /auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{";
+    let mut slow = Vec::new();
+    for begun in ["", "GET /livez HT", post].repeat(100) {
+        let mut line = Line::to(address(&world)).await;
+        assert!(line.try_send(begun).await);
+        slow.push(line);
+    }
+    let john = world.john().await;
+    assert_eq!(world.me(&john.access_token).await.unwrap(), john.user);
+    world.refresh(&john.refresh_token).await.unwrap();
+}
+
+/// By order, not by time: on any machine the flood takes far longer than the two requests in between.
+#[tokio::test]
+async fn a_flood_of_logins_does_not_hold_up_me_and_refresh() {
+    let world = world(&["--argon2-memory-kib=19456", "--hash-queue=1000"]).await;
+    let john = world.john().await;
+    let (client, mut flood) = (world.client(), JoinSet::new());
+    for _ in 0..200 {
+        flood.spawn(async move {
+            let wrong = json!({"email": "john.doe@example.com", "password": "Password@124"});
+            client.login(&wrong).await.unwrap_err().code
+        });
+    }
+    assert_eq!(flood.join_next().await.unwrap().unwrap(), "INVALID_CREDENTIALS");
+    for _ in 0..5 {
+        assert_eq!(world.me(&john.access_token).await.unwrap(), john.user);
+    }
+    world.refresh(&john.refresh_token).await.unwrap();
+    let mut answered = 0;
+    while flood.try_join_next().is_some() {
+        answered += 1;
+    }
+    assert!(answered < 190, "{answered} logins were answered before");
+    let rest = flood.join_all().await;
+    assert!(
+        rest.iter().all(|code| code == "INVALID_CREDENTIALS"),
+        "none was turned away"
+    );
+}

@@ -191,7 +191,7 @@ mod tests {
         let endless = Router::new()
             .route("/", get(async || std::future::pending::<()>().await))
             .layer(from_fn_with_state(Duration::from_millis(1), end_in_time));
-        let response = endless.oneshot(Request::default()).await.unwrap();
+        let response = endless.oneshot(Request::new(Body::empty())).await.unwrap();
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(response.headers()[header::RETRY_AFTER], "1");
         let body = response.into_body().collect().await.unwrap().to_bytes();

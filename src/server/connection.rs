@@ -42,6 +42,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(20);
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// How HTTP is spoken. hyper's own timer for heads is off: it would run for each request, and close idle connections with slow ones.
+/// WebSockets over HTTP/2 (RFC 8441) are not offered, since no route takes them: clients then open them over HTTP/1.1.
 pub(super) fn http() -> Builder<TokioExecutor> {
     let mut http = Builder::new(TokioExecutor::new());
     http.http1().header_read_timeout(None).max_buf_size(MAX_HEAD);

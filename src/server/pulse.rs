@@ -122,12 +122,12 @@ impl Pulse {
     pub(super) async fn overdue(&self, patience: &Patience) -> Wait {
         loop {
             let (wait, deadline) = self.wait(patience);
-            let now = Duration::from_millis(self.now());
-            if now >= deadline {
+            let left = deadline.saturating_sub(Duration::from_millis(self.now()));
+            if left.is_zero() {
                 return wait;
             }
             // A wait that begins meanwhile, and has less time than this one, is not over before the look after it.
-            tokio::time::sleep((deadline - now).min(patience.shortest())).await;
+            tokio::time::sleep(left.min(patience.shortest())).await;
         }
     }
 

@@ -45,7 +45,7 @@ impl Line {
             loop {
                 drops.tick().await;
                 if writer.write_all(&[more]).await.is_err() {
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 }
             }
         };

@@ -2,6 +2,7 @@
 //!
 //! Deadlines are of real sockets, so they are real, and short. A test waits for what a deadline brings, never for a time.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use serde_json::{Value, json};
@@ -94,6 +95,23 @@ const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const GOAWAY: u8 = 7;
 
+/// Answers each ping of the gateway, and sends one for each answer to its own: never silent. The kinds of frames that came until the end.
+async fn ping_until_the_end(line: &mut Line) -> BTreeSet<u8> {
+    let (mut kinds, mut is_open) = (BTreeSet::new(), true);
+    while is_open && let Some(head) = line.next(9).await {
+        let length = usize::from(head[1]) << 8 | usize::from(head[2]);
+        let payload = line.next(length).await.unwrap_or_default();
+        let is_reply = head[4] & 1 == 1;
+        kinds.insert(head[3]);
+        is_open = match head[3] {
+            PING if !is_reply => line.try_send(frame(PING, 1, 0, &payload)).await,
+            PING | DATA => line.try_send(frame(PING, 0, 0, b"are you?")).await,
+            _ => true,
+        };
+    }
+    kinds
+}
+
 #[tokio::test]
 async fn pings_keep_no_connection_without_requests() {
     let world = world(&["--idle-timeout=200ms"]).await;
@@ -103,19 +121,8 @@ async fn pings_keep_no_connection_without_requests() {
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     let begin = [preface, frame(SETTINGS, 0, 0, &[]), frame(HEADERS, 5, 1, &request)].concat();
     line.try_send(begin).await;
-    let (mut kinds, mut is_open) = (Vec::new(), true);
-    while is_open && let Some(head) = line.next(9).await {
-        let length = usize::from(head[1]) << 8 | usize::from(head[2]);
-        let payload = line.next(length).await.unwrap_or_default();
-        let is_reply = head[4] & 1 == 1;
-        kinds.push(head[3]);
-        is_open = match head[3] {
-            PING if !is_reply => line.try_send(frame(PING, 1, 0, &payload)).await,
-            // An answered ping is followed by the next one: the client is never silent.
-            PING | DATA => line.try_send(frame(PING, 0, 0, b"are you?")).await,
-            _ => true,
-        };
-    }
+    let kinds = tokio::time::timeout(Line::PATIENCE, ping_until_the_end(&mut line)).await;
+    let kinds = kinds.expect("the connection is closed");
     assert!(kinds.contains(&HEADERS) && kinds.contains(&DATA), "answered: {kinds:?}");
     assert!(kinds.contains(&GOAWAY), "told to go: {kinds:?}");
 }
@@ -192,6 +199,7 @@ async fn a_head_that_is_too_large_is_refused() {
         let mut line = Line::to(address(&world)).await;
         line.try_send(format!("GET /livez HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n"))
             .await;
+        // What was not read takes the answer along when the connection is closed.
         let answer = line.rest().await;
         assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 431 "), "{answer:?}");
         served(&world, HERE).await;

@@ -7,12 +7,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-/// Far more than anything here takes: only what never comes runs into it.
-const PATIENCE: Duration = Duration::from_secs(15);
-
 pub struct Line(TcpStream);
 
 impl Line {
+    /// Far more than anything here takes: only what never comes runs into it.
+    pub const PATIENCE: Duration = Duration::from_secs(15);
+
     pub async fn to(address: SocketAddr) -> Self {
         Self::from(Ipv4Addr::LOCALHOST, address).await
     }
@@ -52,7 +52,7 @@ impl Line {
         tokio::select! {
             () = dripping => {}
             // A reset is an end too: the other end had no more use for the drops.
-            read = timeout(PATIENCE, reader.read_to_end(&mut received)) => {
+            read = timeout(Self::PATIENCE, reader.read_to_end(&mut received)) => {
                 let _end = read.expect("the connection is closed");
             }
         }
@@ -62,7 +62,7 @@ impl Line {
     /// What comes until the other end closes.
     pub async fn rest(&mut self) -> Vec<u8> {
         let mut received = Vec::new();
-        let read = timeout(PATIENCE, self.0.read_to_end(&mut received)).await;
+        let read = timeout(Self::PATIENCE, self.0.read_to_end(&mut received)).await;
         let _end = read.expect("the connection is closed");
         received
     }
@@ -70,7 +70,7 @@ impl Line {
     /// What comes next, of this length; nothing if the other end closes before.
     pub async fn next(&mut self, length: usize) -> Option<Vec<u8>> {
         let mut received = vec![0; length];
-        let read = timeout(PATIENCE, self.0.read_exact(&mut received)).await;
+        let read = timeout(Self::PATIENCE, self.0.read_exact(&mut received)).await;
         read.expect("something comes").is_ok().then_some(received)
     }
 

@@ -103,44 +103,53 @@ impl Block {
         }
     }
 
-    /// G: makes of `self`, the block before, its successor, and writes that to `new` too. `ahead` is called with the first word of it as
-    /// soon as that is known, three quarters of a round before the rest.
+    /// G: makes of `self`, the block before, its successor, and writes that to its place too. `ahead` is called with the first word of it
+    /// as soon as that is known, when three quarters of a round are still to be done.
     #[inline]
     #[target_feature(enable = "avx2")]
     pub(crate) fn compress(&mut self, blocks: &mut [Self], step: Step, ahead: impl FnOnce(&[Self], u64)) {
-        let Self(state) = self;
-        for (vector, reference) in state.iter_mut().zip(&blocks[step.reference].0) {
-            *vector = _mm256_xor_si256(*vector, *reference);
+        for pair in 0..ROWS / 2 {
+            self.mix_rows(blocks, step, pair);
         }
-        let mut kept = *state;
-        if step.write == Write::Into {
-            for (vector, old) in kept.iter_mut().zip(&blocks[step.new].0) {
-                *vector = _mm256_xor_si256(*vector, *old);
-            }
-        }
-        for pair in state.as_chunks_mut::<8>().0 {
-            *pair = rows(*pair);
-        }
-        finish(state, &kept, 0);
+        self.mix_columns(&mut blocks[step.new], 0);
         ahead(blocks, self.first_word());
-        let Self(state) = self;
         for column in 1..4 {
-            finish(state, &kept, column);
+            self.mix_columns(&mut blocks[step.new], column);
         }
-        blocks[step.new] = *self;
     }
-}
 
-/// Permutes four columns of words, all that vector `column` of each row holds, and adds what went in: nothing is left to do to them.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn finish(state: &mut [__m256i; VECTORS], kept: &[__m256i; VECTORS], column: usize) {
-    let mut vectors = [state[column]; ROWS];
-    for (row, vector) in vectors.iter_mut().enumerate() {
-        *vector = state[4 * row + column];
+    /// Takes in two rows of the block that is referred to, keeps the sum where the new block will be, and permutes it.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn mix_rows(&mut self, blocks: &mut [Self], step: Step, pair: usize) {
+        let from = 8 * pair;
+        let mut vectors = [self.0[from]; 8];
+        for (at, vector) in (from..).zip(&mut vectors) {
+            *vector = _mm256_xor_si256(self.0[at], blocks[step.reference].0[at]);
+        }
+        let new = &mut blocks[step.new].0;
+        for (at, vector) in (from..).zip(vectors) {
+            new[at] = match step.write {
+                Write::Over => vector,
+                Write::Into => _mm256_xor_si256(vector, new[at]),
+            };
+        }
+        self.0[from..from + 8].copy_from_slice(&rows(vectors));
     }
-    for (row, vector) in columns(vectors).into_iter().enumerate() {
-        state[4 * row + column] = _mm256_xor_si256(vector, kept[4 * row + column]);
+
+    /// Permutes four columns of words, those in vector `column` of each row, and adds what was kept: they are done.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn mix_columns(&mut self, new: &mut Self, column: usize) {
+        let mut vectors = [self.0[column]; ROWS];
+        for (row, vector) in vectors.iter_mut().enumerate() {
+            *vector = self.0[4 * row + column];
+        }
+        for (row, vector) in columns(vectors).into_iter().enumerate() {
+            let at = 4 * row + column;
+            self.0[at] = _mm256_xor_si256(vector, new.0[at]);
+            new.0[at] = self.0[at];
+        }
     }
 }
 

@@ -61,7 +61,9 @@ pub(crate) fn long(inputs: &[&[u8]], output: &mut [u8]) {
 /// BLAKE2b with an output of so many bytes: that is another function than a longer one cut short.
 fn short(head: &[u8], tail: &[&[u8]], output: &mut [u8]) {
     // Never refused: lengths from 1 to 64 are all that it is called with.
-    let Ok(mut core) = Blake2bVarCore::new(output.len()) else { return };
+    let Ok(mut core) = Blake2bVarCore::new(output.len()) else {
+        return;
+    };
     let mut buffer = LazyBuffer::default();
     for input in std::iter::once(&head).chain(tail) {
         buffer.digest_blocks(input, |blocks| core.update_blocks(blocks));

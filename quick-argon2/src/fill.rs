@@ -52,7 +52,13 @@ pub(crate) fn fill(blocks: &mut Vec<Block>, recipe: &Recipe, first: &[u8]) -> Ze
     for pass in 0..recipe.params.t_cost() as usize {
         for slice in 0..SLICES {
             for lane in 0..lanes {
-                let segment = Segment { shape: &shape, recipe, pass, slice, lane };
+                let segment = Segment {
+                    shape: &shape,
+                    recipe,
+                    pass,
+                    slice,
+                    lane,
+                };
                 segment.fill(blocks);
             }
         }
@@ -183,7 +189,12 @@ impl Segment<'_> {
         let square = ((word & 0xffff_ffff) * (word & 0xffff_ffff)) >> 32;
         let back = ((choice as u64 * square) >> 32) as usize;
         let offset = start + choice - 1 - back;
-        lane * shape.lane + if offset < shape.lane { offset } else { offset - shape.lane }
+        lane * shape.lane
+            + if offset < shape.lane {
+                offset
+            } else {
+                offset - shape.lane
+            }
     }
 }
 
@@ -206,7 +217,10 @@ impl Addresses {
             u64::from(recipe.params.t_cost()),
             recipe.algorithm as u64,
         ]);
-        let mut addresses = Self { input, words: [0; WORDS] };
+        let mut addresses = Self {
+            input,
+            words: [0; WORDS],
+        };
         addresses.next();
         addresses
     }
@@ -224,7 +238,11 @@ impl Addresses {
     fn next(&mut self) {
         self.input[6] += 1;
         let mut state = Block::from_words(&self.input);
-        let step = Step { reference: 0, new: 0, write: Write::Over };
+        let step = Step {
+            reference: 0,
+            new: 0,
+            write: Write::Over,
+        };
         for _ in 0..2 {
             state.compress(&mut [Block::zero()], step, |_, _| ());
         }

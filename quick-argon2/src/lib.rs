@@ -71,15 +71,6 @@ impl Memory {
         }
     }
 
-    /// Gives back to the system what is more than so many blocks.
-    pub fn shrink_to(&mut self, most: usize) {
-        match &mut self.0 {
-            #[cfg(target_arch = "x86_64")]
-            Blocks::Avx2(blocks) => shrink(blocks, most),
-            Blocks::Portable(blocks) => shrink(blocks, most),
-        }
-    }
-
     /// Overwrites what the last hash left. Whoever reads it could try passwords at a fraction of the cost.
     pub fn wipe(&mut self) {
         match &mut self.0 {
@@ -109,7 +100,12 @@ impl Memory {
                 if blocks.len() < recipe.params.block_count() {
                     blocks.resize(recipe.params.block_count(), argon2::Block::new());
                 }
-                let Recipe { algorithm, version, params, secret } = recipe;
+                let Recipe {
+                    algorithm,
+                    version,
+                    params,
+                    secret,
+                } = recipe;
                 Argon2::new_with_secret(secret, *algorithm, *version, params.clone())?
                     .hash_password_into_with_memory(password, salt, output, blocks)
             }
@@ -117,9 +113,10 @@ impl Memory {
     }
 }
 
-fn shrink<B>(blocks: &mut Vec<B>, most: usize) {
-    blocks.truncate(most);
-    blocks.shrink_to_fit();
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.wipe();
+    }
 }
 
 /// The bounds of RFC 9106 section 3.1, in the words of the `argon2` crate.

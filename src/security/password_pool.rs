@@ -1,29 +1,25 @@
 //! Password hashing on threads of its own.
 //!
 //! A hash costs tens of milliseconds and megabytes: on the async threads it would stall every other request, and unbounded it
-//! would take all memory. So a fixed number of threads, each with its memory kept from one hash to the next, works off a bounded
-//! queue; beyond the queue the caller is told to come back.
+//! would take all memory. So a fixed number of threads (`hashing_thread.rs`) works off a bounded queue, in the order of arrival; beyond
+//! the queue the caller is told to come back.
 
 use std::sync::Arc;
 use std::thread;
 
-use argon2::{Algorithm, Argon2, Block, Params, Version};
-use aws_lc_rs::{constant_time, rand};
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::{Sender, TrySendError, bounded};
 use metrics::gauge;
-use password_hash::phc::{Output, ParamsString, PasswordHash as Phc, Salt};
+use password_hash::phc::PasswordHash as Phc;
 use tokio::sync::oneshot;
 
-use super::hash_costs::{HashCosts, cost, cost_of};
-use crate::config::{Argon2Cost, PasswordSettings};
+use super::hash_costs::{HashCosts, cost_of};
+use super::hashing_thread::{Done, HashingThread, Job, Task, params, stand_in};
+use super::priority;
+use crate::config::PasswordSettings;
 use crate::domain::account::PasswordHash;
 use crate::domain::password::PresentedPassword;
 use crate::domain::{Error, Result};
 
-/// Length of a salt, in bytes (RFC 9106 section 3.1).
-const SALT_BYTES: usize = 16;
-/// Length of a hash, in bytes.
-const HASH_BYTES: usize = 32;
 /// Passwords that may wait for each thread, where no queue length is set.
 const QUEUE_PER_THREAD: usize = 64;
 
@@ -46,22 +42,6 @@ pub enum Verdict {
     Differs,
 }
 
-struct Job {
-    password: PresentedPassword,
-    task: Task,
-    answer: oneshot::Sender<Result<Done>>,
-}
-
-enum Task {
-    Hash,
-    Verify(PasswordHash),
-}
-
-enum Done {
-    Hashed(PasswordHash),
-    Compared { is_equal: bool },
-}
-
 impl PasswordPool {
     /// Starts the threads.
     ///
@@ -76,10 +56,14 @@ impl PasswordPool {
         let params = params(settings.cost)?;
         let costs = Arc::new(HashCosts::new(settings.cost));
         for number in 0..threads {
-            let (waiting, params, costs) = (waiting.clone(), params.clone(), costs.clone());
+            let hashing = HashingThread::new(waiting.clone(), params.clone(), costs.clone());
+            let nice = settings.hash_nice;
             thread::Builder::new()
                 .name(format!("hash-{number}"))
-                .spawn(move || work(&waiting, &params, &costs))
+                .spawn(move || {
+                    priority::give_way(nice);
+                    hashing.work();
+                })
                 .map_err(Error::internal)?;
         }
         Ok(Self {
@@ -141,105 +125,10 @@ impl PasswordPool {
     }
 }
 
-fn work(waiting: &Receiver<Job>, params: &Params, costs: &HashCosts) {
-    let mut memory = vec![Block::default(); params.block_count()];
-    for job in waiting {
-        gauge!("auth_gateway_password_queue").decrement(1);
-        // The client has gone: whoever waits behind it should not wait for its hash too.
-        if job.answer.is_closed() {
-            continue;
-        }
-        let done = match &job.task {
-            Task::Hash => hash(&job.password, params, &mut memory).map(Done::Hashed),
-            Task::Verify(stored) => {
-                compare(&job.password, stored, costs, &mut memory).map(|is_equal| Done::Compared { is_equal })
-            }
-        };
-        // One costly hash of old must not hold its memory for ever.
-        memory.truncate(params.block_count());
-        memory.shrink_to_fit();
-        let _gone = job.answer.send(done);
-    }
-}
-
-fn hash(password: &PresentedPassword, params: &Params, memory: &mut Vec<Block>) -> Result<PasswordHash> {
-    let mut salt = [0; SALT_BYTES];
-    rand::fill(&mut salt).map_err(|_| Error::internal("the system gives no random bytes"))?;
-    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
-    let mut output = [0; HASH_BYTES];
-    fill(&argon2, password, &salt, &mut output, memory)?;
-    phc(params, &salt, &output)
-}
-
-fn compare(
-    password: &PresentedPassword,
-    stored: &PasswordHash,
-    costs: &HashCosts,
-    memory: &mut Vec<Block>,
-) -> Result<bool> {
-    let phc = Phc::new(&stored.0).map_err(Error::internal)?;
-    let algorithm = Algorithm::try_from(phc.algorithm.as_str()).map_err(Error::internal)?;
-    let version = phc
-        .version
-        .map_or(Ok(Version::V0x13), Version::try_from)
-        .map_err(Error::internal)?;
-    let params = Params::try_from(&phc).map_err(Error::internal)?;
-    let (Some(salt), Some(expected)) = (phc.salt, phc.hash) else {
-        return Err(Error::internal("a stored password hash has no salt or no hash"));
-    };
-    let mut output = vec![0; expected.len()];
-    let paid = cost(&params);
-    costs.note(paid);
-    let argon2 = Argon2::new(algorithm, version, params);
-    fill(&argon2, password, &salt, &mut output, memory)?;
-    let is_equal = constant_time::verify_slices_are_equal(&output, expected.as_bytes()).is_ok();
-    if !is_equal {
-        for other in costs.but(paid) {
-            let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, self::params(other)?);
-            fill(&argon2, password, &[0; SALT_BYTES], &mut [0; HASH_BYTES], memory)?;
-        }
-    }
-    Ok(is_equal)
-}
-
-fn fill(
-    argon2: &Argon2,
-    password: &PresentedPassword,
-    salt: &[u8],
-    output: &mut [u8],
-    memory: &mut Vec<Block>,
-) -> Result<()> {
-    if memory.len() < argon2.params().block_count() {
-        memory.resize(argon2.params().block_count(), Block::default());
-    }
-    argon2
-        .hash_password_into_with_memory(password.expose(), salt, output, memory.as_mut_slice())
-        .map_err(Error::internal)
-}
-
-fn params(cost: Argon2Cost) -> Result<Params> {
-    Params::new(cost.memory_kib, cost.iterations, cost.parallelism, Some(HASH_BYTES)).map_err(Error::internal)
-}
-
-/// A hash that no password has, at the configured cost.
-fn stand_in(params: &Params) -> Result<PasswordHash> {
-    phc(params, &[0; SALT_BYTES], &[0; HASH_BYTES])
-}
-
-fn phc(params: &Params, salt: &[u8], output: &[u8]) -> Result<PasswordHash> {
-    let phc = Phc {
-        algorithm: argon2::ARGON2ID_IDENT,
-        version: Some(Version::V0x13.into()),
-        params: ParamsString::try_from(params).map_err(Error::internal)?,
-        salt: Some(Salt::new(salt).map_err(Error::internal)?),
-        hash: Some(Output::new(output).map_err(Error::internal)?),
-    };
-    Ok(PasswordHash(phc.to_string()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Argon2Cost;
 
     const CHEAP: Argon2Cost = Argon2Cost {
         memory_kib: 128,
@@ -253,6 +142,7 @@ mod tests {
             cost,
             hash_threads: Some(1),
             hash_queue: Some(1),
+            hash_nice: 0,
         };
         PasswordPool::start(&settings).unwrap()
     }
@@ -303,33 +193,6 @@ mod tests {
             Verdict::MatchesAtOldCost
         );
     }
-
-    #[tokio::test]
-    async fn the_default_cost_makes_the_hash_that_the_reference_implementation_makes() {
-        // From the argon2 command of the reference implementation: argon2 somesaltsomesalt -id -t 2 -k 19456 -p 1 -l 32
-        let params = params(Argon2Cost {
-            memory_kib: 19_456,
-            iterations: 2,
-            parallelism: 1,
-        })
-        .unwrap();
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let mut output = [0; HASH_BYTES];
-        fill(
-            &argon2,
-            &password("password"),
-            b"somesaltsomesalt",
-            &mut output,
-            &mut Vec::new(),
-        )
-        .unwrap();
-        assert_eq!(output, REFERENCE);
-    }
-
-    const REFERENCE: [u8; HASH_BYTES] = [
-        0x2b, 0x5d, 0xc4, 0x05, 0x48, 0x86, 0xec, 0x95, 0x7e, 0xf5, 0x9c, 0x73, 0xb6, 0x61, 0xc5, 0x4d, 0xd6, 0xfb,
-        0x27, 0x45, 0x90, 0xb2, 0x78, 0xf6, 0x57, 0xc6, 0xd9, 0x6a, 0xac, 0x8f, 0xa6, 0xd1,
-    ];
 
     #[tokio::test]
     async fn beyond_the_queue_the_caller_is_told_to_come_back() {

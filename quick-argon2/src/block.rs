@@ -75,7 +75,7 @@ impl Block {
     }
 
     #[target_feature(enable = "avx2")]
-    pub(crate) fn to_words(&self) -> [u64; WORDS] {
+    pub(crate) fn words(&self) -> [u64; WORDS] {
         let mut words = [0; WORDS];
         let (fours, _) = words.as_chunks_mut::<4>();
         for (vector, four) in self.0.iter().zip(fours) {

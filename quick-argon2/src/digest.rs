@@ -1,6 +1,7 @@
-//! What argon2 does with BLAKE2b: the hash of all inputs, and hashes of any length (RFC 9106 sections 3.2 and 3.3).
+//! What argon2 does with `BLAKE2b`: the hash of all inputs, and hashes of any length (RFC 9106 sections 3.2 and 3.3).
 
 use argon2::{Error, Result};
+use blake2::digest::Output;
 use blake2::digest::block_api::{UpdateCore, VariableOutputCore};
 use blake2::digest::block_buffer::LazyBuffer;
 use blake2::{Blake2b512, Blake2bVarCore, Digest};
@@ -8,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::Recipe;
 
-/// Length of a BLAKE2b hash, in bytes.
+/// Length of a `BLAKE2b` hash, in bytes.
 const WHOLE: usize = 64;
 /// As much of each link in the chain of a long hash is given out.
 const HALF: usize = WHOLE / 2;
@@ -44,7 +45,9 @@ pub(crate) fn long(inputs: &[&[u8]], output: &mut [u8]) {
     }
     let mut digest = Blake2b512::new();
     digest.update(length);
-    inputs.iter().for_each(|input| digest.update(input));
+    for input in inputs {
+        digest.update(input);
+    }
     let mut link = Zeroizing::new(<[u8; WHOLE]>::from(digest.finalize()));
     let mut rest = output;
     loop {
@@ -58,7 +61,7 @@ pub(crate) fn long(inputs: &[&[u8]], output: &mut [u8]) {
     }
 }
 
-/// BLAKE2b with an output of so many bytes: that is another function than a longer one cut short.
+/// `BLAKE2b` with an output of so many bytes: that is another function than a longer one cut short.
 fn short(head: &[u8], tail: &[&[u8]], output: &mut [u8]) {
     // Never refused: lengths from 1 to 64 are all that it is called with.
     let Ok(mut core) = Blake2bVarCore::new(output.len()) else {
@@ -68,7 +71,7 @@ fn short(head: &[u8], tail: &[&[u8]], output: &mut [u8]) {
     for input in std::iter::once(&head).chain(tail) {
         buffer.digest_blocks(input, |blocks| core.update_blocks(blocks));
     }
-    let mut whole = Default::default();
+    let mut whole = Output::<Blake2bVarCore>::default();
     core.finalize_variable_core(&mut buffer, &mut whole);
     output.copy_from_slice(&whole[..output.len()]);
 }

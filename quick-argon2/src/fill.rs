@@ -1,8 +1,4 @@
 //! Fills the memory: which block each step refers to (RFC 9106 section 3.4), and the blocks at both ends (section 3.2).
-#![expect(
-    clippy::cast_possible_truncation,
-    reason = "on x86-64, which this is for, a usize has 64 bits"
-)]
 
 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 
@@ -89,7 +85,7 @@ fn end(blocks: &[Block], shape: &Shape) -> Zeroizing<[u8; BYTES]> {
     for lane in blocks.chunks_exact(shape.lane) {
         sum.xor(&lane[shape.lane - 1]);
     }
-    let words = Zeroizing::new(sum.to_words());
+    let words = Zeroizing::new(sum.words());
     let mut bytes = Zeroizing::new([0; BYTES]);
     for (bytes, word) in bytes.as_chunks_mut().0.iter_mut().zip(&*words) {
         *bytes = word.to_le_bytes();
@@ -246,7 +242,7 @@ impl Addresses {
         for _ in 0..2 {
             state.compress(&mut [Block::zero()], step, |_, _| ());
         }
-        self.words = state.to_words();
+        self.words = state.words();
     }
 }
 

@@ -11,7 +11,7 @@ mod digest;
 #[cfg(target_arch = "x86_64")]
 mod fill;
 
-use argon2::{Algorithm, Argon2, Error, Params, Result, Version};
+use argon2::{Algorithm, Argon2, Params, Result, Version};
 use zeroize::Zeroize;
 
 /// What to make of a password: everything that a hash states about itself.
@@ -27,7 +27,7 @@ pub struct Recipe<'secret> {
     pub secret: &'secret [u8],
 }
 
-/// The memory that hashes are made in. It takes none before the first one.
+/// The memory that hashes are made in. It is wiped when it goes.
 #[derive(Debug)]
 pub struct Memory(Blocks);
 
@@ -38,37 +38,22 @@ enum Blocks {
     Portable(Vec<argon2::Block>),
 }
 
-impl Default for Memory {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Memory {
-    /// For the fastest code that this processor can run.
+    /// Room for so many blocks of 1 KiB, for the fastest code that this processor can run. The system need not find it before the first
+    /// hash; a hash that takes more finds more, and it is kept.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(room: usize) -> Self {
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") {
-            return Self(Blocks::Avx2(Vec::new()));
+            return Self(Blocks::Avx2(Vec::with_capacity(room)));
         }
-        Self::portable()
+        Self::portable(room)
     }
 
-    /// For the `argon2` crate, on any processor.
+    /// The same for the `argon2` crate, on any processor.
     #[must_use]
-    pub fn portable() -> Self {
-        Self(Blocks::Portable(Vec::new()))
-    }
-
-    /// How many blocks, of 1 KiB, are kept.
-    #[must_use]
-    pub fn blocks(&self) -> usize {
-        match &self.0 {
-            #[cfg(target_arch = "x86_64")]
-            Blocks::Avx2(blocks) => blocks.len(),
-            Blocks::Portable(blocks) => blocks.len(),
-        }
+    pub fn portable(room: usize) -> Self {
+        Self(Blocks::Portable(Vec::with_capacity(room)))
     }
 
     /// Overwrites what the last hash left. Whoever reads it could try passwords at a fraction of the cost.
@@ -122,6 +107,8 @@ impl Drop for Memory {
 /// The bounds of RFC 9106 section 3.1, in the words of the `argon2` crate.
 #[cfg(target_arch = "x86_64")]
 fn check(recipe: &Recipe, password: &[u8], salt: &[u8], output: &[u8]) -> Result<()> {
+    use argon2::Error;
+
     let wanted = recipe.params.output_len();
     if output.len() < wanted.unwrap_or(Params::MIN_OUTPUT_LEN) {
         return Err(Error::OutputTooShort);

@@ -21,7 +21,7 @@ fn of_the_rfc(algorithm: Algorithm) -> [u8; 32] {
         secret: &[3; 8],
     };
     let mut output = [0; 32];
-    Memory::new().hash(&recipe, &[1; 32], &[2; 16], &mut output).unwrap();
+    Memory::new(0).hash(&recipe, &[1; 32], &[2; 16], &mut output).unwrap();
     output
 }
 
@@ -82,7 +82,7 @@ proptest! {
     fn every_hash_is_the_one_that_the_argon2_crate_makes(
         cases in prop::collection::vec((recipe(), prop::collection::vec(any::<u8>(), 0..300), prop::collection::vec(any::<u8>(), 8..70)), 1..4),
     ) {
-        let (mut quick, mut portable) = (Memory::new(), Memory::portable());
+        let (mut quick, mut portable) = (Memory::new(0), Memory::portable(0));
         for (recipe, password, salt) in cases {
             let length = recipe.params.output_len().unwrap();
             let (mut ours, mut theirs) = (vec![0; length], vec![0; length]);
@@ -97,13 +97,13 @@ proptest! {
         let params = Params::new(8, 1, 1, stated).unwrap();
         let recipe = Recipe { algorithm: Algorithm::Argon2id, version: Version::V0x13, params, secret: &[] };
         let answer = |mut memory: Memory| memory.hash(&recipe, b"password", &vec![1; salt], &mut vec![0; output]);
-        prop_assert_eq!(answer(Memory::new()), answer(Memory::portable()));
+        prop_assert_eq!(answer(Memory::new(0)), answer(Memory::portable(0)));
     }
 }
 
 #[test]
 fn memory_is_taken_at_the_first_hash_and_can_be_wiped() {
-    for mut memory in [Memory::new(), Memory::portable()] {
+    for mut memory in [Memory::new(0), Memory::portable(0)] {
         let params = Params::new(64, 1, 1, None).unwrap();
         let recipe = Recipe {
             algorithm: Algorithm::Argon2id,
@@ -122,6 +122,14 @@ fn memory_is_taken_at_the_first_hash_and_can_be_wiped() {
 }
 
 impl Memory {
+    fn blocks(&self) -> usize {
+        match &self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Blocks::Avx2(blocks) => blocks.len(),
+            Blocks::Portable(blocks) => blocks.len(),
+        }
+    }
+
     fn is_wiped(&self) -> bool {
         match &self.0 {
             #[cfg(target_arch = "x86_64")]

@@ -54,10 +54,10 @@ pub(super) struct HashingThread {
 impl HashingThread {
     pub(super) fn new(waiting: Receiver<Job>, params: Params, costs: Arc<HashCosts>) -> Self {
         Self {
+            memory: Memory::new(params.block_count()),
             waiting,
             params,
             costs,
-            memory: Memory::new(),
         }
     }
 
@@ -119,10 +119,15 @@ impl HashingThread {
     }
 
     fn fill(&mut self, recipe: &Recipe, password: &PresentedPassword, salt: &[u8], output: &mut [u8]) -> Result<()> {
-        let mut passing = Memory::new();
-        // One costly hash of old must not hold its memory for ever.
-        let is_costlier = recipe.params.block_count() > self.params.block_count();
-        let memory = if is_costlier { &mut passing } else { &mut self.memory };
+        let blocks = recipe.params.block_count();
+        let mut passing;
+        let memory = if blocks > self.params.block_count() {
+            // One costly hash of old must not hold its memory for ever.
+            passing = Memory::new(blocks);
+            &mut passing
+        } else {
+            &mut self.memory
+        };
         memory
             .hash(recipe, password.expose(), salt, output)
             .map_err(Error::internal)
@@ -142,9 +147,10 @@ fn argon2id(params: Params) -> Recipe<'static> {
 fn recipe(phc: &Phc) -> Result<Recipe<'static>> {
     Ok(Recipe {
         algorithm: Algorithm::try_from(phc.algorithm.as_str()).map_err(Error::internal)?,
+        // The reference implementation names none in its hashes of version 0x10.
         version: phc
             .version
-            .map_or(Ok(Version::V0x13), Version::try_from)
+            .map_or(Ok(Version::V0x10), Version::try_from)
             .map_err(Error::internal)?,
         params: Params::try_from(phc).map_err(Error::internal)?,
         secret: &[],
@@ -174,10 +180,12 @@ fn phc(params: &Params, salt: &[u8], output: &[u8]) -> Result<PasswordHash> {
 
 #[cfg(test)]
 mod tests {
+    use crossbeam_channel::bounded;
+
     use super::*;
 
-    #[tokio::test]
-    async fn the_default_cost_makes_the_hash_that_the_reference_implementation_makes() {
+    #[test]
+    fn the_default_cost_makes_the_hash_that_the_reference_implementation_makes() {
         // From the argon2 command of the reference implementation: argon2 somesaltsomesalt -id -t 2 -k 19456 -p 1 -l 32
         let params = params(Argon2Cost {
             memory_kib: 19_456,
@@ -185,16 +193,14 @@ mod tests {
             parallelism: 1,
         })
         .unwrap();
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let (_jobs, waiting) = bounded(1);
+        let costs = Arc::new(HashCosts::new(cost(&params)));
+        let mut thread = HashingThread::new(waiting, params.clone(), costs);
+        let password = PresentedPassword::parse("password").unwrap();
         let mut output = [0; HASH_BYTES];
-        fill(
-            &argon2,
-            &password("password"),
-            b"somesaltsomesalt",
-            &mut output,
-            &mut Vec::new(),
-        )
-        .unwrap();
+        thread
+            .fill(&argon2id(params), &password, b"somesaltsomesalt", &mut output)
+            .unwrap();
         assert_eq!(output, REFERENCE);
     }
 

@@ -195,6 +195,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn hashes_of_every_other_argon2_still_match_and_say_so() {
+        // From the tests of the reference implementation; version 0x10 does not name itself there.
+        let stored = [
+            "$argon2i$m=256,t=2,p=1$c29tZXNhbHQ$/U3YPXYsSb3q9XxHvc0MLxur+GP960kN9j7emXX8zwY",
+            "$argon2i$v=19$m=256,t=2,p=1$c29tZXNhbHQ$iekCn0Y3spW+sCcFanM2xBT63UP2sghkUoHLIUpWRS8",
+            "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+        ];
+        let pool = pool(CHEAP);
+        for stored in stored.map(|text| PasswordHash(text.to_owned())) {
+            let right = pool.verify(password("password"), Some(&stored)).await.unwrap();
+            let wrong = pool.verify(password("passwordx"), Some(&stored)).await.unwrap();
+            assert_eq!(
+                (right, wrong),
+                (Verdict::MatchesAtOldCost, Verdict::Differs),
+                "{}",
+                stored.0
+            );
+        }
+    }
+
+    #[tokio::test]
     async fn beyond_the_queue_the_caller_is_told_to_come_back() {
         let (jobs, waiting) = bounded(1);
         let pool = PasswordPool {

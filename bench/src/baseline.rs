@@ -1,0 +1,166 @@
+//! What the gateway is measured against: the same kind of work with nothing around it, each in a process of its own.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderName, StatusCode, header};
+use axum::routing::{get, post};
+use axum::serve::ListenerExt;
+use redis::Script;
+use redis::aio::ConnectionManager;
+
+use crate::dataset::{DEFAULT, PASSWORD};
+use crate::load::precise;
+use crate::people::Sizes;
+use crate::process::{Meter, Process, command};
+use crate::{Result, gateway};
+
+/// What a renewal comes down to: compare a counter, count it up, and put the key's end off.
+const SCRIPT: &str = "
+local generation = redis.call('HGET', KEYS[1], 'generation')
+if generation and tonumber(generation) < 0 then
+  return -1
+end
+redis.call('HSET', KEYS[1], 'generation', (tonumber(generation) or 0) + 1, 'rotated', ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return 1";
+
+/// Names the session in the body of a renewal: where the token stands in it.
+const KEY_IN_BODY: std::ops::Range<usize> = 18..42;
+
+const JSON: [(HeaderName, &str); 1] = [(header::CONTENT_TYPE, "application/json")];
+
+/// A bare server that runs.
+pub struct BareServer {
+    pub address: SocketAddr,
+    process: Process,
+}
+
+/// Bare hashing that runs.
+pub struct BareHashing {
+    _process: Process,
+}
+
+#[derive(Clone)]
+struct Bare {
+    me: Bytes,
+    sign_in: Bytes,
+    script: Arc<Script>,
+    redis: Option<ConnectionManager>,
+}
+
+impl BareServer {
+    pub fn start(program: &Path, sizes: Sizes, redis_url: Option<&str>) -> Result<Self> {
+        let address = gateway::free_address()?;
+        let mut command = command(program);
+        command
+            .args(["bare", "--port", &address.port().to_string()])
+            .args(["--me-bytes", &sizes.me.to_string()])
+            .args(["--sign-in-bytes", &sizes.sign_in.to_string()]);
+        if let Some(url) = redis_url {
+            command.env("BENCH_REDIS_URL", url);
+        }
+        let process = Process::start(&mut command)?;
+        let begun = Instant::now();
+        while std::net::TcpStream::connect(address).is_err() {
+            if begun.elapsed() > Duration::from_secs(10) {
+                return Err("the bare server does not start".into());
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(Self { address, process })
+    }
+
+    pub fn meter(&self) -> Meter {
+        self.process.meter()
+    }
+}
+
+impl BareHashing {
+    /// As the gateway hashes: as many threads as there are cores, until it is dropped.
+    pub fn start(program: &Path) -> Result<Self> {
+        let process = Process::start(
+            command(program)
+                .args(["hash", "--seconds", "600"])
+                .stdout(Stdio::null()),
+        )?;
+        Ok(Self { _process: process })
+    }
+}
+
+/// Serves `GET /me`, which answers at once, and `POST /refresh`, which runs one script in Redis before.
+pub async fn serve(address: SocketAddr, sizes: Sizes, redis_url: Option<String>) -> Result<()> {
+    let redis = match redis_url {
+        Some(url) => Some(ConnectionManager::new(redis::Client::open(url)?).await?),
+        None => None,
+    };
+    let bare = Bare {
+        me: vec![b'.'; sizes.me].into(),
+        sign_in: vec![b'.'; sizes.sign_in].into(),
+        script: Arc::new(Script::new(SCRIPT)),
+        redis,
+    };
+    let routes = Router::new()
+        .route("/me", get(async |State(bare): State<Bare>| (JSON, bare.me)))
+        .route("/refresh", post(refresh))
+        .with_state(bare);
+    let listener = tokio::net::TcpListener::bind(address).await?.tap_io(|connection| {
+        let _best_effort = connection.set_nodelay(true);
+    });
+    axum::serve(listener, routes).await?;
+    Ok(())
+}
+
+async fn refresh(
+    State(bare): State<Bare>,
+    body: Bytes,
+) -> std::result::Result<([(HeaderName, &'static str); 1], Bytes), StatusCode> {
+    let (Some(key), Some(mut redis)) = (body.get(KEY_IN_BODY), bare.redis) else {
+        return Err(StatusCode::BAD_REQUEST);
+    };
+    let mut call = bare.script.key(key);
+    let outcome = call.arg(1_700_000_000_000_u64).arg(86_400_000).invoke_async(&mut redis);
+    match outcome.await {
+        Ok(1) => Ok((JSON, bare.sign_in)),
+        Ok(_) | Err(_) => Err(StatusCode::SERVICE_UNAVAILABLE),
+    }
+}
+
+/// Hashes on every core with memory that is kept, for so long; how many hashes a second that gave.
+pub fn hash(time: Duration) -> Result<f64> {
+    let threads = thread::available_parallelism()?.get();
+    let begun = Instant::now();
+    let hashes: Result<Vec<f64>> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads)
+            .map(|_| scope.spawn(move || hash_until(begun + time)))
+            .collect();
+        let joined = threads.into_iter().map(|thread| thread.join());
+        joined
+            .map(|rate| rate.unwrap_or_else(|_| Err("hashing panicked".into())))
+            .collect()
+    });
+    Ok(hashes?.into_iter().sum())
+}
+
+/// Whole hashes over the time that they took.
+fn hash_until(end: Instant) -> Result<f64> {
+    let (memory, passes, lanes) = DEFAULT;
+    let params = Params::new(memory, passes, lanes, None)?;
+    let mut memory = vec![Block::default(); params.block_count()];
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let mut output = [0; 32];
+    let (begun, mut hashes) = (Instant::now(), 0);
+    while Instant::now() < end {
+        argon2.hash_password_into_with_memory(PASSWORD.as_bytes(), &[7; 16], &mut output, &mut memory)?;
+        hashes += 1;
+    }
+    Ok(precise(hashes) / begun.elapsed().as_secs_f64())
+}

@@ -1,0 +1,140 @@
+//! The gateway under load: the release binary as operators run it, on one set of stores.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::process::{Meter, Process, command};
+use crate::{Failure, Result};
+
+/// Between two looks at a gateway that starts.
+const LOOK_INTERVAL: Duration = Duration::from_micros(200);
+/// Far more than a start takes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a gateway stands on.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// As the tables name it.
+    pub name: &'static str,
+    pub program: PathBuf,
+    /// The gateway's working folder and log are here.
+    pub folder: PathBuf,
+    pub database_url: String,
+    pub redis_url: Option<String>,
+    pub auth_secret: String,
+}
+
+/// How much a password hash costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hashing {
+    /// As little as the gateway allows, where hashing is not the subject.
+    Cheap,
+    /// What the gateway takes unless it is told otherwise.
+    Default,
+}
+
+/// A gateway that serves.
+pub struct Gateway {
+    pub address: SocketAddr,
+    process: Process,
+    /// From before the process was there to its first 200.
+    pub started_in: Duration,
+}
+
+impl Site {
+    /// Brings the schema up to date, as an operator does before a start in production.
+    pub fn migrate(&self) -> Result<()> {
+        fs::create_dir_all(&self.folder)?;
+        let output = self.command(Hashing::Default).args(["migrate", "up"]).output()?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(String::from_utf8_lossy(&output.stderr).into_owned().into())
+    }
+
+    /// Starts a gateway and waits until it is ready.
+    pub fn start(&self, hashing: Hashing) -> Result<Gateway> {
+        fs::create_dir_all(&self.folder)?;
+        let log = self.folder.join("log");
+        let address = free_address()?;
+        let mut command = self.command(hashing);
+        command
+            .env("PORT", address.port().to_string())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log)?);
+        let begun = Instant::now();
+        let mut process = Process::start(&mut command)?;
+        while !is_ready(address) {
+            if process.has_ended() || begun.elapsed() > PATIENCE {
+                let log = fs::read_to_string(&log).unwrap_or_default();
+                return Err(format!("the gateway does not start: {log}").into());
+            }
+            thread::sleep(LOOK_INTERVAL);
+        }
+        Ok(Gateway {
+            address,
+            process,
+            started_in: begun.elapsed(),
+        })
+    }
+
+    /// Nothing is limited, and access tokens last for the whole run; all else is as in production.
+    fn command(&self, hashing: Hashing) -> Command {
+        let mut command = command(&self.program);
+        command
+            .current_dir(&self.folder)
+            .env("ENVIRONMENT", "production")
+            .env("DATABASE_URL", &self.database_url)
+            .env("AUTH_SECRET", &self.auth_secret)
+            .env("ACCESS_TOKEN_TTL", "1d")
+            .env("RATE_LIMIT", "off");
+        if let Some(url) = &self.redis_url {
+            command.env("REDIS_URL", url);
+        }
+        if hashing == Hashing::Cheap {
+            command.env("ARGON2_MEMORY_KIB", "128").env("ARGON2_ITERATIONS", "1");
+        }
+        command
+    }
+}
+
+impl Gateway {
+    pub fn meter(&self) -> Meter {
+        self.process.meter()
+    }
+}
+
+/// A secret that production takes.
+pub fn fresh_secret() -> Result<String> {
+    let mut bytes = [0; 32];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(STANDARD.encode(bytes))
+}
+
+/// An address that nothing listens on.
+pub fn free_address() -> Result<SocketAddr> {
+    let listener = TcpListener::bind("127.0.0.1:0").map_err(Failure::from)?;
+    Ok(listener.local_addr()?)
+}
+
+fn is_ready(address: SocketAddr) -> bool {
+    ask(address, "/readyz").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 "))
+}
+
+fn ask(address: SocketAddr, path: &str) -> io::Result<String> {
+    let mut connection = TcpStream::connect(address)?;
+    connection.set_read_timeout(Some(PATIENCE))?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    connection.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer)?;
+    Ok(answer)
+}

@@ -1,0 +1,236 @@
+//! Loads the gateway over HTTP and measures it against bare baselines of the same kind; `scripts/bench` starts it.
+//!
+//! docs/performance.md says what the figures mean.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "its figures are what it is for"
+)]
+#![allow(unreachable_pub, reason = "one program; nothing in it is public")]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may fail so"))]
+mod baseline;
+mod client;
+mod dataset;
+mod gateway;
+mod load;
+mod people;
+mod process;
+mod report;
+mod rounds;
+mod scenarios;
+mod stage;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use dataset::Size;
+use people::Sizes;
+use process::Meter;
+use report::Report;
+use scenarios::{Part, SCENARIOS, Scenario};
+use stage::{Pacing, Place, Servers, Stage};
+
+/// Whatever went wrong: a run that cannot be trusted ends with one sentence.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+pub type Result<T> = std::result::Result<T, Failure>;
+
+/// Measures auth-gateway
+#[derive(Parser)]
+#[command(name = "auth-gateway-bench")]
+enum Cli {
+    /// Measure; `scripts/bench` starts the servers for it
+    Run(RunOptions),
+    /// Fill an empty, migrated database with accounts and sessions
+    Fill {
+        /// `sqlite://PATH` or `postgres://USER:PASSWORD@HOST/DATABASE`
+        database_url: String,
+        #[arg(long, default_value = "1000000")]
+        accounts: u64,
+        #[arg(long, default_value = "2000000")]
+        sessions: u64,
+    },
+    #[command(flatten)]
+    Baseline(Baseline),
+}
+
+/// What `run` starts beside the gateway.
+#[derive(Subcommand)]
+enum Baseline {
+    /// Serve bare handlers
+    #[command(hide = true)]
+    Bare {
+        #[arg(long)]
+        port: u16,
+        #[arg(long)]
+        me_bytes: usize,
+        #[arg(long)]
+        sign_in_bytes: usize,
+    },
+    /// Hash on all cores, and print how many hashes a second that gave
+    #[command(hide = true)]
+    Hash {
+        #[arg(long)]
+        seconds: u64,
+    },
+}
+
+#[derive(Args)]
+struct RunOptions {
+    /// Do everything less often and for a shorter time: to see that it works
+    #[arg(long)]
+    quick: bool,
+    /// Only on SQLite
+    #[arg(long)]
+    sqlite: bool,
+    /// Only on PostgreSQL with Redis
+    #[arg(long)]
+    postgres_redis: bool,
+    /// Growth too: a million accounts and two million sessions beside a thousand
+    #[arg(long)]
+    large: bool,
+    /// Two and four gateways on the same servers too
+    #[arg(long)]
+    nodes: bool,
+    /// Connections of a load
+    #[arg(long, default_value = "64")]
+    connections: usize,
+    /// Accounts of the large data set; twice as many sessions
+    #[arg(long, default_value = "1000000")]
+    large_accounts: u64,
+    /// Where databases and logs go
+    #[arg(long)]
+    folder: PathBuf,
+    /// Only these scenarios
+    #[arg(value_parser = SCENARIOS.map(|scenario| scenario.name))]
+    scenarios: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse() {
+        Cli::Run(options) => run(&options),
+        Cli::Fill {
+            database_url,
+            accounts,
+            sessions,
+        } => fill(&database_url, Size { accounts, sessions }),
+        Cli::Baseline(baseline) => serve(baseline),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &RunOptions) -> Result<()> {
+    let mut stage = set(options)?;
+    for scenario in SCENARIOS.iter().filter(|scenario| is_chosen(scenario, options)) {
+        say(scenario.name);
+        (scenario.run)(&mut stage)?;
+    }
+    println!("{}", stage.report.markdown());
+    let failures = stage.report.failures();
+    match &failures.first {
+        Some(first) => Err(format!("{} answers were failures, the first one: {first}", failures.count).into()),
+        None => Ok(()),
+    }
+}
+
+fn is_chosen(scenario: &Scenario, options: &RunOptions) -> bool {
+    if !options.scenarios.is_empty() {
+        return options.scenarios.iter().any(|name| name == scenario.name);
+    }
+    match scenario.part {
+        Part::Always => true,
+        Part::Large => options.large,
+        Part::Nodes => options.nodes,
+    }
+}
+
+fn set(options: &RunOptions) -> Result<Stage> {
+    let mut places = vec![Place::Sqlite, Place::PostgresRedis];
+    if options.sqlite != options.postgres_redis {
+        places.retain(|place| (*place == Place::Sqlite) == options.sqlite);
+    }
+    let own = std::env::current_exe()?;
+    Ok(Stage {
+        pacing: if options.quick {
+            Pacing::quick()
+        } else {
+            Pacing::standard()
+        },
+        connections: options.connections,
+        servers: servers(&places)?,
+        places,
+        folder: options.folder.clone(),
+        gateway: own.with_file_name("auth-gateway"),
+        own,
+        large: Size {
+            accounts: options.large_accounts,
+            sessions: options.large_accounts * 2,
+        },
+        report: Report::default(),
+        sites: BTreeMap::new(),
+    })
+}
+
+/// In the environment, since every user of the machine can read a command line.
+fn servers(places: &[Place]) -> Result<Option<Servers>> {
+    if !places.contains(&Place::PostgresRedis) {
+        return Ok(None);
+    }
+    Ok(Some(Servers {
+        postgres_url: variable("BENCH_POSTGRES_URL")?,
+        postgres_log: variable("BENCH_POSTGRES_LOG")?.into(),
+        postgres: Meter::of_family(variable("BENCH_POSTGRES_PID")?.parse()?),
+        redis_url: variable("BENCH_REDIS_URL")?,
+        redis: Meter::of(variable("BENCH_REDIS_PID")?.parse()?),
+    }))
+}
+
+fn variable(name: &str) -> Result<String> {
+    #[allow(clippy::disallowed_methods, reason = "scripts/bench says here what it has started")]
+    let value = std::env::var(name);
+    value.map_err(|_| format!("{name} is not set: start this with scripts/bench").into())
+}
+
+fn fill(database_url: &str, size: Size) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(dataset::fill(database_url, size))
+}
+
+fn serve(baseline: Baseline) -> Result<()> {
+    match baseline {
+        Baseline::Bare {
+            port,
+            me_bytes,
+            sign_in_bytes,
+        } => {
+            let address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
+            let sizes = Sizes {
+                me: me_bytes,
+                sign_in: sign_in_bytes,
+            };
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(baseline::serve(address, sizes, variable("BENCH_REDIS_URL").ok()))
+        }
+        Baseline::Hash { seconds } => {
+            println!("{}", baseline::hash(Duration::from_secs(seconds))?);
+            Ok(())
+        }
+    }
+}
+
+/// Where a run stands, beside its figures.
+pub fn say(words: &str) {
+    eprintln!("bench: {words}");
+}

@@ -1,0 +1,82 @@
+//! People who have signed in: their tokens, each got through the front door.
+
+use std::net::SocketAddr;
+
+use futures_util::future::try_join_all;
+use serde_json::Value;
+
+use crate::client::{get_request, graphql_me_request, login_request};
+use crate::dataset::PASSWORD;
+use crate::wire::Wire;
+use crate::{Failure, Result};
+
+/// Connections that people sign in over.
+const CONNECTIONS: usize = 32;
+
+/// The tokens of one session.
+#[derive(Debug, Clone)]
+pub struct Person {
+    pub access_token: String,
+    pub refresh_token: String,
+}
+
+/// Bytes of the gateway's answers, which the baselines answer with too.
+#[derive(Debug, Clone, Copy)]
+pub struct Sizes {
+    pub me: usize,
+    pub sign_in: usize,
+}
+
+/// Signs everybody in.
+pub fn sign_in(gateway: SocketAddr, names: impl Iterator<Item = String>) -> Result<Vec<Person>> {
+    let names: Vec<String> = names.collect();
+    let share = names.len().div_ceil(CONNECTIONS).max(1);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let people = runtime.block_on(try_join_all(names.chunks(share).map(async |names| {
+        let mut wire = Wire::connect(gateway).await?;
+        let mut people = Vec::with_capacity(names.len());
+        for name in names {
+            let answer = ask(&mut wire, &login_request(name, PASSWORD)).await?;
+            let token = |name: &str| answer.pointer(name).and_then(Value::as_str).map(str::to_owned);
+            let tokens = token("/token/access_token").zip(token("/token/refresh_token"));
+            let (access_token, refresh_token) = tokens.ok_or("a login that gave no tokens")?;
+            people.push(Person {
+                access_token,
+                refresh_token,
+            });
+        }
+        Ok::<_, Failure>(people)
+    })))?;
+    Ok(people.concat())
+}
+
+/// Asks both doors who somebody is, since a load only counts answers; and how large they are.
+pub fn check(gateway: SocketAddr, name: &str) -> Result<Sizes> {
+    let person = sign_in(gateway, std::iter::once(name.to_owned()))?;
+    let token = &person.first().ok_or("nobody has signed in")?.access_token;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut wire = Wire::connect(gateway).await?;
+        let rest = ask(&mut wire, &get_request("/auth/me", token)).await?;
+        let graphql = ask(&mut wire, &graphql_me_request(token)).await?;
+        let sign_in = ask(&mut wire, &login_request(name, PASSWORD)).await?;
+        for found in [rest.pointer("/username"), graphql.pointer("/data/me/username")] {
+            if found.and_then(Value::as_str) != Some(name) {
+                return Err(format!("the gateway does not know {name}: {rest} {graphql}").into());
+            }
+        }
+        Ok(Sizes {
+            me: rest.to_string().len(),
+            sign_in: sign_in.to_string().len(),
+        })
+    })
+}
+
+async fn ask(wire: &mut Wire, request: &[u8]) -> Result<Value> {
+    let answer = wire.ask(request).await?;
+    if answer.status != 200 {
+        let body = String::from_utf8_lossy(answer.body);
+        return Err(format!("the gateway answers {}: {body}", answer.status).into());
+    }
+    Ok(serde_json::from_slice(answer.body)?)
+}

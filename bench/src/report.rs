@@ -1,0 +1,207 @@
+//! What a run found, as the Markdown that is printed and that `docs/performance.md` holds.
+
+use std::fmt::Write;
+
+use crate::load::Failures;
+use crate::rounds::{Series, Spread};
+
+/// What a figure has to keep to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Bound {
+    AtLeast(f64),
+    AtMost(f64),
+}
+
+/// A ratio to a baseline.
+pub struct Ratio {
+    pub to: &'static str,
+    pub spread: Spread,
+    pub bound: Option<Bound>,
+}
+
+/// Everything found so far.
+#[derive(Default)]
+pub struct Report {
+    loads: Table,
+    figures: Table,
+    nodes: Table,
+    plans: Table,
+    failures: Failures,
+    missed: usize,
+}
+
+/// Rows of cells below a head; printed only if there are rows.
+#[derive(Default)]
+struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Report {
+    /// A load, its latencies, and how it stands to its baseline.
+    pub fn load(&mut self, what: &str, place: &str, series: &Series, ratio: Option<&Ratio>) {
+        self.failures.add(&series.failures);
+        let millis = |quantile| format!("{:.2}", thousandth(series.latencies.value_at_quantile(quantile)));
+        let mut row = vec![
+            what.to_owned(),
+            place.to_owned(),
+            grouped(series.rate().median),
+            millis(0.5),
+            millis(0.99),
+            millis(1.0),
+            format!("{:.0}", series.processor_per_answer),
+        ];
+        row.push(ratio.map_or(String::new(), |ratio| {
+            format!("{} of {}", shown(ratio.spread), ratio.to)
+        }));
+        row.extend(self.judged(ratio.map(|ratio| (ratio.spread.median, ratio.bound))));
+        self.loads.rows.push(row);
+    }
+
+    /// A single figure, such as a ratio or an amount.
+    pub fn figure(&mut self, what: &str, place: &str, shown: String, bound: Option<(f64, Bound)>) {
+        let judged = self.judged(bound.map(|(figure, bound)| (figure, Some(bound))));
+        let mut row = vec![what.to_owned(), place.to_owned(), shown];
+        row.extend(judged);
+        self.figures.rows.push(row);
+    }
+
+    /// A ratio with its spread.
+    pub fn ratio(&mut self, what: &str, place: &str, spread: Spread, bound: Option<Bound>) {
+        self.figure(what, place, shown(spread), bound.map(|bound| (spread.median, bound)));
+    }
+
+    /// Of a number of nodes: what was done, how often, and where the processor time went.
+    pub fn nodes(&mut self, cells: Vec<String>) {
+        self.nodes.rows.push(cells);
+    }
+
+    /// A statement, where it runs, and the verdict on its plan.
+    pub fn plan(&mut self, statement: String, place: &str, verdict: &str, is_good: bool) {
+        if !is_good {
+            self.missed += 1;
+        }
+        self.plans
+            .rows
+            .push(vec![statement, place.to_owned(), verdict.to_owned()]);
+    }
+
+    /// Answers that were failures, in loads whose figures are not shown by themselves.
+    pub fn fail(&mut self, failures: &Failures) {
+        self.failures.add(failures);
+    }
+
+    pub fn failures(&self) -> &Failures {
+        &self.failures
+    }
+
+    /// Figures that are not within their bounds, and plans that are not good.
+    pub fn missed(&self) -> usize {
+        self.missed
+    }
+
+    pub fn markdown(&self) -> String {
+        let mut text = String::new();
+        self.loads.write(
+            &mut text,
+            "### Loads",
+            "What | Where | Per second | p50, ms | p99, ms | max, ms | Server's processor time per answer, µs | Ratio (least to most of the rounds) | Bound | Verdict",
+        );
+        self.figures
+            .write(&mut text, "### Figures", "What | Where | Figure | Bound | Verdict");
+        self.nodes.write(
+            &mut text,
+            "### Nodes",
+            "What | Nodes | Per second | ÷ one node | p99, ms | Cores busy: gateways | PostgreSQL | Redis | Loader",
+        );
+        self.plans.write(&mut text, "### Plans", "Statement | Where | Verdict");
+        let _infallible = writeln!(text, "Answers that were failures: {}.", self.failures.count);
+        text
+    }
+
+    /// The bound and the verdict.
+    fn judged(&mut self, figure: Option<(f64, Option<Bound>)>) -> [String; 2] {
+        let Some((figure, Some(bound))) = figure else {
+            return [String::new(), String::new()];
+        };
+        let (words, is_met) = match bound {
+            Bound::AtLeast(least) => (format!("≥ {least:.2}"), figure >= least),
+            Bound::AtMost(most) => (format!("≤ {most:.2}"), figure <= most),
+        };
+        if !is_met {
+            self.missed += 1;
+        }
+        [words, if is_met { "met" } else { "missed" }.to_owned()]
+    }
+}
+
+impl Table {
+    fn write(&self, text: &mut String, heading: &str, head: &str) {
+        if self.rows.is_empty() {
+            return;
+        }
+        let head: Vec<String> = head.split(" | ").map(str::to_owned).collect();
+        let width = |column: usize| {
+            let cells = self.rows.iter().chain([&head]).filter_map(|row| row.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+        };
+        let widths: Vec<usize> = (0..head.len()).map(width).collect();
+        let line = |cells: &[String]| {
+            let padded = cells
+                .iter()
+                .zip(&widths)
+                .map(|(cell, width)| format!(" {cell:<width$} |"));
+            format!("|{}\n", padded.collect::<String>())
+        };
+        let rule: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
+        let rows: String = self.rows.iter().map(|row| line(row)).collect();
+        let _infallible = writeln!(text, "{heading}\n\n{}{}{rows}", line(&head), line(&rule));
+    }
+}
+
+/// A ratio with its spread.
+fn shown(spread: Spread) -> String {
+    format!("{:.2} ({:.2} to {:.2})", spread.median, spread.least, spread.most)
+}
+
+/// A count with its thousands apart.
+pub fn grouped(figure: f64) -> String {
+    let digits = format!("{figure:.0}");
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn thousandth(micros: u64) -> f64 {
+    crate::load::precise(micros) / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_stand_apart() {
+        let shown: Vec<String> = [0.4, 999.0, 1000.0, 1_234_567.0].map(grouped).into();
+        assert_eq!(shown, ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn what_is_out_of_bounds_is_counted() {
+        let mut report = Report::default();
+        for (figure, bound) in [
+            (0.5, Bound::AtLeast(0.5)),
+            (0.49, Bound::AtLeast(0.5)),
+            (1.5, Bound::AtMost(1.5)),
+            (f64::NAN, Bound::AtMost(1.5)),
+        ] {
+            report.figure("", "", String::new(), Some((figure, bound)));
+        }
+        assert_eq!(report.missed(), 2);
+        assert_eq!(report.markdown().matches("missed").count(), 2);
+    }
+}

@@ -1,0 +1,131 @@
+//! One keep-alive connection over HTTP/1.1, as lean as it can be: it shares the machine with the server that it measures.
+
+use std::io;
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Headers that an answer may have.
+const MOST_HEADERS: usize = 32;
+/// Room for an answer at first.
+const ROOM: usize = 4096;
+/// Largest answer that is read.
+const MOST_ROOM: usize = 1 << 20;
+
+/// A connection that has one request on its way at a time.
+pub struct Wire {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+/// What came back.
+pub struct Answer<'a> {
+    pub status: u16,
+    pub body: &'a [u8],
+}
+
+struct Head {
+    status: u16,
+    length: usize,
+    body_length: usize,
+}
+
+impl Wire {
+    pub async fn connect(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            stream,
+            buffer: vec![0; ROOM],
+        })
+    }
+
+    /// Sends a whole request and waits for the whole answer.
+    pub async fn ask(&mut self, request: &[u8]) -> io::Result<Answer<'_>> {
+        self.stream.write_all(request).await?;
+        let mut filled = 0;
+        loop {
+            if filled == self.buffer.len() {
+                self.make_room()?;
+            }
+            let read = self.stream.read(&mut self.buffer[filled..]).await?;
+            if read == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            filled += read;
+            let Some(head) = parse(&self.buffer[..filled])? else {
+                continue;
+            };
+            let end = head.length + head.body_length;
+            if filled > end {
+                return Err(io::Error::other("more came than was asked for"));
+            }
+            if filled == end {
+                return Ok(Answer {
+                    status: head.status,
+                    body: &self.buffer[head.length..end],
+                });
+            }
+        }
+    }
+
+    fn make_room(&mut self) -> io::Result<()> {
+        let room = self.buffer.len() * 2;
+        if room > MOST_ROOM {
+            return Err(io::Error::other("an answer is too large"));
+        }
+        self.buffer.resize(room, 0);
+        Ok(())
+    }
+}
+
+/// The head, once all of it is there. The gateway sends no chunks, so an answer with a body says how long it is.
+fn parse(received: &[u8]) -> io::Result<Option<Head>> {
+    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut response = httparse::Response::new(&mut headers);
+    let parsed = response.parse(received).map_err(io::Error::other)?;
+    let (httparse::Status::Complete(length), Some(status)) = (parsed, response.code) else {
+        return Ok(None);
+    };
+    let stated = response
+        .headers
+        .iter()
+        .find(|header| header.name.eq_ignore_ascii_case("content-length"));
+    let body_length = match stated {
+        Some(header) => std::str::from_utf8(header.value)
+            .ok()
+            .and_then(|text| text.trim().parse().ok()),
+        None => (status == 204).then_some(0),
+    };
+    let body_length = body_length.ok_or_else(|| io::Error::other("an answer does not say how long it is"))?;
+    Ok(Some(Head {
+        status,
+        length,
+        body_length,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_read_when_it_is_complete() {
+        let whole = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nContent-Length: 2\r\n\r\nhi";
+        for end in 0..whole.len() - 2 {
+            assert!(parse(&whole[..end]).unwrap().is_none(), "{end} bytes");
+        }
+        let head = parse(whole).unwrap().unwrap();
+        assert_eq!((head.status, head.length + head.body_length), (200, whole.len()));
+    }
+
+    #[test]
+    fn an_answer_without_a_length_is_refused_unless_it_can_have_no_body() {
+        assert!(parse(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
+        assert_eq!(
+            parse(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap().unwrap().body_length,
+            0
+        );
+    }
+}

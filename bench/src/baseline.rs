@@ -96,6 +96,13 @@ impl BareHashing {
     }
 }
 
+/// How many hashes a second a process of its own makes on as many threads as there are cores, for so long.
+pub fn bare_hashes_per_second(program: &Path, time: Duration) -> Result<f64> {
+    let seconds = time.as_secs_f64().to_string();
+    let output = command(program).args(["hash", "--seconds", &seconds]).output()?;
+    Ok(String::from_utf8(output.stdout)?.trim().parse()?)
+}
+
 /// Serves `GET /me`, which answers at once, and `POST /refresh`, which runs one script in Redis before.
 pub async fn serve(address: SocketAddr, sizes: Sizes, redis_url: Option<String>) -> Result<()> {
     let redis = match redis_url {
@@ -142,7 +149,7 @@ pub fn hash(time: Duration) -> Result<f64> {
         let threads: Vec<_> = (0..threads)
             .map(|_| scope.spawn(move || hash_until(begun + time)))
             .collect();
-        let joined = threads.into_iter().map(|thread| thread.join());
+        let joined = threads.into_iter().map(thread::ScopedJoinHandle::join);
         joined
             .map(|rate| rate.unwrap_or_else(|_| Err("hashing panicked".into())))
             .collect()

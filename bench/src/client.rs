@@ -86,8 +86,8 @@ pub fn reciters(requests: Vec<Vec<u8>>, connections: usize) -> Crowd {
 }
 
 /// Deals people out to so many connections, so that each has them to itself.
-pub fn renewers(tokens: &[String], connections: usize) -> Crowd {
-    let people: Vec<Renewal> = tokens.iter().map(|token| renewal(token)).collect();
+pub fn renewers<'a>(tokens: impl Iterator<Item = &'a str>, connections: usize) -> Crowd {
+    let people: Vec<Renewal> = tokens.map(renewal).collect();
     let clients = deal(people, connections).into_iter();
     clients
         .map(|people| Box::new(Renewer { people, next: 0 }) as Box<dyn Client>)
@@ -130,44 +130,49 @@ fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
 
 /// `GET` with an access token.
 pub fn get_request(path: &str, access_token: &str) -> Vec<u8> {
-    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {access_token}\r\n\r\n").into_bytes()
+    request(&format!("GET {path}"), &bearer(access_token), "")
 }
 
 /// `GET` of anybody.
 pub fn plain_request(path: &str) -> Vec<u8> {
-    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").into_bytes()
+    request(&format!("GET {path}"), "", "")
 }
 
 /// GraphQL's `me`, every field of it.
 pub fn graphql_me_request(access_token: &str) -> Vec<u8> {
+    let headers = bearer(access_token) + "Accept: application/graphql-response+json\r\n";
     let body = r#"{"query":"{ me { id uuid email username profileImageUrl } }"}"#;
-    let head = format!(
-        "POST /graphql HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {access_token}\r\n\
-         Accept: application/graphql-response+json\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    (head + body).into_bytes()
+    request("POST /graphql", &headers, body)
 }
 
 /// A login with a username.
 pub fn login_request(username: &str, password: &str) -> Vec<u8> {
-    post_request(
-        "/auth/login",
-        &format!(r#"{{"username":"{username}","password":"{password}"}}"#),
-    )
+    let body = format!(r#"{{"username":"{username}","password":"{password}"}}"#);
+    request("POST /auth/login", "", &body)
 }
 
 /// A renewal.
 pub fn refresh_request(path: &str, token: &str) -> Vec<u8> {
-    post_request(path, &format!(r#"{{"refresh_token":"{token}"}}"#))
+    request(
+        &format!("POST {path}"),
+        "",
+        &format!(r#"{{"refresh_token":"{token}"}}"#),
+    )
 }
 
-fn post_request(path: &str, body: &str) -> Vec<u8> {
-    let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    (head + body).into_bytes()
+/// The header of an access token.
+pub fn bearer(access_token: &str) -> String {
+    format!("Authorization: Bearer {access_token}\r\n")
+}
+
+/// Any request: method and path, the headers that it has beyond the usual ones, and a body of JSON or none.
+pub fn request(target: &str, headers: &str, body: &str) -> Vec<u8> {
+    let described = if body.is_empty() {
+        String::new()
+    } else {
+        format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len())
+    };
+    format!("{target} HTTP/1.1\r\nHost: localhost\r\n{headers}{described}\r\n{body}").into_bytes()
 }
 
 #[cfg(test)]

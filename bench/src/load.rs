@@ -104,7 +104,7 @@ pub fn measure(loads: Vec<Load<'_>>, timing: Timing, meters: &[&Meter]) -> Resul
     thread::scope(|scope| {
         let threads: Vec<_> = loads
             .into_iter()
-            .map(|load| scope.spawn(move || put_on(load, window)))
+            .map(|mut load| scope.spawn(move || put_on(&mut load, window)))
             .collect();
         thread::sleep(window.from.saturating_duration_since(Instant::now()));
         let before = read(meters)?;
@@ -125,7 +125,7 @@ fn read(meters: &[&Meter]) -> Result<Vec<f64>> {
     meters.iter().map(|meter| meter.processor_seconds()).collect()
 }
 
-fn put_on(load: Load<'_>, window: Window) -> Result<Outcome> {
+fn put_on(load: &mut Load<'_>, window: Window) -> Result<Outcome> {
     let tally = RefCell::new(Tally {
         latencies: histogram()?,
         failures: Failures::default(),

@@ -12,6 +12,7 @@
 mod baseline;
 mod client;
 mod dataset;
+mod document;
 mod gateway;
 mod load;
 mod people;
@@ -39,6 +40,7 @@ use stage::{Pacing, Place, Servers, Stage};
 
 /// Whatever went wrong: a run that cannot be trusted ends with one sentence.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+/// What a step came to.
 pub type Result<T> = std::result::Result<T, Failure>;
 
 /// Measures auth-gateway
@@ -61,7 +63,7 @@ enum Cli {
 }
 
 /// What `run` starts beside the gateway.
-#[derive(Subcommand)]
+#[derive(Subcommand, Clone, Copy)]
 enum Baseline {
     /// Serve bare handlers
     #[command(hide = true)]
@@ -77,11 +79,12 @@ enum Baseline {
     #[command(hide = true)]
     Hash {
         #[arg(long)]
-        seconds: u64,
+        seconds: f64,
     },
 }
 
 #[derive(Args)]
+#[allow(clippy::struct_excessive_bools, reason = "switches of a command line")]
 struct RunOptions {
     /// Do everything less often and for a shorter time: to see that it works
     #[arg(long)]
@@ -107,6 +110,9 @@ struct RunOptions {
     /// Where databases and logs go
     #[arg(long)]
     folder: PathBuf,
+    /// Put the tables into this document
+    #[arg(long)]
+    write: Option<PathBuf>,
     /// Only these scenarios
     #[arg(value_parser = SCENARIOS.map(|scenario| scenario.name))]
     scenarios: Vec<String>,
@@ -137,11 +143,15 @@ fn run(options: &RunOptions) -> Result<()> {
         say(scenario.name);
         (scenario.run)(&mut stage)?;
     }
-    println!("{}", stage.report.markdown());
+    let form = if options.quick { "quick form" } else { "standard form" };
+    let circumstances = document::circumstances(form, stage.servers.as_ref())?;
+    let found = format!("{circumstances}\n\n{}", stage.report.markdown());
+    println!("{found}");
+    say(&format!("{} verdicts are not as they should be", stage.report.missed()));
     let failures = stage.report.failures();
     match &failures.first {
         Some(first) => Err(format!("{} answers were failures, the first one: {first}", failures.count).into()),
-        None => Ok(()),
+        None => options.write.iter().try_for_each(|path| document::write(path, &found)),
     }
 }
 
@@ -224,7 +234,7 @@ fn serve(baseline: Baseline) -> Result<()> {
             runtime.block_on(baseline::serve(address, sizes, variable("BENCH_REDIS_URL").ok()))
         }
         Baseline::Hash { seconds } => {
-            println!("{}", baseline::hash(Duration::from_secs(seconds))?);
+            println!("{}", baseline::hash(Duration::from_secs_f64(seconds))?);
             Ok(())
         }
     }

@@ -148,7 +148,7 @@ impl Stage {
                 (format!("{server}/{name}"), Some(servers.redis_url.clone()))
             }
         };
-        let site = Site {
+        let laid_out = Site {
             name: place.name(),
             program: self.gateway.clone(),
             folder,
@@ -156,15 +156,15 @@ impl Stage {
             redis_url,
             auth_secret: fresh_secret()?,
         };
-        site.migrate()?;
-        runtime.block_on(dataset::fill(&site.database_url, size))?;
-        Ok(site)
+        laid_out.migrate()?;
+        runtime.block_on(dataset::fill(&laid_out.database_url, size))?;
+        Ok(laid_out)
     }
 
     /// People who have just signed in, at a gateway of their own that hashes cheaply.
-    pub fn people(&self, site: &Site, count: u64) -> Result<Vec<Person>> {
+    pub fn people(&self, site: &Site, scale: Scale) -> Result<Vec<Person>> {
         let gateway = site.start(Hashing::Cheap)?;
-        sign_in(gateway.address, cheap_names(count))
+        sign_in(gateway.address, cheap_names(self.active(scale)))
     }
 
     /// How many people take part: all that hash cheaply, up to a number that signs in within seconds.

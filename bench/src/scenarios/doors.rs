@@ -2,12 +2,14 @@
 
 use crate::Result;
 use crate::baseline::BareServer;
-use crate::client::{get_request, graphql_me_request, plain_request, reciters};
+use crate::client::{plain_request, reciters};
 use crate::dataset::cheap_names;
 use crate::gateway::{Hashing, Site};
 use crate::people::check;
 use crate::report::{Bound, Ratio};
-use crate::rounds::{Contestant, in_turn};
+use crate::rounds::{Contestant, Series, in_turn};
+use crate::scenarios::crowds::{graphql_me, rest_me};
+use crate::scenarios::take;
 use crate::stage::{Place, Scale, Stage, alone};
 
 pub(super) fn run(stage: &mut Stage) -> Result<()> {
@@ -19,13 +21,12 @@ pub(super) fn run(stage: &mut Stage) -> Result<()> {
 }
 
 fn compare(stage: &mut Stage, place: Place, site: &Site) -> Result<()> {
-    let people = stage.people(site, stage.active(Scale::Small))?;
+    let people = stage.people(site, Scale::Small)?;
     let gateway = site.start(Hashing::Cheap)?;
     let sizes = check(gateway.address, &cheap_names(1).collect::<String>())?;
     let bare = BareServer::start(&stage.own, sizes, None)?;
     let (servers, meters) = alone(&gateway);
     let (bare_servers, bare_meters) = ([bare.address], [bare.meter()]);
-    let tokens = || people.iter().map(|person| person.access_token.as_str());
     let many = stage.connections;
     let mut contestants = [
         Contestant {
@@ -36,16 +37,16 @@ fn compare(stage: &mut Stage, place: Place, site: &Site) -> Result<()> {
         Contestant {
             servers: &servers,
             meters: &meters,
-            crowd: reciters(tokens().map(|token| get_request("/auth/me", token)).collect(), many),
+            crowd: rest_me(&people, many),
         },
         Contestant {
             servers: &servers,
             meters: &meters,
-            crowd: reciters(tokens().map(graphql_me_request).collect(), many),
+            crowd: graphql_me(&people, many),
         },
     ];
     let [bare, rest, graphql] = take(in_turn(&mut contestants, stage.pacing.rounds, stage.pacing.short)?)?;
-    let ratio = |series: &crate::rounds::Series, bound| Ratio {
+    let ratio = |series: &Series, bound| Ratio {
         to: "the bare handler",
         spread: series.against(&bare),
         bound,
@@ -60,9 +61,4 @@ fn compare(stage: &mut Stage, place: Place, site: &Site) -> Result<()> {
         .report
         .load("`me`, GraphQL", site.name, &graphql, Some(&graphql_ratio));
     Ok(())
-}
-
-/// As many series as there were contestants.
-fn take<const N: usize>(series: Vec<crate::rounds::Series>) -> Result<[crate::rounds::Series; N]> {
-    series.try_into().map_err(|_| "a contestant has no series".into())
 }

@@ -1,8 +1,17 @@
 //! What is measured, one file a subject.
 
+mod crowds;
 mod doors;
+mod flood;
+mod footprint;
+mod growth;
+mod login;
+mod nodes;
+mod plans;
+mod refresh;
 
 use crate::Result;
+use crate::rounds::Series;
 use crate::stage::Stage;
 
 /// Something to measure.
@@ -21,8 +30,36 @@ pub enum Part {
 }
 
 /// All of them, in the order in which they run.
-pub const SCENARIOS: [Scenario; 1] = [Scenario {
-    name: "doors",
-    part: Part::Always,
-    run: doors::run,
-}];
+pub const SCENARIOS: [Scenario; 9] = [
+    always("doors", doors::run),
+    always("refresh", refresh::run),
+    always("login", login::run),
+    always("flood", flood::run),
+    always("saturation", flood::run_saturated),
+    always("footprint", footprint::run),
+    Scenario {
+        name: "growth",
+        part: Part::Large,
+        run: growth::run,
+    },
+    Scenario {
+        name: "plans",
+        part: Part::Large,
+        run: plans::run,
+    },
+    Scenario {
+        name: "nodes",
+        part: Part::Nodes,
+        run: nodes::run,
+    },
+];
+
+const fn always(name: &'static str, run: fn(&mut Stage) -> Result<()>) -> Scenario {
+    let part = Part::Always;
+    Scenario { name, part, run }
+}
+
+/// As many series as there were contestants.
+fn take<const N: usize>(series: Vec<Series>) -> Result<[Series; N]> {
+    series.try_into().map_err(|_| "a contestant has no series".into())
+}

@@ -1,0 +1,89 @@
+//! `docs/performance.md`: the part of it that a run writes, with what it was run on.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+
+use sqlx::postgres::PgConnection;
+use sqlx::{Connection, Row};
+
+use crate::stage::Servers;
+use crate::{Failure, Result};
+
+const BEGIN: &str = "<!-- Written by scripts/bench --write: begin -->";
+const END: &str = "<!-- Written by scripts/bench --write: end -->";
+
+/// Where and on what a run took place, in one paragraph.
+pub fn circumstances(form: &str, servers: Option<&Servers>) -> Result<String> {
+    let cpuinfo = fs::read_to_string("/proc/cpuinfo")?;
+    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name"));
+    let model = model.map_or("an unnamed processor", |model| {
+        model.trim_start_matches([' ', '\t', ':'])
+    });
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    let stores = match servers {
+        Some(servers) => versions(servers)?,
+        None => "SQLite alone".to_owned(),
+    };
+    Ok(format!(
+        "{date}, commit {commit}, {form}; {cores} cores of {model}, Linux {kernel}; {stores}. Loader, gateway and servers on the same \
+         machine.",
+        date = said(Command::new("date").args(["-u", "+%F"]))?,
+        commit = said(Command::new("git").args(["describe", "--always", "--dirty", "--exclude=*"]))?,
+        cores = thread::available_parallelism()?,
+        kernel = kernel.trim(),
+    ))
+}
+
+fn versions(servers: &Servers) -> Result<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut connection = PgConnection::connect(&servers.postgres_url).await?;
+        let postgres = sqlx::query("SHOW server_version").fetch_one(&mut connection).await?;
+        let postgres: String = postgres.try_get(0)?;
+        let mut redis = redis::Client::open(servers.redis_url.as_str())?
+            .get_multiplexed_async_connection()
+            .await?;
+        let info: String = redis::cmd("INFO").arg("server").query_async(&mut redis).await?;
+        let redis = info.lines().find_map(|line| line.strip_prefix("redis_version:"));
+        let postgres = postgres.split(' ').next().unwrap_or_default();
+        Ok(format!(
+            "PostgreSQL {postgres}, whose commits are on the disk, and Redis {}, which keeps nothing",
+            redis.unwrap_or_default()
+        ))
+    })
+}
+
+fn said(command: &mut Command) -> Result<String> {
+    let output = command.output()?;
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+/// Puts what a run found between the two marks of the document.
+pub fn write(document: &Path, found: &str) -> Result<()> {
+    let text = fs::read_to_string(document)?;
+    fs::write(document, replaced(&text, found)?)?;
+    Ok(())
+}
+
+fn replaced(text: &str, found: &str) -> Result<String> {
+    let missing = || Failure::from(format!("the document lacks {BEGIN} or {END}"));
+    let (before, rest) = text.split_once(BEGIN).ok_or_else(missing)?;
+    let (_, after) = rest.split_once(END).ok_or_else(missing)?;
+    Ok(format!("{before}{BEGIN}\n\n{}\n\n{END}{after}", found.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_stands_between_the_marks_is_replaced() {
+        let text = format!("a\n{BEGIN}\nold\n{END}\nb\n");
+        let once = replaced(&text, "new").unwrap();
+        assert_eq!(once, format!("a\n{BEGIN}\n\nnew\n\n{END}\nb\n"));
+        assert_eq!(replaced(&once, "new").unwrap(), once);
+        assert!(replaced("a", "new").is_err());
+    }
+}

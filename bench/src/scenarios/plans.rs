@@ -1,0 +1,266 @@
+//! The plans of every statement that the gateway sends, on a million accounts: none may read all accounts or all sessions.
+//!
+//! No list of statements to keep up: PostgreSQL itself explains what it is sent (`auto_explain`), and SQLite is asked about the same
+//! texts. That statements of each kind were seen at all is checked too.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use sqlx::postgres::PgConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, Row};
+
+use crate::client::{bearer, login_request, refresh_request, request};
+use crate::dataset::{PASSWORD, cheap_names};
+use crate::gateway::{Gateway, Hashing, Site};
+use crate::stage::{Place, Scale, Servers, Stage};
+use crate::wire::Wire;
+use crate::{Result, say};
+
+/// A gateway looks for old sessions every minute.
+const UNTIL_SWEEP: Duration = Duration::from_secs(75);
+
+/// Characters of a statement that a table shows.
+const MOST_SHOWN: usize = 140;
+
+const TABLES: [&str; 2] = ["accounts", "sessions"];
+
+/// What must be among the statements, or something was not tried.
+const KINDS: [(&str, &str); 9] = [
+    ("find an account by e-mail", r#""email_key" ="#),
+    ("find an account by username", r#""username_key" ="#),
+    ("make an account", r#"INSERT INTO "accounts""#),
+    ("open a session", r#"INSERT INTO "sessions""#),
+    ("find a session", r#""sessions"."id" ="#),
+    ("find the sessions of an account", r#""sessions"."account_id" ="#),
+    ("find the latest ends", r#""sessions"."ended_at" >="#),
+    ("end a session", r#"UPDATE "sessions""#),
+    ("forget old sessions", r#"DELETE FROM "sessions""#),
+];
+
+/// Statements, each with the tables that some plan of it read as a whole.
+type Plans = BTreeMap<String, Vec<String>>;
+
+pub(super) fn run(stage: &mut Stage) -> Result<()> {
+    if !stage.places.contains(&Place::PostgresRedis) {
+        return Err("PostgreSQL tells which statements there are: not with --sqlite alone".into());
+    }
+    let site = stage.site(Place::PostgresRedis, Scale::Large)?;
+    let servers = stage.servers()?.clone();
+    let plans = watch(&site, &servers)?;
+    for (kind, mark) in KINDS {
+        if !plans.keys().any(|statement| statement.contains(mark)) {
+            stage.report.plan(kind.to_owned(), site.name, "not seen", false);
+        }
+    }
+    tell(stage, site.name, &plans);
+    if stage.places.contains(&Place::Sqlite) {
+        let site = stage.site(Place::Sqlite, Scale::Large)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let plans = runtime.block_on(explain(&site, plans.keys()))?;
+        tell(stage, site.name, &plans);
+    }
+    Ok(())
+}
+
+fn tell(stage: &mut Stage, place: &str, plans: &Plans) {
+    for (statement, scanned) in plans {
+        let verdict = match scanned.as_slice() {
+            [] => "by index".to_owned(),
+            tables => format!("reads all of {}", tables.join(", ")),
+        };
+        stage.report.plan(short(statement), place, &verdict, scanned.is_empty());
+    }
+}
+
+/// Lets a gateway do everything once, and reads what PostgreSQL logged of it.
+fn watch(site: &Site, servers: &Servers) -> Result<Plans> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let name = site.database_url.rsplit('/').next().unwrap_or_default();
+    runtime.block_on(prepare(&site.database_url, name))?;
+    let seen_before = fs::metadata(&servers.postgres_log)?.len();
+    let log = || -> Result<String> {
+        let log = fs::read(&servers.postgres_log)?;
+        let begin = usize::try_from(seen_before)?;
+        Ok(String::from_utf8_lossy(log.get(begin..).unwrap_or_default()).into_owned())
+    };
+    let gateway = site.start(Hashing::Cheap)?;
+    runtime.block_on(do_everything(&gateway))?;
+    say("waiting for the gateway to forget an old session");
+    let begun = Instant::now();
+    while !log()?.contains(r#"DELETE FROM \"sessions\""#) && begun.elapsed() < UNTIL_SWEEP {
+        thread::sleep(Duration::from_millis(500));
+    }
+    drop(gateway);
+    runtime.block_on(put_back(&site.database_url, name))?;
+    read(&log()?)
+}
+
+/// From the next connection on every statement is explained. One session is old enough to be forgotten.
+async fn prepare(url: &str, name: &str) -> Result<()> {
+    let mut connection = PgConnection::connect(url).await?;
+    let old = "UPDATE sessions SET ended_at = 1, end_reason = 'logout' \
+               WHERE id = (SELECT id FROM sessions WHERE ended_at IS NULL LIMIT 1)";
+    connection.execute(old).await?;
+    for (setting, value) in [
+        ("session_preload_libraries", "'auto_explain'"),
+        ("auto_explain.log_min_duration", "0"),
+        ("auto_explain.log_format", "'json'"),
+    ] {
+        let statement = format!("ALTER DATABASE {name} SET {setting} = {value}");
+        connection.execute(AssertSqlSafe(statement)).await?;
+    }
+    Ok(())
+}
+
+async fn put_back(url: &str, name: &str) -> Result<()> {
+    let mut connection = PgConnection::connect(url).await?;
+    let statement = format!("ALTER DATABASE {name} RESET ALL");
+    connection.execute(AssertSqlSafe(statement)).await?;
+    Ok(())
+}
+
+async fn do_everything(gateway: &Gateway) -> Result<()> {
+    let mut wire = Wire::connect(gateway.address).await?;
+    let name = cheap_names(1).collect::<String>();
+    let newcomer = format!(r#"{{"email":"new@example.com","username":"newcomer","password":"{PASSWORD}"}}"#);
+    let with_email = format!(r#"{{"email":"{name}@example.com","password":"{PASSWORD}"}}"#);
+    ask(&mut wire, &request("POST /auth/register", "", &newcomer)).await?;
+    let (_, ended) = sign_in(&mut wire, &request("POST /auth/login", "", &with_email)).await?;
+    sign_in(&mut wire, &login_request(&name, PASSWORD)).await?;
+    let (access_token, renewable) = sign_in(&mut wire, &login_request(&name, PASSWORD)).await?;
+    let bearer = bearer(&access_token);
+    ask(&mut wire, &request("GET /auth/me", &bearer, "")).await?;
+    ask(&mut wire, &refresh_request("/auth/refresh", &renewable)).await?;
+    let sessions = ask(&mut wire, &request("GET /auth/sessions", &bearer, "")).await?;
+    let other = other_session(&sessions).ok_or("no other session is listed")?;
+    let end = format!("DELETE /auth/sessions/{other}");
+    ask(&mut wire, &request(&end, &bearer, "")).await?;
+    ask(&mut wire, &refresh_request("/auth/logout", &ended)).await?;
+    for scope in ["others", "current"] {
+        let body = format!(r#"{{"scope":"{scope}"}}"#);
+        ask(&mut wire, &request("POST /auth/logout", &bearer, &body)).await?;
+    }
+    Ok(())
+}
+
+/// An access token and a refresh token.
+async fn sign_in(wire: &mut Wire, login: &[u8]) -> Result<(String, String)> {
+    let answer = ask(wire, login).await?;
+    let token = |name: &str| answer.pointer(name).and_then(Value::as_str).map(str::to_owned);
+    let tokens = token("/token/access_token").zip(token("/token/refresh_token"));
+    tokens.ok_or_else(|| "a login that gave no tokens".into())
+}
+
+fn other_session(sessions: &Value) -> Option<&str> {
+    let mut sessions = sessions.as_array()?.iter();
+    let other = sessions.find(|session| session.get("current") == Some(&Value::Bool(false)))?;
+    other.get("id")?.as_str()
+}
+
+async fn ask(wire: &mut Wire, request: &[u8]) -> Result<Value> {
+    let answer = wire.ask(request).await?;
+    let body = String::from_utf8_lossy(answer.body);
+    match answer.status {
+        204 => Ok(Value::Null),
+        200 | 201 => Ok(serde_json::from_str(&body)?),
+        status => Err(format!("the gateway answers {status}: {body}").into()),
+    }
+}
+
+/// The explained statements in PostgreSQL's log: JSON on the lines that begin with a tab.
+fn read(log: &str) -> Result<Plans> {
+    let mut plans = Plans::new();
+    let mut lines = log.lines().peekable();
+    while let Some(line) = lines.next() {
+        if !line.ends_with("plan:") {
+            continue;
+        }
+        let mut json = String::new();
+        while let Some(line) = lines.next_if(|line| line.starts_with('\t')) {
+            json.push_str(line);
+        }
+        let explained: Value = serde_json::from_str(&json)?;
+        let statement = explained.get("Query Text").and_then(Value::as_str).unwrap_or_default();
+        if TABLES.iter().any(|table| statement.contains(&format!("\"{table}\""))) {
+            let scanned = plans.entry(statement.to_owned()).or_default();
+            explained
+                .get("Plan")
+                .into_iter()
+                .for_each(|plan| note_scans(plan, scanned));
+        }
+    }
+    Ok(plans)
+}
+
+/// Goes through the nodes of a plan for sequential scans.
+fn note_scans(node: &Value, scanned: &mut Vec<String>) {
+    let text = |name: &str| node.get(name).and_then(Value::as_str).unwrap_or_default();
+    let table = text("Relation Name").to_owned();
+    if text("Node Type") == "Seq Scan" && TABLES.contains(&table.as_str()) && !scanned.contains(&table) {
+        scanned.push(table);
+    }
+    let below = node.get("Plans").and_then(Value::as_array).into_iter().flatten();
+    below.for_each(|node| note_scans(node, scanned));
+}
+
+/// What SQLite would do. It has no such statistics, so a few rows would do as well.
+async fn explain(site: &Site, statements: impl Iterator<Item = &String>) -> Result<Plans> {
+    let file = site.database_url.trim_start_matches("sqlite://");
+    let mut connection = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(file)).await?;
+    let mut plans = Plans::new();
+    for statement in statements {
+        let question = format!("EXPLAIN QUERY PLAN {statement}");
+        let mut scanned = Vec::new();
+        for row in connection.fetch_all(AssertSqlSafe(question)).await? {
+            let step: String = row.try_get("detail")?;
+            let scans = |table: &&&str| step.starts_with(&format!("SCAN {table}")) && !step.contains("USING");
+            scanned.extend(TABLES.iter().filter(scans).map(|table| (*table).to_owned()));
+        }
+        plans.insert(statement.clone(), scanned);
+    }
+    Ok(plans)
+}
+
+/// The statement without the names of its columns, as far as it fits a table.
+fn short(statement: &str) -> String {
+    let statement = statement.replace('"', "");
+    let statement = match (statement.starts_with("SELECT"), statement.split_once(" FROM ")) {
+        (true, Some((_, rest))) => format!("SELECT … FROM {rest}"),
+        _ => statement,
+    };
+    match statement.char_indices().nth(MOST_SHOWN) {
+        Some((end, _)) => format!("{}…", &statement[..end]),
+        None => statement,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOG: &str = "2026-01-01 [7] LOG:  duration: 0.1 ms  plan:\n\t{\n\t  \"Query Text\": \"SELECT \\\"id\\\" FROM \\\"accounts\\\"\",\n\
+        \t  \"Plan\": {\"Node Type\": \"Limit\", \"Plans\": [{\"Node Type\": \"Seq Scan\", \"Relation Name\": \"accounts\"}]}\n\t}\n\
+        2026-01-01 [7] LOG:  duration: 0.1 ms  plan:\n\t{\"Query Text\": \"DELETE FROM \\\"sessions\\\"\", \"Plan\": {\"Node Type\": \
+        \"ModifyTable\", \"Relation Name\": \"sessions\"}}\n2026-01-01 [7] LOG:  other\n";
+
+    #[test]
+    fn a_sequential_scan_is_found_wherever_it_stands() {
+        let plans = read(LOG).unwrap();
+        assert_eq!(plans.len(), 2);
+        assert_eq!(plans["SELECT \"id\" FROM \"accounts\""], ["accounts"]);
+        assert!(plans["DELETE FROM \"sessions\""].is_empty());
+    }
+
+    #[test]
+    fn a_statement_is_shown_without_its_columns() {
+        assert_eq!(
+            short("SELECT \"a\", \"b\" FROM \"t\" WHERE 1"),
+            "SELECT … FROM t WHERE 1"
+        );
+        assert_eq!(short(&"é".repeat(MOST_SHOWN + 1)).chars().count(), MOST_SHOWN + 1);
+    }
+}

@@ -103,7 +103,7 @@ pub fn bare_hashes_per_second(program: &Path, time: Duration) -> Result<f64> {
     Ok(String::from_utf8(output.stdout)?.trim().parse()?)
 }
 
-/// Serves `GET /me`, which answers at once, and `POST /refresh`, which runs one script in Redis before.
+/// Serves `GET /me`, which answers at once, and `POST /refresh`, which runs one script before if there is a Redis.
 pub async fn serve(address: SocketAddr, sizes: Sizes, redis_url: Option<String>) -> Result<()> {
     let redis = match redis_url {
         Some(url) => Some(ConnectionManager::new(redis::Client::open(url)?).await?),
@@ -130,15 +130,16 @@ async fn refresh(
     State(bare): State<Bare>,
     body: Bytes,
 ) -> std::result::Result<([(HeaderName, &'static str); 1], Bytes), StatusCode> {
-    let (Some(key), Some(mut redis)) = (body.get(KEY_IN_BODY), bare.redis) else {
-        return Err(StatusCode::BAD_REQUEST);
-    };
-    let mut call = bare.script.key(key);
-    let outcome = call.arg(1_700_000_000_000_u64).arg(86_400_000).invoke_async(&mut redis);
-    match outcome.await {
-        Ok(1) => Ok((JSON, bare.sign_in)),
-        Ok(_) | Err(_) => Err(StatusCode::SERVICE_UNAVAILABLE),
+    let key = body.get(KEY_IN_BODY).ok_or(StatusCode::BAD_REQUEST)?;
+    if let Some(mut redis) = bare.redis {
+        let mut call = bare.script.key(key);
+        let outcome = call.arg(1_700_000_000_000_u64).arg(86_400_000).invoke_async(&mut redis);
+        outcome
+            .await
+            .map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
+            .and_then(|moved: i64| (moved == 1).then_some(()).ok_or(StatusCode::CONFLICT))?;
     }
+    Ok((JSON, bare.sign_in))
 }
 
 /// Hashes on every core with memory that is kept, for so long; how many hashes a second that gave.

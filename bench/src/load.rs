@@ -165,7 +165,10 @@ async fn drive(client: &mut dyn Client, address: SocketAddr, window: Window, tal
         let answer = wire.ask(client.request()).await?;
         let verdict = client.judge(&answer);
         let answered_at = Instant::now();
-        tally.borrow_mut().note(asked_at, answered_at, window, verdict)?;
+        tally.borrow_mut().judge(verdict);
+        if window.holds(answered_at) {
+            tally.borrow_mut().record(answered_at - asked_at)?;
+        }
         asked_at = answered_at;
     }
     Ok(())
@@ -188,28 +191,32 @@ async fn drive_at(
         }
         let answer = wire.ask(client.request()).await?;
         let verdict = client.judge(&answer);
-        tally.borrow_mut().note(since, Instant::now(), window, verdict)?;
+        tally.borrow_mut().judge(verdict);
+        // Counted by when it was due: an answer that comes after the window must not be left out for being late.
+        if window.holds(due) {
+            tally.borrow_mut().record(since.elapsed())?;
+        }
         due += every;
     }
     Ok(())
 }
 
 impl Tally {
-    fn note(
-        &mut self,
-        since: Instant,
-        until: Instant,
-        window: Window,
-        verdict: std::result::Result<(), String>,
-    ) -> Result<()> {
+    fn judge(&mut self, verdict: std::result::Result<(), String>) {
         if let Err(failure) = verdict {
             self.failures.note(|| failure);
         }
-        if until >= window.from && until < window.until {
-            let micros = u64::try_from((until - since).as_micros()).unwrap_or(u64::MAX);
-            self.latencies.record(micros)?;
-        }
-        Ok(())
+    }
+
+    fn record(&mut self, latency: Duration) -> Result<()> {
+        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        Ok(self.latencies.record(micros)?)
+    }
+}
+
+impl Window {
+    fn holds(self, moment: Instant) -> bool {
+        moment >= self.from && moment < self.until
     }
 }
 

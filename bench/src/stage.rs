@@ -93,7 +93,7 @@ impl Pacing {
         Self {
             rounds: 2,
             short: timing(200, 800),
-            long: timing(200, 1800),
+            long: timing(200, 1300),
             starts: 5,
         }
     }

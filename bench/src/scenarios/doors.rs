@@ -52,7 +52,7 @@ fn compare(stage: &mut Stage, place: Place, site: &Site) -> Result<()> {
         bound,
     };
     let rest_bound = (place == Place::PostgresRedis).then_some(Bound::AtLeast(0.60));
-    stage.report.load("a bare axum handler", "", &bare, None);
+    stage.report.load("a bare axum handler", site.name, &bare, None);
     stage
         .report
         .load("`me`, REST", site.name, &rest, Some(&ratio(&rest, rest_bound)));

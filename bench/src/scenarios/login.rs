@@ -46,6 +46,6 @@ fn compare(stage: &mut Stage, site: &Site) -> Result<()> {
     let threads = thread::available_parallelism()?;
     let hashes = format!("{} a second", report::grouped(Spread::of(&bare).median));
     let what = format!("bare argon2id hashing on {threads} threads");
-    stage.report.figure(&what, "", hashes, None);
+    stage.report.figure(&what, site.name, hashes, None);
     Ok(())
 }

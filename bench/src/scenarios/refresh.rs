@@ -52,7 +52,7 @@ fn compare(stage: &mut Stage, place: Place, site: &Site) -> Result<()> {
     };
     stage.report.load(
         &format!("{name}, answers as large as those of refresh"),
-        "",
+        site.name,
         &bare,
         None,
     );

@@ -1,0 +1,180 @@
+//! What single steps cost, without HTTP around them: `cargo bench --bench hot_paths`. docs/performance.md has the whole.
+
+#![allow(clippy::unwrap_used, reason = "a step that fails has no cost to show")]
+
+use std::time::Duration;
+
+use auth_gateway::config::{Argon2Cost, DatabaseUrl, PasswordSettings};
+use auth_gateway::domain::account::{Account, AccountId, NewAccount, PasswordHash};
+use auth_gateway::domain::clock::{Clock, SystemClock, Timestamp};
+use auth_gateway::domain::email::Email;
+use auth_gateway::domain::password::PresentedPassword;
+use auth_gateway::domain::refresh_token::RefreshClaim;
+use auth_gateway::domain::secret::SecretBytes;
+use auth_gateway::domain::session::{Device, Generation, Lifetimes, NewSession, Rotation, SessionId};
+use auth_gateway::domain::signing_key::SigningAlgorithm;
+use auth_gateway::domain::username::Username;
+use auth_gateway::security::{AccessTokens, FreshKey, KeyVault, PasswordPool, RefreshTokens, TokenRules};
+use auth_gateway::store::sessions::SqlSessions;
+use auth_gateway::store::{Accounts, Database, SessionStore};
+use divan::{Bencher, black_box};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+const DAY: Duration = Duration::from_hours(24);
+
+fn main() {
+    divan::main();
+}
+
+#[divan::bench(args = SigningAlgorithm::ALL)]
+fn access_token_issue(bencher: Bencher<'_, '_>, algorithm: SigningAlgorithm) {
+    let (tokens, account, session) = (access_tokens(algorithm), account(), SessionId::fresh());
+    bencher.bench(|| tokens.issue(black_box(&account), session, now()).unwrap());
+}
+
+#[divan::bench(args = SigningAlgorithm::ALL)]
+fn access_token_verify(bencher: Bencher<'_, '_>, algorithm: SigningAlgorithm) {
+    let tokens = access_tokens(algorithm);
+    let token = tokens.issue(&account(), SessionId::fresh(), now()).unwrap();
+    bencher.bench(|| tokens.verify(black_box(token.expose()), now()));
+}
+
+#[divan::bench]
+fn refresh_token_seal(bencher: Bencher<'_, '_>) {
+    let (tokens, claim) = (RefreshTokens::new(&secrets()).unwrap(), first_claim(SessionId::fresh()));
+    bencher.bench(|| tokens.seal(black_box(claim)));
+}
+
+#[divan::bench]
+fn refresh_token_open(bencher: Bencher<'_, '_>) {
+    let tokens = RefreshTokens::new(&secrets()).unwrap();
+    let token = tokens.seal(first_claim(SessionId::fresh()));
+    bencher.bench(|| tokens.open(black_box(token.expose())).unwrap());
+}
+
+/// At the default cost, on one of the pool's threads.
+#[divan::bench]
+fn password_hash(bencher: Bencher<'_, '_>) {
+    let (runtime, pool) = (runtime(), password_pool());
+    let password = PresentedPassword::parse("Password@123").unwrap();
+    bencher.bench(|| runtime.block_on(pool.hash(password.clone())).unwrap());
+}
+
+/// With the commit on the disk.
+#[divan::bench]
+fn session_rotate_on_sqlite(bencher: Bencher<'_, '_>) {
+    let (runtime, place) = (runtime(), Place::empty());
+    let (store, session) = runtime.block_on(place.open_session());
+    let mut claim = first_claim(session);
+    bencher.bench_local(|| {
+        let rotation = runtime.block_on(store.rotate(claim, now())).unwrap();
+        assert!(matches!(rotation, Rotation::Current { .. }));
+        claim.generation = claim.generation.next();
+    });
+}
+
+#[divan::bench]
+fn session_find_on_sqlite(bencher: Bencher<'_, '_>) {
+    let (runtime, place) = (runtime(), Place::empty());
+    let (store, session) = runtime.block_on(place.open_session());
+    bencher.bench(|| {
+        runtime
+            .block_on(store.find(black_box(session), now()))
+            .unwrap()
+            .unwrap()
+    });
+}
+
+/// A folder for a database.
+struct Place(TempDir);
+
+impl Place {
+    fn empty() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    async fn open_session(&self) -> (SqlSessions, SessionId) {
+        let file = self.0.path().join("auth.db");
+        let database = Database::connect(&DatabaseUrl::Sqlite(file)).await.unwrap();
+        database.migrate_up().await.unwrap();
+        let account = NewAccount {
+            id: AccountId::random(),
+            email: Email::parse("john.doe@example.com").unwrap(),
+            username: Username::parse("johndoe").unwrap(),
+            password_hash: PasswordHash(String::new()),
+            created_at: now(),
+        };
+        let session = NewSession {
+            id: SessionId::fresh(),
+            account: account.id,
+            created_at: now(),
+            expires_at: now().plus(DAY * 90),
+            device: Device::default(),
+        };
+        let accounts = Accounts::new(database.clone());
+        accounts.create(&account, &session).await.unwrap();
+        (SqlSessions::new(database, lifetimes()), session.id)
+    }
+}
+
+fn access_tokens(algorithm: SigningAlgorithm) -> AccessTokens {
+    let vault = KeyVault::new(&secrets()).unwrap();
+    let key = FreshKey::generate(algorithm).unwrap();
+    let stored = vault.seal_fresh(&key, now(), now()).unwrap();
+    let rules = TokenRules {
+        issuer: "https://auth.example.com".to_owned(),
+        audience: "auth-gateway".to_owned(),
+        lifetime: Duration::from_mins(15),
+    };
+    AccessTokens::new(vault.open(vec![stored]).unwrap(), rules)
+}
+
+fn password_pool() -> PasswordPool {
+    let settings = PasswordSettings {
+        password_min_length: 8,
+        cost: Argon2Cost {
+            memory_kib: 19_456,
+            iterations: 2,
+            parallelism: 1,
+        },
+        hash_threads: Some(1),
+        hash_queue: None,
+    };
+    PasswordPool::start(&settings).unwrap()
+}
+
+fn account() -> Account {
+    Account {
+        id: AccountId::random(),
+        email: "john.doe@example.com".to_owned(),
+        username: "johndoe".to_owned(),
+        profile_image_url: None,
+        roles: vec!["user".to_owned()],
+    }
+}
+
+fn lifetimes() -> Lifetimes {
+    Lifetimes {
+        refresh_token: DAY * 30,
+        session: DAY * 90,
+        grace: Duration::from_secs(10),
+    }
+}
+
+fn first_claim(session: SessionId) -> RefreshClaim {
+    let generation = Generation::FIRST;
+    RefreshClaim { session, generation }
+}
+
+fn secrets() -> [SecretBytes; 1] {
+    [SecretBytes::new(vec![7; 32])]
+}
+
+fn runtime() -> Runtime {
+    Runtime::new().unwrap()
+}
+
+fn now() -> Timestamp {
+    SystemClock.now()
+}

@@ -8,6 +8,9 @@ pub mod api;
 pub mod app;
 pub mod config;
 pub mod domain;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod security;
 pub mod server;
 pub mod service;

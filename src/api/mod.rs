@@ -6,6 +6,8 @@ mod answer;
 mod caller;
 mod cookie;
 mod forwarded;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod graphiql;
 mod graphql;
 mod headers;

@@ -5,6 +5,8 @@
 mod access_tokens;
 mod compact;
 mod derived_key;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod hash_costs;
 mod hashing_thread;
 mod key_pair;

@@ -186,7 +186,7 @@ fn accepted(headers: &HeaderMap) -> impl Iterator<Item = String> {
         })
 }
 
-fn from_body(bytes: &[u8]) -> Result<Request> {
+pub(super) fn from_body(bytes: &[u8]) -> Result<Request> {
     match serde_json::from_slice(bytes) {
         Ok(Json::Object(parameters)) => request(parameters),
         Ok(Json::Array(_)) => Err(Error::Document(DocumentRefusal::Batch)),
@@ -200,7 +200,7 @@ fn from_body(bytes: &[u8]) -> Result<Request> {
 }
 
 /// In an address, `variables` and `extensions` are JSON text.
-fn from_address(query: &str) -> Result<Request> {
+pub(super) fn from_address(query: &str) -> Result<Request> {
     let mut parameters = Map::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         let value = match name.as_ref() {

@@ -3,6 +3,8 @@
 mod account;
 mod document;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod http;
 mod sessions;
 mod sign_in;

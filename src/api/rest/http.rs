@@ -52,7 +52,7 @@ pub(in crate::api) async fn method_not_allowed() -> Problem {
     Error::MethodNotAllowed.into()
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     // The library would read an array as the fields in their order.
     if bytes.trim_ascii_start().starts_with(b"[") {
         return Err(Error::bad_request("The body must be a JSON object."));

@@ -2,6 +2,8 @@
 
 mod account;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod http;
 mod sessions;
 mod sign_in;

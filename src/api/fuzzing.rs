@@ -1,0 +1,92 @@
+//! Headers and bodies of any bytes.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use ipnet::IpNet;
+
+use super::{Proxies, graphql, rest};
+use crate::domain::caller::ProxyHeader;
+
+pub use graphql::fuzzing::document as graphql_document;
+
+/// A proxy of ours, and clients of it: neither is in a trusted network but the proxy.
+const PROXY: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+const CLIENTS: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9)),
+    IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
+];
+
+/// A body, as each operation of either door reads it.
+///
+/// # Panics
+/// When one is read otherwise than it stands there, or refused without an error of the client's.
+pub fn request_body(data: &[u8]) {
+    rest::fuzzing::body(data);
+    graphql::fuzzing::body(data);
+}
+
+/// What a client writes into the proxies' header, line by line.
+///
+/// # Panics
+/// When that changes the address that is taken for the client's.
+pub fn forwarded(data: &[u8]) {
+    for (header, name) in [
+        (ProxyHeader::XForwardedFor, "x-forwarded-for"),
+        (ProxyHeader::Forwarded, "forwarded"),
+    ] {
+        let name = HeaderName::from_static(name);
+        let lines: Vec<HeaderValue> = data
+            .split(|byte| *byte == b'\n')
+            .filter_map(|line| HeaderValue::from_bytes(line).ok())
+            .collect();
+        for client in CLIENTS {
+            assert_eq!(
+                trusting(&[], header).client(client, &headers(&name, &lines)),
+                client,
+                "nobody is trusted"
+            );
+            let proxies = trusting(&[PROXY], header);
+            assert_eq!(
+                proxies.client(client, &headers(&name, &lines)),
+                client,
+                "the peer is not trusted"
+            );
+            for written in appended(&lines, &hop(header, client)) {
+                assert_eq!(proxies.client(PROXY, &headers(&name, &written)), client, "{written:?}");
+            }
+        }
+        // Whatever the proxy itself lets through, an answer comes of it.
+        let _any = trusting(&[PROXY], header).client(PROXY, &headers(&name, &lines));
+    }
+}
+
+fn trusting(addresses: &[IpAddr], header: ProxyHeader) -> Proxies {
+    Proxies {
+        networks: addresses.iter().copied().map(IpNet::from).collect(),
+        header,
+    }
+}
+
+fn hop(header: ProxyHeader, client: IpAddr) -> String {
+    match (header, client) {
+        (ProxyHeader::XForwardedFor, _) => client.to_string(),
+        (ProxyHeader::Forwarded, IpAddr::V4(_)) => format!("for={client}"),
+        (ProxyHeader::Forwarded, IpAddr::V6(_)) => format!("for=\"[{client}]\""),
+    }
+}
+
+/// What a proxy makes of a client's lines: it appends to the last one, as most do, or adds a line of its own.
+fn appended(lines: &[HeaderValue], hop: &str) -> Vec<Vec<HeaderValue>> {
+    let own = HeaderValue::from_str(hop).ok();
+    let mut written = vec![lines.iter().cloned().chain(own).collect()];
+    if let Some((last, before)) = lines.split_last() {
+        let last = HeaderValue::from_bytes(&[last.as_bytes(), b", ", hop.as_bytes()].concat()).ok();
+        written.push(before.iter().cloned().chain(last).collect());
+    }
+    written
+}
+
+fn headers(name: &HeaderName, lines: &[HeaderValue]) -> HeaderMap {
+    lines.iter().map(|line| (name.clone(), line.clone())).collect()
+}

@@ -1,0 +1,85 @@
+//! Bodies of any bytes, as this door reads them; and what they hold, as the domain does.
+
+use serde_json::{Map, Value};
+
+use super::http::parse;
+use super::sign_in::{LoginBody, LogoutBody, RefreshBody, RegisterBody};
+use crate::domain::Result;
+use crate::domain::email::Email;
+use crate::domain::password::{NewPassword, PresentedPassword};
+use crate::domain::username::Username;
+
+/// Most characters of a sentence that quotes nothing but a name.
+const LONGEST_SENTENCE: usize = 400;
+
+pub(in crate::api) fn body(data: &[u8]) {
+    read::<RegisterBody>(data, &["email", "password", "username", "mode"]);
+    read::<LoginBody>(data, &["email", "username", "password", "mode"]);
+    read::<RefreshBody>(data, &["refresh_token", "mode"]);
+    let members = read::<LogoutBody>(data, &["refresh_token", "scope"]);
+    let text = String::from_utf8_lossy(data);
+    let texts = members
+        .iter()
+        .flat_map(Map::values)
+        .filter_map(Value::as_str)
+        .chain([&*text]);
+    texts.for_each(values);
+}
+
+/// Reads a body; the members of one that any reader of JSON takes for an object.
+fn read<T: serde::de::DeserializeOwned>(data: &[u8], known: &[&str]) -> Option<Map<String, Value>> {
+    let members = serde_json::from_slice::<Value>(data)
+        .ok()
+        .and_then(|value| value.as_object().cloned());
+    let read: Result<T> = parse(data);
+    match read {
+        Ok(_) => {
+            let members = members
+                .as_ref()
+                .map(|members| members.keys().all(|name| known.contains(&name.as_str())));
+            assert_eq!(
+                members,
+                Some(true),
+                "read without being an object of these members: {known:?}"
+            );
+        }
+        Err(error) => {
+            assert_eq!(error.code(), "BAD_REQUEST");
+            let longest = error.to_string().chars().count();
+            assert!(longest <= LONGEST_SENTENCE, "a sentence of {longest} characters");
+        }
+    }
+    members
+}
+
+/// What is taken means the same when it is read again.
+fn values(text: &str) {
+    if let Ok(email) = Email::parse(text) {
+        assert_eq!(
+            Email::parse(email.as_str()),
+            Ok(email.clone()),
+            "the text of an address"
+        );
+        let again = Email::parse(email.key());
+        assert_eq!(
+            again.as_ref().map(Email::key),
+            Ok(email.key()),
+            "the key of {}",
+            email.as_str()
+        );
+    }
+    if let Ok(username) = Username::parse(text) {
+        assert_eq!(
+            Username::parse(&username.key()).map(|name| name.key()),
+            Ok(username.key())
+        );
+    }
+    if let Ok(password) = NewPassword::parse(text, 8) {
+        let password = password.into_presented();
+        let again = std::str::from_utf8(password.expose()).map(PresentedPassword::parse);
+        assert!(
+            again.is_ok_and(|again| again.is_ok_and(|again| again.expose() == password.expose())),
+            "a password"
+        );
+    }
+}

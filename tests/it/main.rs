@@ -17,6 +17,7 @@
 
 mod harness;
 
+mod attack;
 mod audit;
 mod bad_input;
 mod command_line;

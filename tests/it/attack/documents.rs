@@ -1,0 +1,324 @@
+//! Documents made up by whoever knows the schema: most of them valid, some nearly so.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use async_graphql::parser::parse_schema;
+use async_graphql::parser::types::{
+    BaseType, InputValueDefinition, Type, TypeDefinition, TypeKind, TypeSystemDefinition,
+};
+use auth_gateway::api::schema_text;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::chance::Chance;
+use super::{Answer, Target, mutated};
+use crate::harness::{Backend, Tally};
+
+/// How deep fields are nested on purpose.
+const DEPTH: usize = 3;
+/// Fragments that a document may spread.
+const FRAGMENTS: usize = 3;
+
+struct Schema(HashMap<String, TypeDefinition>);
+
+/// A document on its way.
+struct Author<'a> {
+    schema: &'a Schema,
+    chance: &'a mut Chance,
+    /// Texts that mean something to the gateway.
+    texts: &'a [String],
+}
+
+impl Schema {
+    fn read() -> Self {
+        let document = parse_schema(schema_text()).unwrap();
+        let types = document
+            .definitions
+            .into_iter()
+            .filter_map(|definition| match definition {
+                TypeSystemDefinition::Type(definition) => {
+                    Some((definition.node.name.node.to_string(), definition.node))
+                }
+                TypeSystemDefinition::Schema(_) | TypeSystemDefinition::Directive(_) => None,
+            });
+        Self(types.collect())
+    }
+
+    fn objects(&self) -> Vec<&str> {
+        let is_object = |definition: &&TypeDefinition| matches!(definition.kind, TypeKind::Object(_));
+        let mut names: Vec<&str> = self
+            .0
+            .values()
+            .filter(is_object)
+            .map(|definition| definition.name.node.as_str())
+            .collect();
+        names.sort_unstable();
+        names
+    }
+}
+
+impl Author<'_> {
+    fn document(&mut self) -> String {
+        let (kind, root) = *self.chance.pick(&[
+            ("query", "Query"),
+            ("mutation", "Mutation"),
+            ("mutation", "Mutation"),
+            ("subscription", "Subscription"),
+        ]);
+        let variables = *self.chance.pick(&[
+            "",
+            "",
+            "($v: String)",
+            "($v: LoginInput!, $w: Boolean! = true)",
+            "($v: [Int!]! = [1])",
+            "($v: Nothing)",
+        ]);
+        let mut text = format!(
+            "{kind} A{variables}{} {}",
+            self.directive(),
+            self.selection(root, DEPTH)
+        );
+        let objects: Vec<String> = self.schema.objects().into_iter().map(str::to_owned).collect();
+        for number in 0..self.chance.below(FRAGMENTS + 1) {
+            let object = self.chance.pick(&objects).clone();
+            let selection = self.selection(&object, 1);
+            write!(text, " fragment F{number} on {object} {selection}").unwrap();
+        }
+        if self.chance.one_in(8) {
+            text.push_str(" query B { __typename }");
+        }
+        text
+    }
+
+    fn selection(&mut self, object: &str, depth: usize) -> String {
+        let items: Vec<String> = (0..=self.chance.below(3)).map(|_| self.item(object, depth)).collect();
+        format!("{{ {} }}", items.join(" "))
+    }
+
+    fn item(&mut self, object: &str, depth: usize) -> String {
+        let directive = self.directive();
+        match self.chance.below(14) {
+            0 => format!("...F{}{directive}", self.chance.below(FRAGMENTS + 1)),
+            1 => format!("... on {object}{directive} {{ __typename }}"),
+            2 => self
+                .chance
+                .pick(&[
+                    "__typename",
+                    "nothing",
+                    "id",
+                    "__schema { types { name } }",
+                    "__type(name: \"User\") { name }",
+                ])
+                .to_string(),
+            _ => self.field(object, depth),
+        }
+    }
+
+    fn field(&mut self, object: &str, depth: usize) -> String {
+        let schema = self.schema;
+        let Some(TypeKind::Object(fields)) = schema.0.get(object).map(|definition| &definition.kind) else {
+            return "__typename".to_owned();
+        };
+        let field = &self.chance.pick(&fields.fields).node;
+        let alias = if self.chance.one_in(5) { "a: " } else { "" };
+        let arguments = self.members(field.arguments.iter().map(|argument| &argument.node));
+        let arguments = if arguments.is_empty() {
+            arguments
+        } else {
+            format!("({arguments})")
+        };
+        let inner = match &field.ty.node.base {
+            BaseType::Named(name) if depth > 0 => Some(name.as_str()),
+            BaseType::List(of) => match &of.base {
+                BaseType::Named(name) => Some(name.as_str()),
+                BaseType::List(_) => None,
+            },
+            BaseType::Named(_) => None,
+        };
+        let is_object = inner.is_some_and(|name| schema.objects().contains(&name));
+        let selection = inner
+            .filter(|_| is_object)
+            .map_or(String::new(), |name| self.selection(name, depth.saturating_sub(1)));
+        format!("{alias}{}{arguments}{} {selection}", field.name.node, self.directive())
+    }
+
+    /// Arguments, or the fields of an input object; now and then without one that is needed, or with one that is not known.
+    fn members<'d>(&mut self, definitions: impl Iterator<Item = &'d InputValueDefinition>) -> String {
+        let mut members = Vec::new();
+        for definition in definitions {
+            let is_needed = !definition.ty.node.nullable && definition.default_value.is_none();
+            if !self.chance.one_in(if is_needed { 15 } else { 2 }) {
+                members.push(format!("{}: {}", definition.name.node, self.value(&definition.ty.node)));
+            }
+        }
+        if self.chance.one_in(30) {
+            members.push(format!("nothing: {}", self.wrong()));
+        }
+        members.join(", ")
+    }
+
+    fn value(&mut self, wanted: &Type) -> String {
+        if self.chance.one_in(12) {
+            return self.wrong();
+        }
+        let name = match &wanted.base {
+            BaseType::List(of) => return format!("[{}]", self.value(of)),
+            BaseType::Named(name) => name.as_str(),
+        };
+        let schema = self.schema;
+        match schema.0.get(name).map(|definition| &definition.kind) {
+            Some(TypeKind::InputObject(object)) => {
+                format!("{{{}}}", self.members(object.fields.iter().map(|field| &field.node)))
+            }
+            Some(TypeKind::Enum(values)) => self.chance.pick(&values.values).node.value.node.to_string(),
+            _ => match name {
+                "Int" => self.chance.below(1000).to_string(),
+                "Boolean" => "true".to_owned(),
+                _ => self.text(),
+            },
+        }
+    }
+
+    fn text(&mut self) -> String {
+        Value::from(self.chance.pick(self.texts).as_str()).to_string()
+    }
+
+    fn wrong(&mut self) -> String {
+        let values = [
+            "null",
+            "1",
+            "-1e99",
+            "99999999999999999999",
+            "true",
+            "NOTHING",
+            "$v",
+            "$w",
+            "[]",
+            "[[1]]",
+            "{a: {}}",
+            "\"\"\"block\"\"\"",
+            "\"\\uD800\"",
+        ];
+        self.chance.pick(&values).to_string()
+    }
+
+    fn directive(&mut self) -> &'static str {
+        let directives = [
+            "",
+            "",
+            "",
+            "",
+            "",
+            "",
+            " @skip(if: false)",
+            " @include(if: $w)",
+            " @skip",
+            " @nothing(a: 1)",
+            " @deprecated",
+        ];
+        self.chance.pick(&directives)
+    }
+}
+
+fn texts(target: &Target) -> Vec<String> {
+    let mut texts: Vec<String> = [
+        "",
+        "x",
+        "johnsecret",
+        "janesecret",
+        "new@private.example",
+        "Password@123",
+        "' OR 1=1 --",
+        "${jndi:x}",
+        "\u{0}",
+        "\u{202e}é😀",
+    ]
+    .map(str::to_owned)
+    .into();
+    let jane = &target.jane;
+    texts.extend(
+        [
+            &jane.refresh_token,
+            &jane.access_token,
+            &jane.user.uuid,
+            &target.password,
+        ]
+        .map(Clone::clone),
+    );
+    texts.extend([Uuid::new_v4().to_string(), "x".repeat(5000)]);
+    texts
+}
+
+async fn documents(backend: Backend) {
+    let mut target = Target::start(backend, "EdDSA").await;
+    let (schema, mut tally, mut chance) = (Schema::read(), Tally::new("live-documents"), target.chance());
+    let mut executed = 0;
+    for case in 0..target.cases() {
+        if case % 20 == 0 {
+            target.sign_jane_in().await;
+        }
+        let texts = texts(&target);
+        let mut author = Author {
+            schema: &schema,
+            chance: &mut chance,
+            texts: &texts,
+        };
+        let mut document = author.document();
+        if chance.one_in(5) {
+            document = String::from_utf8_lossy(&mutated(document.as_bytes(), &mut chance)).into_owned();
+        }
+        let name = chance
+            .pick(&[json!("A"), json!("A"), json!(null), json!("B"), json!(1)])
+            .clone();
+        let variables = chance.pick(&[
+            json!({}),
+            json!({"v": "x", "w": true}),
+            json!({"v": {"password": "x"}, "w": 1}),
+            json!({"v": [1, null]}),
+        ]);
+        let body = json!({"query": document, "operationName": name, "variables": variables});
+        let media = *chance.pick(&["application/graphql-response+json", "application/json"]);
+        let mut request = target
+            .http
+            .post(target.url("/graphql"))
+            .header("accept", media)
+            .json(&body);
+        let bearer = [None, Some(target.jane.access_token.as_str()), Some("x.y.z")];
+        request = chance
+            .pick(&bearer)
+            .iter()
+            .fold(request, |request, token| request.bearer_auth(token));
+        let answer = target.send(&mut tally, request, &body.to_string()).await;
+        executed += usize::from(answer.json().is_some_and(|body| body["data"].is_object()));
+        if !is_graphql(&answer) {
+            tally.accepted(format!(
+                "an answer of no known shape: {body} -> {} {}",
+                answer.status, answer.body
+            ));
+        }
+    }
+    assert!(
+        executed * 10 > target.cases(),
+        "only {executed} documents reached the resolvers"
+    );
+    target.finish(tally).await;
+}
+
+/// Data, or errors that each have a code; or both.
+fn is_graphql(answer: &Answer) -> bool {
+    let Some(body) = answer.json() else { return false };
+    let errors = body["errors"].as_array();
+    let has_codes = errors.is_none_or(|errors| errors.iter().all(|error| error["extensions"]["code"].is_string()));
+    has_codes && (body.get("data").is_some() || errors.is_some_and(|errors| !errors.is_empty()))
+}
+
+#[tokio::test]
+async fn made_up_documents_are_answered_in_order_with_sqlite() {
+    documents(Backend::Sqlite).await;
+}
+
+#[tokio::test]
+async fn made_up_documents_are_answered_in_order_with_postgres_and_redis() {
+    documents(Backend::PostgresRedis).await;
+}

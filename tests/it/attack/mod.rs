@@ -1,0 +1,194 @@
+//! The real gateway under what chance makes up: documents, bodies, tokens. It must stay, answer each request in the right shape and
+//! never as a fault of its own, and tell nobody, in an answer or in its log, what is another's.
+//!
+//! A few hundred cases of each kind run with all tests; `scripts/attack` asks for more with `ATTACK_CASES`, and for others with
+//! `ATTACK_SEED`.
+
+mod bodies;
+#[path = "../../faults/chance.rs"]
+#[allow(dead_code, reason = "shared with tests/faults, which draws more from it")]
+mod chance;
+mod documents;
+mod tokens;
+
+use std::fs::{self, File};
+
+use reqwest::header::HeaderMap;
+use reqwest::{RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::harness::{Backend, Client, Door, Process, SignedIn, Stores, Tally, http};
+use chance::Chance;
+
+/// A gateway with two people: John, whom nobody may get at, and Jane, who is one of the attackers.
+struct Target {
+    gateway: Process,
+    stores: Stores,
+    http: reqwest::Client,
+    client: Client,
+    password: String,
+    john: SignedIn,
+    jane: SignedIn,
+    seed: u64,
+}
+
+impl Target {
+    async fn start(backend: Backend, algorithm: &str) -> Self {
+        let stores = Stores::new(backend).await;
+        let log = File::create(stores.folder.path().join("log")).unwrap();
+        let mut options = vec!["--argon2-memory-kib=128", "--argon2-iterations=1", "--rate-limit=off"];
+        options.extend(["--jwt-algorithm", algorithm, "--database-url", &stores.database_url]);
+        if let Some(url) = &stores.redis_url {
+            options.extend(["--redis-url", url]);
+        }
+        let gateway = Process::start_logging(log, stores.folder.path(), &options, &[("RUST_LOG", "debug")]);
+        let address = gateway.url.trim_start_matches("http://").parse().unwrap();
+        let client = Client {
+            door: Door::Rest,
+            address,
+        };
+        let password = format!("Secret-{}", Uuid::new_v4().simple());
+        let register = async |name: &str| {
+            client
+                .register_with(&format!("{name}@private.example"), &password, name)
+                .await
+        };
+        let (john, jane) = (
+            register("johnsecret").await.unwrap(),
+            register("janesecret").await.unwrap(),
+        );
+        Self {
+            gateway,
+            stores,
+            http: http(),
+            client,
+            password,
+            john,
+            jane,
+            seed: given("ATTACK_SEED", 1),
+        }
+    }
+
+    fn cases(&self) -> usize {
+        usize::try_from(given("ATTACK_CASES", 200)).unwrap()
+    }
+
+    fn chance(&self) -> Chance {
+        Chance::from_seed(self.seed)
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.gateway.url)
+    }
+
+    /// Signs Jane in anew: what chance makes up may well sign her out.
+    async fn sign_jane_in(&mut self) {
+        let input = json!({"username": "janesecret", "password": self.password});
+        self.jane = self.client.login(&input).await.unwrap();
+    }
+
+    /// Sends a request that holds this text, and takes note of what is wrong with the answer whoever asks.
+    async fn send(&self, tally: &mut Tally, request: RequestBuilder, text: &str) -> Answer {
+        tally.tried(1);
+        let response = request.send().await.expect("the gateway answers");
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = String::from_utf8_lossy(&response.bytes().await.unwrap()).into_owned();
+        let case = || format!("seed {}: {text:.1500} -> {status} {body:.300}", self.seed);
+        if status.is_server_error() {
+            tally.server_error(case());
+        }
+        if self
+            .johns()
+            .iter()
+            .any(|secret| body.contains(secret) && !text.contains(secret))
+        {
+            tally.leaked(case());
+        }
+        Answer { status, headers, body }
+    }
+
+    /// What belongs to John, and stands in no answer to anybody else.
+    fn johns(&self) -> [&str; 5] {
+        let SignedIn {
+            user,
+            access_token,
+            refresh_token,
+            ..
+        } = &self.john;
+        [&user.uuid, &user.email, access_token, refresh_token, &self.password]
+    }
+
+    /// Checks that the same process still serves, that John is still signed in, and that the log holds no secret.
+    async fn finish(mut self, mut tally: Tally) {
+        assert!(!self.gateway.has_ended(), "the gateway did not survive");
+        let alive = self.http.get(self.url("/livez")).send().await.unwrap();
+        assert_eq!(alive.status(), StatusCode::OK);
+        assert_eq!(self.client.me(&self.john.access_token).await.unwrap(), self.john.user);
+        let log = fs::read(self.stores.folder.path().join("log")).unwrap();
+        let log = String::from_utf8_lossy(&log);
+        assert!(log.contains("answered"), "a log without requests proves nothing");
+        let signature = |token: &SignedIn| token.access_token.rsplit_once('.').unwrap().1.to_owned();
+        let secrets = [self.password.clone(), signature(&self.john), signature(&self.jane)];
+        let tokens = [&self.john, &self.jane].map(|signed_in| signed_in.refresh_token.clone());
+        for secret in secrets.iter().chain(&tokens) {
+            let line = log.lines().find(|line| line.contains(secret.as_str()));
+            line.into_iter()
+                .for_each(|line| tally.leaked(format!("the log: {line:.500}")));
+        }
+        tally.finish();
+    }
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: String,
+}
+
+impl Answer {
+    fn json(&self) -> Option<Value> {
+        serde_json::from_str(&self.body).ok()
+    }
+
+    fn media(&self) -> &str {
+        self.headers
+            .get("content-type")
+            .map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+/// One to three changes of a few bytes each, as line noise or an attacker with a hex editor makes them.
+fn mutated(bytes: &[u8], chance: &mut Chance) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    for _ in 0..=chance.below(3) {
+        let at = chance.below(bytes.len() + 1);
+        let end = (at + 1 + chance.below(8)).min(bytes.len());
+        match chance.below(6) {
+            0 => bytes.truncate(at),
+            1 => drop(bytes.drain(at..end)),
+            2 => bytes.insert(at, u8::try_from(chance.below(256)).unwrap()),
+            3 => {
+                let again = bytes[at..end].to_vec();
+                bytes.splice(at..at, again);
+            }
+            4 => {
+                let spliced = *chance.pick(&["\"", "{", "[", "\\u0000", "null", "1e999", "\u{202e}", "..", "="]);
+                bytes.splice(at..end, spliced.bytes());
+            }
+            _ => {
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte ^= 1 << chance.below(8);
+                }
+            }
+        }
+    }
+    bytes
+}
+
+#[allow(clippy::disallowed_methods, reason = "how scripts/attack asks for more")]
+fn given(variable: &str, usual: u64) -> u64 {
+    std::env::var(variable).map_or(usual, |text| {
+        text.parse().unwrap_or_else(|_| panic!("{variable} must be a number"))
+    })
+}

@@ -1,0 +1,150 @@
+//! Forgeries made of real tokens, by somebody who has a few of them and no key.
+
+use serde_json::{Value, json};
+
+use super::chance::Chance;
+use super::{Target, mutated};
+use crate::harness::{Backend, Tally, decode, encode};
+
+/// A forgery of John's access token, from it, Jane's, and a guess.
+fn forged(john: &str, jane: &str, chance: &mut Chance) -> String {
+    let parts = |token: &str| -> Vec<String> { token.split('.').map(str::to_owned).collect() };
+    let (mut token, other) = (parts(john), parts(jane));
+    match chance.below(6) {
+        // Text.
+        0 | 1 => return String::from_utf8_lossy(&mutated(john.as_bytes(), chance)).into_owned(),
+        // Bytes, in the right spelling.
+        2 => {
+            let part = chance.below(3);
+            token[part] = encode(mutated(&decode(&token[part]), chance));
+        }
+        // Words.
+        3 => token[0] = reworded(&token[0], &headers(), chance),
+        4 => token[1] = reworded(&token[1], &claims(&other[1]), chance),
+        // Parts of two tokens.
+        _ => {
+            for part in 0..3 {
+                if chance.one_in(2) {
+                    token[part].clone_from(&other[part]);
+                }
+            }
+        }
+    }
+    if chance.one_in(4) {
+        token[2] = chance
+            .pick(&[String::new(), encode([0; 64]), encode([0xff; 64]), other[2].clone()])
+            .clone();
+    }
+    token.join(".")
+}
+
+fn reworded(part: &str, changes: &[(&'static str, Value)], chance: &mut Chance) -> String {
+    let mut words: Value = serde_json::from_slice(&decode(part)).unwrap();
+    for _ in 0..=chance.below(2) {
+        let (name, value) = chance.pick(changes).clone();
+        words[name] = value;
+    }
+    encode(words.to_string())
+}
+
+fn headers() -> Vec<(&'static str, Value)> {
+    let algorithms = [
+        "none", "None", "HS256", "HS512", "EdDSA", "ES256", "RS256", "PS256", "ES512", "",
+    ]
+    .map(|name| ("alg", json!(name)));
+    let others = [
+        ("typ", json!("JWT")),
+        ("kid", json!("../../dev/null")),
+        ("kid", json!(null)),
+        ("jwk", json!({"kty": "OKP"})),
+        ("jku", json!("https://evil.example/jwks.json")),
+        ("crit", json!(["exp"])),
+        ("b64", json!(false)),
+        ("zip", json!("DEF")),
+    ];
+    algorithms.into_iter().chain(others).collect()
+}
+
+/// More life, more rights, another's name.
+fn claims(other: &str) -> Vec<(&'static str, Value)> {
+    let other: Value = serde_json::from_slice(&decode(other)).unwrap();
+    let far = [
+        json!(4_102_444_800_u64),
+        json!(u64::MAX),
+        json!("4102444800"),
+        json!(1e300),
+        json!(null),
+    ];
+    let others = ["sub", "sid", "jti", "iat"].map(|name| (name, other[name].clone()));
+    let rights = [
+        ("roles", json!(["admin"])),
+        ("aud", json!(["auth-gateway", "x"])),
+        ("iss", json!("https://evil.example")),
+    ];
+    others
+        .into_iter()
+        .chain(far.map(|time| ("exp", time)))
+        .chain(rights)
+        .collect()
+}
+
+async fn forgeries(backend: Backend, algorithm: &str) {
+    let target = Target::start(backend, algorithm).await;
+    let (mut tally, mut chance) = (Tally::new("live-forgeries"), target.chance());
+    let genuine = [target.john.access_token.clone(), target.jane.access_token.clone()];
+    for _ in 0..target.cases() {
+        let token = forged(&genuine[0], &genuine[1], &mut chance);
+        let plain: String = token.chars().filter(|c| c.is_ascii_graphic()).collect();
+        if genuine.contains(&plain) {
+            continue;
+        }
+        let bearer = format!("Bearer {plain}");
+        let rest = target.http.get(target.url("/auth/me")).header("authorization", &bearer);
+        let answer = target.send(&mut tally, rest, &plain).await;
+        if answer.status != 401 {
+            tally.accepted(format!("{} {plain}", answer.status));
+        }
+        let query = json!({"query": "{ me { uuid } sessions { id } }"});
+        let graphql = target
+            .http
+            .post(target.url("/graphql"))
+            .header("authorization", &bearer)
+            .json(&query);
+        let answer = target.send(&mut tally, graphql, &plain).await;
+        if answer
+            .json()
+            .is_none_or(|body| body["data"].is_object() && !body["data"]["me"].is_null())
+        {
+            tally.accepted(format!("{} {plain} {}", answer.status, answer.body));
+        }
+        let refresh = mutated(target.john.refresh_token.as_bytes(), &mut chance);
+        let refresh = String::from_utf8_lossy(&refresh).into_owned();
+        if refresh == target.john.refresh_token {
+            continue;
+        }
+        let renewal = target
+            .http
+            .post(target.url("/auth/refresh"))
+            .json(&json!({"refresh_token": refresh}));
+        let answer = target.send(&mut tally, renewal, &refresh).await;
+        if answer.status != 401 {
+            tally.accepted(format!("{} {refresh}", answer.status));
+        }
+    }
+    target.finish(tally).await;
+}
+
+#[tokio::test]
+async fn no_forgery_is_taken_with_sqlite_and_eddsa() {
+    forgeries(Backend::Sqlite, "EdDSA").await;
+}
+
+#[tokio::test]
+async fn no_forgery_is_taken_with_sqlite_and_rs256() {
+    forgeries(Backend::Sqlite, "RS256").await;
+}
+
+#[tokio::test]
+async fn no_forgery_is_taken_with_postgres_and_redis_and_es256() {
+    forgeries(Backend::PostgresRedis, "ES256").await;
+}

@@ -62,6 +62,9 @@ pub(super) enum BodyProblems {
     /// `BAD_REQUEST`
     #[response(status = 400, content_type = "application/problem+json")]
     BadRequest(ProblemDocument),
+    /// `FORBIDDEN`: a page of a foreign origin asks for the cookie
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(ProblemDocument),
     /// `REQUEST_TIMEOUT`
     #[response(status = 408, content_type = "application/problem+json")]
     RequestTimeout(ProblemDocument),
@@ -72,8 +75,25 @@ pub(super) enum BodyProblems {
     #[response(status = 415, content_type = "application/problem+json")]
     UnsupportedMediaType(ProblemDocument),
     /// `UNAVAILABLE`
-    #[response(status = 503, content_type = "application/problem+json")]
+    #[response(
+        status = 503,
+        content_type = "application/problem+json",
+        headers(("Retry-After" = u64, description = "After how many seconds to try again."))
+    )]
     Unavailable(ProblemDocument),
+}
+
+/// The problem of every operation that is limited.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "describes answers; `Problem` makes them")]
+pub(super) enum LimitProblems {
+    /// `RATE_LIMITED`
+    #[response(
+        status = 429,
+        content_type = "application/problem+json",
+        headers(("Retry-After" = u64, description = "After how many seconds to try again."))
+    )]
+    RateLimited(ProblemDocument),
 }
 
 impl From<Error> for Problem {

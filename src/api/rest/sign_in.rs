@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::account::User;
-use super::error::{BodyProblems, Problem, ProblemDocument};
+use super::error::{BodyProblems, LimitProblems, Problem, ProblemDocument};
 use super::http::{Body, NO_STORE, OptionalBody};
 use crate::api::Shared;
 use crate::api::caller::Asker;
@@ -27,7 +27,7 @@ pub(super) struct RegisterBody {
     #[schema(example = "Password@123", format = Password)]
     password: String,
     /// 3 to 32 of letters, digits, `_`, `.` and `-`; unique without regard to case.
-    #[schema(example = "johndoe")]
+    #[schema(example = "johndoe", min_length = 3, max_length = 32, pattern = "^[A-Za-z0-9_.-]*$")]
     username: String,
     /// Where the refresh token goes.
     #[serde(default)]
@@ -186,6 +186,7 @@ impl IntoResponse for AuthPayload {
     responses(
         (status = 201, description = "The account exists and is signed in.", body = AuthPayload, headers(("Set-Cookie" = String, description = "The cookie, where it changes."))),
         BodyProblems,
+        LimitProblems,
         (status = 409, description = "`EMAIL_TAKEN`, `USERNAME_TAKEN`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 422, description = "`VALIDATION_FAILED`", body = ProblemDocument, content_type = "application/problem+json"),
     )
@@ -214,6 +215,7 @@ pub(super) async fn register(
     responses(
         (status = 200, description = "Signed in.", body = AuthPayload, headers(("Set-Cookie" = String, description = "The cookie, where it changes."))),
         BodyProblems,
+        LimitProblems,
         (status = 401, description = "`INVALID_CREDENTIALS`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 422, description = "`VALIDATION_FAILED`", body = ProblemDocument, content_type = "application/problem+json"),
     )
@@ -244,6 +246,7 @@ pub(super) async fn login(
     responses(
         (status = 200, description = "Renewed.", body = AuthPayload, headers(("Set-Cookie" = String, description = "The cookie, where it changes."))),
         BodyProblems,
+        LimitProblems,
         (status = 401, description = "`REFRESH_TOKEN_INVALID`, `REFRESH_TOKEN_REUSED`", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]

@@ -1,0 +1,22 @@
+"""Prints the counts of one of schemathesis' reports as scripts/attack adds them up."""
+
+import json
+import sys
+
+# What a failed check means; every other failure is an answer that the document does not describe.
+SERVER_ERRORS = {"ServerError"}
+ACCEPTED = {"IgnoredAuth", "UseAfterFree", "EnsureResourceAvailability", "ObjectLevelAuthorization", "AcceptedNegativeData"}
+
+suite, path = sys.argv[1:]
+with open(path, encoding="utf-8") as file:
+    report = json.load(file)
+
+
+def failures(kinds):
+    return sum(failure["count"] for failure in report["failures"] if failure["type"] in kinds)
+
+
+print(
+    f"attack: suite={suite} tried={report['test_cases']['generated']} 5xx={failures(SERVER_ERRORS)}"
+    f" accepted={failures(ACCEPTED)} leaks=0"
+)

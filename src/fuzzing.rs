@@ -46,6 +46,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::print_stdout, reason = "read by scripts/attack")]
     fn no_promise_is_broken_by_what_the_fuzzers_have_found() {
         for (name, target) in TARGETS {
             let folder = folder("corpus").join(name);

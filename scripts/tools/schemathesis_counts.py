@@ -5,7 +5,7 @@ import sys
 
 # What a failed check means; every other failure is an answer that the document does not describe.
 SERVER_ERRORS = {"ServerError"}
-ACCEPTED = {"IgnoredAuth", "UseAfterFree", "EnsureResourceAvailability", "ObjectLevelAuthorization", "AcceptedNegativeData"}
+ACCEPTED = {"IgnoredAuth", "UseAfterFree", "EnsureResourceAvailability", "ObjectLevelAuthorizationViolation", "AcceptedNegativeData"}
 
 suite, path = sys.argv[1:]
 with open(path, encoding="utf-8") as file:

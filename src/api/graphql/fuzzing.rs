@@ -1,5 +1,7 @@
 //! Documents and bodies of any bytes, up to the point where the engine would call a resolver.
 
+#![allow(clippy::panic, reason = "a fuzzer's target fails by panicking")]
+
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 

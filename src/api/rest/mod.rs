@@ -55,12 +55,14 @@ fn documented() -> OpenApiRouter<Shared> {
 /// A body that may be left out need not be one that may be `null`: ours may not, and the library knows no other way to say it.
 fn take_nulls_away(document: &mut OpenApi) {
     let posts = document.paths.paths.values_mut().filter_map(|path| path.post.as_mut());
-    let bodies = posts.filter_map(|operation| operation.request_body.as_mut());
-    for content in bodies.flat_map(|body| body.content.values_mut()) {
-        if let RefOr::T(content) = content
-            && let Some(RefOr::T(Schema::OneOf(either))) = &content.schema
-        {
-            content.schema = either.items.first().cloned();
+    for body in posts.filter_map(|operation| operation.request_body.as_mut()) {
+        let RefOr::T(body) = body else { continue };
+        for content in body.content.values_mut() {
+            if let RefOr::T(content) = content
+                && let Some(RefOr::T(Schema::OneOf(either))) = &content.schema
+            {
+                content.schema = either.items.first().cloned();
+            }
         }
     }
 }

@@ -217,7 +217,7 @@ impl Author<'_> {
             " @nothing(a: 1)",
             " @deprecated",
         ];
-        self.chance.pick(&directives)
+        self.chance.pick::<&str>(&directives)
     }
 }
 
@@ -271,12 +271,13 @@ async fn documents(backend: Backend) {
         let name = chance
             .pick(&[json!("A"), json!("A"), json!(null), json!("B"), json!(1)])
             .clone();
-        let variables = chance.pick(&[
+        let variables = [
             json!({}),
             json!({"v": "x", "w": true}),
             json!({"v": {"password": "x"}, "w": 1}),
             json!({"v": [1, null]}),
-        ]);
+        ];
+        let variables = chance.pick(&variables);
         let body = json!({"query": document, "operationName": name, "variables": variables});
         let media = *chance.pick(&["application/graphql-response+json", "application/json"]);
         let mut request = target

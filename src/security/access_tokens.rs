@@ -2,7 +2,8 @@
 //!
 //! Algorithm, type, issuer and audience are pinned (RFC 8725 sections 3.1, 3.8, 3.9, 3.11), the algorithm to that of the key. A key
 //! that a token brings or points to is never used: only the key ring's own keys verify. A token has one spelling (`compact.rs`) and one
-//! signature (`low_s.rs`). Expiry is compared by the caller of `verify`, against the gateway's clock.
+//! signature (`low_s.rs`). A token that was found genuine is remembered (`verified_tokens.rs`) as long as the same keys verify. Expiry
+//! is compared by the caller of `verify`, against the gateway's clock.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -13,10 +14,11 @@ use jsonwebtoken::{Algorithm, Header, TokenData, Validation, decode};
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
-use super::compact::{CompactToken, TYPE};
+use super::compact::{CompactToken, MAX_LENGTH, TYPE};
 use super::key_pair::KeyPair;
 use super::low_s;
 use super::signing_keys::{KeyRing, OpenKey};
+use super::verified_tokens::{TokenDigest, VerifiedToken, VerifiedTokens};
 use crate::domain::account::{Account, AccountId};
 use crate::domain::caller::AccessClaim;
 use crate::domain::clock::Timestamp;
@@ -43,10 +45,17 @@ pub struct TokenRules {
 /// Issues access tokens and verifies them.
 pub struct AccessTokens {
     /// Replaced as a whole when keys change; a request uses the ring that it finds.
-    keys: RwLock<Arc<KeyRing>>,
+    keys: RwLock<Arc<Current>>,
     rules: TokenRules,
     /// One for each algorithm, which allows no other.
     validations: [Validation; 3],
+}
+
+/// The keys in use, and the tokens that they verified. Together: a token that is being verified while the keys change is remembered
+/// beside the ring that verified it, and goes with that.
+struct Current {
+    keys: Arc<KeyRing>,
+    verified: Arc<VerifiedTokens>,
 }
 
 /// What verifying a token showed.
@@ -81,7 +90,10 @@ impl AccessTokens {
     pub fn new(keys: KeyRing, rules: TokenRules) -> Self {
         let validations = SigningAlgorithm::ALL.map(|algorithm| validation(jose(algorithm), &rules));
         Self {
-            keys: RwLock::new(Arc::new(keys)),
+            keys: RwLock::new(Arc::new(Current {
+                keys: Arc::new(keys),
+                verified: Arc::new(VerifiedTokens::none()),
+            })),
             rules,
             validations,
         }
@@ -90,12 +102,23 @@ impl AccessTokens {
     /// The keys in use.
     #[must_use]
     pub fn keys(&self) -> Arc<KeyRing> {
+        self.current().keys.clone()
+    }
+
+    fn current(&self) -> Arc<Current> {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Uses these keys from now on.
+    /// Uses these keys from now on. Unless exactly the same ones verify, every token has to be verified anew.
     pub fn replace_keys(&self, keys: KeyRing) {
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        let mut current = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let verified = if keys.verifies_like(&current.keys) {
+            current.verified.clone()
+        } else {
+            Arc::new(VerifiedTokens::none())
+        };
+        let keys = Arc::new(keys);
+        *current = Arc::new(Current { keys, verified });
     }
 
     /// Issues a token for the account, bound to the session.
@@ -124,17 +147,37 @@ impl AccessTokens {
     /// Verifies everything but the expiry, at a time that the token's own must go together with.
     #[must_use]
     pub fn verify(&self, token: &str, now: Timestamp) -> Verification {
-        let Some(parsed) = CompactToken::parse(token) else {
+        if token.len() > MAX_LENGTH {
             return Verification::Forged;
-        };
-        let keys = self.keys();
-        let Some(key) = keys.find(&parsed.header.kid) else {
-            return Verification::UnknownKey;
-        };
-        let claims = self.claims(token, &parsed, key);
-        match claims.filter(|claims| claims.could_be_of(now)) {
-            Some(claims) => Verification::Genuine(claims.into()),
-            None => Verification::Forged,
+        }
+        let (current, digest) = (self.current(), TokenDigest::of(token));
+        // What was true of the token at another time is compared with the clock again.
+        let known = current.verified.find(&digest);
+        if let Some(known) = known.filter(|known| known.counts_at(now)) {
+            return Verification::Genuine(known.claim);
+        }
+        let verification = self.verify_anew(token, &current.keys, now);
+        if let Ok(verified) = verification {
+            current.verified.remember(digest, verified);
+        }
+        verification.map_or_else(|refusal| refusal, |verified| Verification::Genuine(verified.claim))
+    }
+
+    /// Verifies a token of which nothing is known.
+    fn verify_anew(
+        &self,
+        token: &str,
+        keys: &KeyRing,
+        now: Timestamp,
+    ) -> std::result::Result<VerifiedToken, Verification> {
+        let parsed = CompactToken::parse(token).ok_or(Verification::Forged)?;
+        let key = keys.find(&parsed.header.kid).ok_or(Verification::UnknownKey)?;
+        let claims = self.claims(token, &parsed, key).ok_or(Verification::Forged)?;
+        let verified = claims.verified().ok_or(Verification::Forged)?;
+        if verified.counts_at(now) {
+            Ok(verified)
+        } else {
+            Err(Verification::Forged)
         }
     }
 
@@ -167,22 +210,25 @@ impl AccessTokens {
 }
 
 impl Claims {
-    /// Whether a node could have issued this by then: not in the future, and for no longer than any setting allows.
-    fn could_be_of(&self, now: Timestamp) -> bool {
-        let latest = now.plus(LEEWAY).seconds();
+    /// What is kept of a token; `None` for one that lives longer than any setting allows.
+    fn verified(self) -> Option<VerifiedToken> {
         let life = self.exp.saturating_sub(self.iat);
         let longest = i64::try_from(AccessClaim::LONGEST_LIFE.as_secs()).unwrap_or(i64::MAX);
-        self.iat <= latest && self.nbf.is_none_or(|nbf| nbf <= latest) && (1..=longest).contains(&life)
+        (1..=longest).contains(&life).then(|| VerifiedToken {
+            counts_from: self.nbf.map_or(self.iat, |nbf| nbf.max(self.iat)),
+            claim: AccessClaim {
+                account: AccountId(self.sub),
+                session: SessionId(self.sid),
+                expires_at: Timestamp::from_millis(self.exp.saturating_mul(1000)),
+            },
+        })
     }
 }
 
-impl From<Claims> for AccessClaim {
-    fn from(claims: Claims) -> Self {
-        Self {
-            account: AccountId(claims.sub),
-            session: SessionId(claims.sid),
-            expires_at: Timestamp::from_millis(claims.exp.saturating_mul(1000)),
-        }
+impl VerifiedToken {
+    /// Whether a node could have issued this by then: not in the future.
+    fn counts_at(&self, now: Timestamp) -> bool {
+        self.counts_from <= now.plus(LEEWAY).seconds()
     }
 }
 
@@ -388,6 +434,98 @@ mod tests {
             Verification::Forged,
             "the right key, used in another way"
         );
+    }
+
+    /// A genuine token is remembered by then; nothing that is nearly it may pass for it.
+    #[test]
+    fn what_is_remembered_of_a_token_helps_no_other_one() {
+        let tokens = tokens(1, "https://auth.example", "api");
+        let token = tokens.issue(&account(), SessionId::fresh(), START).unwrap();
+        let token = token.expose();
+        let genuine = tokens.verify(token, START);
+        assert!(matches!(genuine, Verification::Genuine(_)));
+        assert!(is_remembered(&tokens, token));
+        let mut others = vec![
+            String::new(),
+            format!("{token}="),
+            format!("{token}."),
+            format!(" {token}"),
+            token.to_lowercase(),
+        ];
+        for (at, c) in token.char_indices() {
+            let (before, after) = (&token[..at], &token[at + 1..]);
+            others.push(format!("{before}{after}"));
+            others.extend(
+                "A0.-"
+                    .chars()
+                    .filter(|other| *other != c)
+                    .map(|other| format!("{before}{other}{after}")),
+            );
+        }
+        for other in others {
+            assert!(
+                !matches!(tokens.verify(&other, START), Verification::Genuine(_)),
+                "{other}"
+            );
+            assert!(
+                !is_remembered(&tokens, &other),
+                "what was refused takes no place: {other}"
+            );
+        }
+        assert_eq!(tokens.verify(token, START), genuine);
+    }
+
+    #[test]
+    fn a_remembered_token_is_compared_with_the_clock_each_time() {
+        let tokens = tokens(1, "https://auth.example", "api");
+        let header = header(Algorithm::EdDSA, &tokens.keys().signing(START).unwrap().shown.kid);
+        let at = |seconds: i64| Timestamp::from_millis(seconds * 1000);
+        for (claim, value) in [("iat", 1000), ("nbf", 1100)] {
+            let mut claims = claims();
+            (claims["iat"], claims["exp"]) = (1000.into(), 1900.into());
+            claims[claim] = value.into();
+            let token = sign(&tokens, &header, &claims);
+            let leeway = i64::try_from(LEEWAY.as_secs()).unwrap();
+            assert_eq!(tokens.verify(&token, at(value - leeway - 1)), Verification::Forged);
+            assert!(!is_remembered(&tokens, &token), "{claim}: it does not count yet");
+            let genuine = tokens.verify(&token, at(value));
+            let Verification::Genuine(says) = genuine else {
+                panic!("{claim}");
+            };
+            assert_eq!(says.expires_at, at(1900), "for the caller to compare");
+            assert!(is_remembered(&tokens, &token));
+            assert_eq!(
+                tokens.verify(&token, at(value - leeway - 1)),
+                Verification::Forged,
+                "{claim}: the clock went back"
+            );
+            assert_eq!(tokens.verify(&token, at(value - leeway)), genuine);
+            assert_eq!(tokens.verify(&token, at(1900)), genuine);
+        }
+    }
+
+    #[test]
+    fn tokens_are_forgotten_with_their_key() {
+        let vault = vault(1);
+        let [first, second] = [(); 2].map(|()| stored(&vault, SigningAlgorithm::EdDsa));
+        let rules = tokens(1, "https://auth.example", "api").rules;
+        let ring = |keys: &[&StoredSigningKey]| vault.open(keys.iter().map(|key| (*key).clone()).collect()).unwrap();
+        let tokens = AccessTokens::new(ring(&[&first]), rules);
+        let token = tokens.issue(&account(), SessionId::fresh(), START).unwrap();
+        let token = token.expose();
+        let genuine = tokens.verify(token, START);
+        assert!(matches!(genuine, Verification::Genuine(_)));
+        tokens.replace_keys(ring(&[&first]));
+        assert!(is_remembered(&tokens, token), "the keys were only read again");
+        tokens.replace_keys(ring(&[&second]));
+        assert_eq!(tokens.verify(token, START), Verification::UnknownKey);
+        tokens.replace_keys(ring(&[&second, &first]));
+        assert!(!is_remembered(&tokens, token));
+        assert_eq!(tokens.verify(token, START), genuine);
+    }
+
+    fn is_remembered(tokens: &AccessTokens, token: &str) -> bool {
+        tokens.current().verified.find(&TokenDigest::of(token)).is_some()
     }
 
     #[test]

@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer};
 pub(super) const TYPE: &str = "at+jwt";
 
 /// Longest token that is looked at, in bytes; ours have a third of that.
-const MAX_LENGTH: usize = 4096;
+pub(super) const MAX_LENGTH: usize = 4096;
 /// Length of every key id: 32 bytes of a thumbprint in base64 (RFC 7638 section 3).
 const KID_LENGTH: usize = 43;
 

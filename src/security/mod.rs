@@ -16,6 +16,7 @@ mod priority;
 mod pseudonyms;
 mod refresh_tokens;
 mod signing_keys;
+mod verified_tokens;
 
 pub use access_tokens::{AccessTokens, TokenRules, Verification};
 pub use password_pool::{PasswordPool, Verdict};

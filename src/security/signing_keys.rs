@@ -172,6 +172,15 @@ impl KeyRing {
     pub(super) fn find(&self, kid: &str) -> Option<&OpenKey> {
         self.keys.iter().find(|key| key.shown.kid == kid)
     }
+
+    /// Whether every token means the same to both rings: when their keys sign does not matter, nor how they are sealed.
+    pub(super) fn verifies_like(&self, other: &Self) -> bool {
+        let says_the_same = |one: &StoredSigningKey, other: &StoredSigningKey| {
+            one.kid == other.kid && one.algorithm == other.algorithm && one.public_key == other.public_key
+        };
+        self.stored.len() == other.stored.len()
+            && std::iter::zip(&self.stored, &other.stored).all(|(one, other)| says_the_same(one, other))
+    }
 }
 
 #[cfg(test)]

@@ -3,29 +3,29 @@
 //! The door reads and writes the bytes itself: async-graphql's own extractor takes `text/plain` bodies of any size and does not
 //! negotiate the answer's media type.
 
+use async_graphql::ServerError;
+use std::sync::Arc;
+
 use async_graphql::parser::types::OperationType;
-use async_graphql::{Request, ServerError, Value, Variables};
 use axum::extract::Request as HttpRequest;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::{Map, Value as Json};
 
-use super::document::{Parsed, Rules};
+use super::document::{self, Checked, Documents, Parameters, Parsed};
 use super::error::GraphqlError;
 use super::{Gateway, websocket};
 use crate::api::caller::Asker;
 use crate::api::request::BodyRules;
 use crate::api::{answer, graphiql};
-use crate::domain::document::DocumentRefusal;
-use crate::domain::error::FieldProblem;
-use crate::domain::{Error, Result};
+use crate::domain::Error;
 
 /// The GraphQL engine and how it is shown.
-#[derive(Clone)]
 pub(super) struct Door {
     pub(super) schema: Gateway,
-    pub(super) rules: Rules,
+    /// The same schema for documents that are known to be valid: it looks for less that could be wrong with them.
+    pub(super) lenient_schema: Gateway,
+    pub(super) documents: Documents,
     pub(super) bodies: BodyRules,
     pub(super) sockets: websocket::Sockets,
     pub(super) is_graphiql_on: bool,
@@ -52,7 +52,7 @@ impl Media {
 }
 
 /// `GET /graphql`: GraphiQL for a browser, else a query in the address.
-pub(super) async fn read(door: Door, asker: Asker, request: HttpRequest) -> Response {
+pub(super) async fn read(door: Arc<Door>, asker: Asker, request: HttpRequest) -> Response {
     let headers = request.headers();
     if websocket::is_wanted(headers) {
         return match websocket::open(&door, asker, request).await {
@@ -66,11 +66,11 @@ pub(super) async fn read(door: Door, asker: Asker, request: HttpRequest) -> Resp
     let Some(media) = negotiate(headers) else {
         return refuse(Media::Json, Error::NotAcceptable);
     };
-    let request = match from_address(request.uri().query().unwrap_or_default()) {
-        Ok(request) => request,
+    let parameters = match Parameters::from_address(request.uri().query().unwrap_or_default()) {
+        Ok(parameters) => parameters,
         Err(error) => return refuse(media, error),
     };
-    match door.rules.parse(request) {
+    match door.documents.parse(parameters) {
         Ok(parsed) if parsed.kind() == Some(OperationType::Mutation) => {
             // A link or an image must not change anything.
             let mut response = refuse(media, Error::MethodNotAllowed);
@@ -85,31 +85,36 @@ pub(super) async fn read(door: Door, asker: Asker, request: HttpRequest) -> Resp
 }
 
 /// `POST /graphql`: a request in a JSON body.
-pub(super) async fn write(door: Door, asker: Asker, request: HttpRequest) -> Response {
+pub(super) async fn write(door: Arc<Door>, asker: Asker, request: HttpRequest) -> Response {
     let (parts, body) = request.into_parts();
     let Some(media) = negotiate(&parts.headers) else {
         return refuse(Media::Json, Error::NotAcceptable);
     };
-    let request = match door.bodies.read_json(&parts.headers, body).await {
-        Ok(bytes) => from_body(&bytes),
-        Err(error) => Err(error),
+    let bytes = match door.bodies.read_json(&parts.headers, body).await {
+        Ok(bytes) => bytes,
+        Err(error) => return refuse(media, error),
     };
-    match request.map(|request| door.rules.parse(request)) {
+    match Parameters::from_body(&bytes).map(|parameters| door.documents.parse(parameters)) {
         Ok(Ok(parsed)) => execute(&door, asker, media, parsed).await,
         Ok(Err(error)) => reject(media, vec![error]),
         Err(error) => refuse(media, error),
     }
 }
 
-async fn execute(door: &Door, asker: Asker, media: Media, parsed: Parsed) -> Response {
-    let request = match door.rules.check(parsed) {
-        Ok(request) => request,
+async fn execute(door: &Door, asker: Asker, media: Media, parsed: Parsed<'_>) -> Response {
+    let Checked {
+        request,
+        is_valid,
+        candidate,
+    } = match door.documents.check(parsed) {
+        Ok(checked) => checked,
         Err(error) => return reject(media, vec![GraphqlError::from(error).into()]),
     };
-    let outcome = door.rules.tidied(door.schema.execute(request.data(asker)).await);
-    // An error without a path is one of the request as a whole: nothing was executed.
-    let is_refused = outcome.data == Value::Null && outcome.errors.iter().all(|error| error.path.is_empty());
-    if is_refused && !outcome.errors.is_empty() {
+    let schema = if is_valid { &door.lenient_schema } else { &door.schema };
+    let outcome = schema.execute(request.data(asker)).await;
+    door.documents.learn(candidate, &outcome);
+    let outcome = door.documents.tidied(outcome);
+    if document::is_refusal(&outcome) {
         return reject(media, outcome.errors);
     }
     write_json(media, StatusCode::OK, &outcome)
@@ -157,92 +162,39 @@ fn negotiate(headers: &HeaderMap) -> Option<Media> {
     if ranges.peek().is_none() {
         return Some(Media::Json);
     }
-    ranges.find_map(|range| match range.as_str() {
-        "application/graphql-response+json" => Some(Media::GraphqlResponse),
-        "application/json" | "application/*" | "*/*" => Some(Media::Json),
-        _ => None,
+    ranges.find_map(|range| {
+        let is = |name: &&str| range.eq_ignore_ascii_case(name);
+        if is(&"application/graphql-response+json") {
+            return Some(Media::GraphqlResponse);
+        }
+        let is_json = ["application/json", "application/*", "*/*"].iter().any(is);
+        is_json.then_some(Media::Json)
     })
 }
 
 /// Whether the client is a browser that opens the address: it names HTML, before JSON if it names that at all.
 fn wants_page(headers: &HeaderMap) -> bool {
+    let is_html = |range: &str| range.eq_ignore_ascii_case("text/html");
     accepted(headers)
-        .find(|range| range == "text/html" || range.contains("json"))
-        .is_some_and(|range| range == "text/html")
+        .find(|range| is_html(range) || range.to_ascii_lowercase().contains("json"))
+        .is_some_and(is_html)
 }
 
 /// The media ranges of `Accept` without their parameters; those with `q=0` are left out (RFC 9110 section 12.5.1).
-fn accepted(headers: &HeaderMap) -> impl Iterator<Item = String> {
+fn accepted(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     headers
         .get_all(header::ACCEPT)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .filter_map(|range| {
-            let mut parts = range.split(';').map(|part| part.trim().to_ascii_lowercase());
+            let mut parts = range.split(';').map(str::trim);
             let media = parts.next().filter(|media| !media.is_empty())?;
-            let is_refused = parts.any(|part| matches!(part.as_str(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
-            (!is_refused).then_some(media)
+            let is_zero = |part: &str| {
+                ["q=0", "q=0.0", "q=0.00", "q=0.000"]
+                    .iter()
+                    .any(|zero| part.eq_ignore_ascii_case(zero))
+            };
+            (!parts.any(is_zero)).then_some(media)
         })
-}
-
-pub(super) fn from_body(bytes: &[u8]) -> Result<Request> {
-    match serde_json::from_slice(bytes) {
-        Ok(Json::Object(parameters)) => request(parameters),
-        Ok(Json::Array(_)) => Err(Error::Document(DocumentRefusal::Batch)),
-        Ok(_) => Err(Error::bad_request("The body must be a JSON object.")),
-        Err(error) => Err(Error::bad_request(format!(
-            "The body is not JSON: see line {}, column {}.",
-            error.line(),
-            error.column()
-        ))),
-    }
-}
-
-/// In an address, `variables` and `extensions` are JSON text.
-pub(super) fn from_address(query: &str) -> Result<Request> {
-    let mut parameters = Map::new();
-    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-        let value = match name.as_ref() {
-            "variables" | "extensions" if !value.is_empty() => {
-                serde_json::from_str(&value).map_err(|_| wrong(&name, "must be a JSON object"))?
-            }
-            _ => Json::String(value.into_owned()),
-        };
-        if parameters.insert(name.clone().into_owned(), value).is_some() {
-            return Err(wrong(&name, "is given twice"));
-        }
-    }
-    request(parameters)
-}
-
-/// The parameters of a request, each of its type; unknown ones are left alone, as the specification asks.
-fn request(mut parameters: Map<String, Json>) -> Result<Request> {
-    let query = match parameters.remove("query") {
-        Some(Json::String(query)) => query,
-        Some(_) => return Err(wrong("query", "must be a string")),
-        None => return Err(wrong("query", "is required")),
-    };
-    let mut request = Request::new(query);
-    match parameters.remove("operationName") {
-        None | Some(Json::Null) => {}
-        Some(Json::String(name)) => request = request.operation_name(name),
-        Some(_) => return Err(wrong("operationName", "must be a string")),
-    }
-    match parameters.remove("variables") {
-        None | Some(Json::Null) => {}
-        Some(variables @ Json::Object(_)) => request = request.variables(Variables::from_json(variables)),
-        Some(_) => return Err(wrong("variables", "must be a JSON object")),
-    }
-    match parameters.remove("extensions") {
-        None | Some(Json::Null | Json::Object(_)) => Ok(request),
-        Some(_) => Err(wrong("extensions", "must be a JSON object")),
-    }
-}
-
-fn wrong(field: &str, message: &str) -> Error {
-    Error::BadRequest {
-        detail: format!("The parameter {field} {message}."),
-        fields: vec![FieldProblem::new(field, message)],
-    }
 }

@@ -12,14 +12,14 @@ mod websocket;
 
 use std::sync::Arc;
 
-use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, Schema, SchemaBuilder};
+use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, Schema, SchemaBuilder, ValidationMode};
 use axum::Router;
 use axum::routing::get;
 
 use super::origins::Origins;
 use super::{DoorOptions, Shared};
 use account::AccountQuery;
-use document::Rules;
+use document::{Documents, Rules};
 use sessions::{SessionMutation, SessionQuery, SessionSubscription};
 use sign_in::SignInMutation;
 use websocket::Sockets;
@@ -39,19 +39,15 @@ struct Subscription(SessionSubscription);
 type Gateway = Schema<Query, Mutation, Subscription>;
 
 pub(super) fn routes(shared: &Shared, options: &DoorOptions) -> Router<Shared> {
-    // The engine's own limit is never the first to be met: it counts as `document` does.
-    let mut builder = schema()
-        .data(shared.service.clone())
-        .limit_recursive_depth(options.document_limits.depth);
-    if !options.is_introspection_on {
-        builder = builder.disable_introspection().disable_suggestions();
-    }
-    let door = http::Door {
-        schema: builder.finish(),
-        rules: Rules {
-            limits: options.document_limits,
-            is_introspection_on: options.is_introspection_on,
-        },
+    let engine = |mode| engine(shared, options, mode);
+    let rules = Rules {
+        limits: options.document_limits,
+        is_introspection_on: options.is_introspection_on,
+    };
+    let door = Arc::new(http::Door {
+        schema: engine(ValidationMode::Strict),
+        lenient_schema: engine(ValidationMode::Fast),
+        documents: Documents::new(rules),
         bodies: shared.bodies,
         sockets: Sockets {
             origins: Arc::new(Origins::new(&options.browsers)),
@@ -59,7 +55,7 @@ pub(super) fn routes(shared: &Shared, options: &DoorOptions) -> Router<Shared> {
             idle_timeout: options.socket_idle_timeout,
         },
         is_graphiql_on: options.is_graphiql_on,
-    };
+    });
     let read = {
         let door = door.clone();
         move |asker, request| http::read(door.clone(), asker, request)
@@ -70,6 +66,19 @@ pub(super) fn routes(shared: &Shared, options: &DoorOptions) -> Router<Shared> {
         router.merge(super::graphiql::routes())
     } else {
         router
+    }
+}
+
+fn engine(shared: &Shared, options: &DoorOptions, mode: ValidationMode) -> Gateway {
+    // The engine's own limit is never the first to be met: it counts as `document` does.
+    let builder = schema()
+        .data(shared.service.clone())
+        .validation_mode(mode)
+        .limit_recursive_depth(options.document_limits.depth);
+    if options.is_introspection_on {
+        builder.finish()
+    } else {
+        builder.disable_introspection().disable_suggestions().finish()
     }
 }
 

@@ -138,7 +138,7 @@ impl SessionMutation {
         let id = Uuid::parse_str(&id).map(SessionId).map_err(|_| Error::NotFound)?;
         let asker = context.data_unchecked::<Asker>();
         service(context)
-            .end_session(&asker.credentials, id, &asker.visitor)
+            .end_session(&asker.credentials, id, &asker.visitor())
             .await?;
         Ok(true)
     }

@@ -118,7 +118,7 @@ impl SignInMutation {
             password: SecretString::new(input.password),
             username: input.username,
         };
-        let signed_in = service(context).register(input, &asker.visitor).await?;
+        let signed_in = service(context).register(input, &asker.visitor()).await?;
         Ok(AuthPayload::new(signed_in, mode, asker))
     }
 
@@ -136,7 +136,7 @@ impl SignInMutation {
             username: input.username,
             password: SecretString::new(input.password),
         };
-        let signed_in = service(context).login(input, &asker.visitor).await?;
+        let signed_in = service(context).login(input, &asker.visitor()).await?;
         Ok(AuthPayload::new(signed_in, mode, asker))
     }
 
@@ -154,7 +154,7 @@ impl SignInMutation {
     ) -> Result<AuthPayload, GraphqlError> {
         let asker = asker(context);
         let mut presented = asker.cookie.present(refresh_token, mode.into())?;
-        let renewed = service(context).refresh(presented.take(), &asker.visitor).await;
+        let renewed = service(context).refresh(presented.take(), &asker.visitor()).await;
         let signed_in = presented.judged(renewed)?;
         Ok(AuthPayload::new(signed_in, presented.mode, asker))
     }
@@ -180,7 +180,9 @@ impl SignInMutation {
             refresh_token: presented.take(),
             scope,
         };
-        let outcome = service(context).logout(input, &asker.credentials, &asker.visitor).await;
+        let outcome = service(context)
+            .logout(input, &asker.credentials, &asker.visitor())
+            .await;
         presented.logged_out(scope, outcome)?;
         Ok(true)
     }

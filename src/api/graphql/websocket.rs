@@ -22,7 +22,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, interval_at, sleep_until, timeout};
 
 use super::Gateway;
-use super::document::Rules;
+use super::document::{Documents, Parameters};
 use super::error::GraphqlError;
 use super::http::Door;
 use crate::api::caller::Asker;
@@ -73,7 +73,7 @@ impl Sockets {
     }
 
     fn take_place(&self, asker: &Asker) -> Result<Place> {
-        self.places.take(asker.visitor.address).map_err(|full| match full {
+        self.places.take(asker.address).map_err(|full| match full {
             Full::ForNetwork => Error::RateLimited(RETRY_AFTER),
             Full::InAll => Error::unavailable("there are as many WebSockets as there may be"),
         })
@@ -107,7 +107,7 @@ pub(super) async fn open(door: &Door, asker: Asker, request: HttpRequest) -> Res
     let place = door.sockets.take_place(&asker)?;
     let engine = Subscriptions {
         schema: door.schema.clone(),
-        rules: door.rules,
+        documents: door.documents.clone(),
         free: Arc::new(Semaphore::new(MAX_SUBSCRIPTIONS)),
     };
     let idle_timeout = door.sockets.idle_timeout;
@@ -273,21 +273,26 @@ fn close(code: u16, reason: &'static str) -> Message {
 #[derive(Clone)]
 struct Subscriptions {
     schema: Gateway,
-    rules: Rules,
+    documents: Documents,
     free: Arc<Semaphore>,
 }
 
 impl Subscriptions {
     fn read(&self, request: Request) -> std::result::Result<Request, ServerError> {
-        let parsed = self.rules.parse(request)?;
+        let parsed = self.documents.parse(Parameters {
+            query: request.query.into(),
+            operation_name: request.operation_name,
+            variables: request.variables,
+        })?;
         match parsed.kind() {
             Some(OperationType::Query | OperationType::Mutation) => Err(refusal(
                 "A WebSocket takes subscriptions only: send queries and mutations by POST.".to_owned(),
             )),
             // The check says that there is no such operation.
             Some(OperationType::Subscription) | None => self
-                .rules
+                .documents
                 .check(parsed)
+                .map(|checked| checked.request)
                 .map_err(|error| GraphqlError::from(error).into()),
         }
     }
@@ -303,10 +308,10 @@ impl Subscriptions {
             ))
         })?;
         let answers = self.schema.execute_stream_with_session_data(self.read(request)?, data);
-        let rules = self.rules;
+        let documents = self.documents.clone();
         let answers = answers.map(move |answer| {
             let _held_until_the_end = &permit;
-            rules.tidied(answer)
+            documents.tidied(answer)
         });
         Ok(answers.boxed())
     }
@@ -323,7 +328,7 @@ fn refused(error: ServerError) -> EngineResponse {
 impl Executor for Subscriptions {
     async fn execute(&self, request: Request) -> EngineResponse {
         match self.read(request) {
-            Ok(request) => self.rules.tidied(self.schema.execute(request).await),
+            Ok(request) => self.documents.tidied(self.schema.execute(request).await),
             Err(error) => refused(error),
         }
     }

@@ -2,18 +2,27 @@
 //! tidied.
 //!
 //! In this order, so that each step costs no more than the one before allows: the text is scanned ([`text`]), then parsed, then measured
-//! with its fragments in place ([`measure`]). The engine has no limits of its own besides.
+//! with its fragments in place ([`measure`]). The engine has no limits of its own besides. A document that went all the way is remembered
+//! ([`known`]), and goes straight to the engine when it comes again.
 
+mod known;
 mod measure;
+mod parameters;
 mod text;
+
+use std::borrow::Cow;
+use std::sync::Arc;
 
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationType};
 use async_graphql::parser::{Error as ParserError, parse_query};
-use async_graphql::{Pos, Request, Response, ServerError};
+use async_graphql::{Pos, Request, Response, ServerError, Value, Variables};
 
 use super::error::{GraphqlError, give_code};
 use crate::domain::document::DocumentLimits;
 use crate::domain::{Error, Result};
+use known::{KnownDocument, KnownDocuments};
+
+pub(super) use parameters::Parameters;
 
 /// Most errors in one answer.
 const MAX_ERRORS: usize = 10;
@@ -25,42 +34,133 @@ pub(super) struct Rules {
     pub(super) is_introspection_on: bool,
 }
 
-/// A request whose document parses.
-pub(super) struct Parsed {
-    request: Request,
-    document: ExecutableDocument,
+/// The rules, and the documents that are known to keep them.
+#[derive(Clone)]
+pub(super) struct Documents {
+    rules: Rules,
+    known: Arc<KnownDocuments>,
 }
 
-impl Rules {
+/// A request whose document parses.
+pub(super) struct Parsed<'a> {
+    text: Cow<'a, str>,
+    document: Document,
+    operation_name: Option<String>,
+    variables: Variables,
+}
+
+enum Document {
+    Known(Arc<KnownDocument>),
+    /// With its number of tokens.
+    New(ExecutableDocument, usize),
+}
+
+/// A request for the engine.
+pub(super) struct Checked<'a> {
+    pub(super) request: Request,
+    /// Whether the engine would find nothing wrong with it: it took the very same document before, and nothing else is part of that verdict.
+    pub(super) is_valid: bool,
+    /// To be remembered if the engine takes it.
+    pub(super) candidate: Option<Candidate<'a>>,
+}
+
+/// A document that may be remembered.
+pub(super) struct Candidate<'a> {
+    text: Cow<'a, str>,
+    document: Arc<KnownDocument>,
+}
+
+impl Documents {
+    pub(super) fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            known: Arc::new(KnownDocuments::none()),
+        }
+    }
+
     /// Parses a document that is not too long or too deep for the parser.
     ///
     /// # Errors
     /// An error with its code and, where it does not parse, its place.
-    pub(super) fn parse(&self, request: Request) -> std::result::Result<Parsed, ServerError> {
-        text::check(&request.query, &self.limits).map_err(|fault| match fault {
-            text::Fault::TooLarge(error) => GraphqlError::from(error).into(),
-            text::Fault::OpenString(at) => does_not_parse(Some(at)),
-        })?;
-        match parse_query(&request.query) {
-            Ok(document) => Ok(Parsed { request, document }),
-            Err(error) => Err(does_not_parse(place(&error))),
-        }
+    pub(super) fn parse<'a>(&self, parameters: Parameters<'a>) -> std::result::Result<Parsed<'a>, ServerError> {
+        let Parameters {
+            query: text,
+            operation_name,
+            variables,
+        } = parameters;
+        let document = match self.known.find(&text) {
+            Some(known) => Document::Known(known),
+            None => self.rules.parse(&text)?,
+        };
+        Ok(Parsed {
+            text,
+            document,
+            operation_name,
+            variables,
+        })
     }
 
     /// The request for the engine, which need not parse it again.
     ///
     /// # Errors
     /// `Document` for a document that is too large or asks for the schema in vain, `BadRequest` where no operation is chosen.
-    pub(super) fn check(&self, parsed: Parsed) -> Result<Request> {
+    pub(super) fn check<'a>(&self, parsed: Parsed<'a>) -> Result<Checked<'a>> {
         if parsed.kind().is_none() {
             return Err(Error::bad_request(
                 "The parameter operationName must name one of the document's operations.",
             ));
         }
-        let Parsed { mut request, document } = parsed;
-        measure::check(&document, self)?;
+        let (document, is_valid, candidate) = match parsed.document {
+            Document::Known(known) => (known.parsed.clone(), known.is_constant, None),
+            Document::New(document, tokens) => {
+                measure::check(&document, &self.rules)?;
+                let known = KnownDocument::of(&parsed.text, &document, tokens);
+                let candidate = known.map(|known| Candidate {
+                    text: parsed.text,
+                    document: Arc::new(known),
+                });
+                (document, false, candidate)
+            }
+        };
+        // The engine reads the text only where it gets nothing else.
+        let mut request = Request::new(String::new()).variables(parsed.variables);
+        request.operation_name = parsed.operation_name;
         request.set_parsed_query(document);
-        Ok(request)
+        Ok(Checked {
+            request,
+            is_valid,
+            candidate,
+        })
+    }
+
+    /// Remembers a document to which the engine gave this answer, if it took it.
+    pub(super) fn learn(&self, candidate: Option<Candidate<'_>>, answer: &Response) {
+        if let Some(Candidate { text, document }) = candidate.filter(|_| !is_refusal(answer)) {
+            self.known.remember(text, document);
+        }
+    }
+
+    /// As [`Rules::tidied`].
+    pub(super) fn tidied(&self, outcome: Response) -> Response {
+        self.rules.tidied(outcome)
+    }
+}
+
+/// Whether nothing was executed: an error without a path is one of the request as a whole.
+pub(super) fn is_refusal(answer: &Response) -> bool {
+    answer.data == Value::Null && !answer.errors.is_empty() && answer.errors.iter().all(|error| error.path.is_empty())
+}
+
+impl Rules {
+    fn parse(&self, text: &str) -> std::result::Result<Document, ServerError> {
+        let tokens = text::check(text, &self.limits).map_err(|fault| match fault {
+            text::Fault::TooLarge(error) => GraphqlError::from(error).into(),
+            text::Fault::OpenString(at) => does_not_parse(Some(at)),
+        })?;
+        match parse_query(text) {
+            Ok(document) => Ok(Document::New(document, tokens)),
+            Err(error) => Err(does_not_parse(place(&error))),
+        }
     }
 
     /// An answer of the engine in which every error has a code.
@@ -92,11 +192,14 @@ impl Rules {
     }
 }
 
-impl Parsed {
+impl Parsed<'_> {
     /// The kind of the chosen operation; `None` if there is no such operation.
     pub(super) fn kind(&self) -> Option<OperationType> {
-        let name = self.request.operation_name.as_deref();
-        let chosen = match (&self.document.operations, name) {
+        let operations = match &self.document {
+            Document::Known(known) => &known.parsed.operations,
+            Document::New(document, _) => &document.operations,
+        };
+        let chosen = match (operations, self.operation_name.as_deref()) {
             (DocumentOperations::Single(operation), None) => Some(operation),
             (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name),
             // The only one need not be named in the request, although it has a name.

@@ -19,11 +19,11 @@ pub(super) enum Fault {
     OpenString(Pos),
 }
 
-/// Counts the tokens of a text, and how deep its brackets are nested.
+/// Counts the tokens of a text, and how deep its brackets are nested; gives the number of tokens.
 ///
 /// # Errors
 /// The first fault.
-pub(super) fn check(text: &str, limits: &DocumentLimits) -> Result<(), Fault> {
+pub(super) fn check(text: &str, limits: &DocumentLimits) -> Result<usize, Fault> {
     let (mut at, mut tokens, mut depth) = (0, 0, 0_usize);
     let bytes = text.as_bytes();
     while let Some(&byte) = bytes.get(at) {
@@ -43,7 +43,7 @@ pub(super) fn check(text: &str, limits: &DocumentLimits) -> Result<(), Fault> {
         limits.check(Measure::Tokens, tokens).map_err(Fault::TooLarge)?;
         limits.check(Measure::Depth, depth).map_err(Fault::TooLarge)?;
     }
-    Ok(())
+    Ok(tokens)
 }
 
 /// White space, line ends, commas, comments and the byte order mark stand between tokens (section 2.1.7). No other character outside
@@ -119,7 +119,7 @@ mod tests {
 
     fn outcome(text: &str) -> String {
         match check(text, &LIMITS) {
-            Ok(()) => "ok".to_owned(),
+            Ok(_) => "ok".to_owned(),
             Err(Fault::TooLarge(error)) => error.code().to_owned(),
             Err(Fault::OpenString(at)) => format!("{at}"),
         }

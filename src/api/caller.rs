@@ -1,15 +1,18 @@
 //! From a request to who is asking: the credentials it presents and the device it comes from.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use serde_json::Value;
 
 use super::cookie::RefreshCookie;
+use super::request::Outcome;
 use super::{Peer, Shared, request};
 use crate::domain::caller::{Credentials, Visitor};
+use crate::domain::limit::Charges;
 use crate::domain::secret::SecretString;
 use crate::domain::session::Device;
 
@@ -21,8 +24,10 @@ const MAX_USER_AGENT: usize = 512;
 #[derive(Debug, Clone)]
 pub(super) struct Asker {
     pub(super) credentials: Credentials,
-    pub(super) visitor: Visitor,
     pub(super) cookie: RefreshCookie,
+    pub(super) address: Option<IpAddr>,
+    user_agent: Option<HeaderValue>,
+    charges: Charges,
 }
 
 impl FromRequestParts<Shared> for Asker {
@@ -31,34 +36,37 @@ impl FromRequestParts<Shared> for Asker {
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Infallible> {
         let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
         let address = peer.map(|peer| shared.proxies.client(peer, &parts.headers));
-        let user_agent = parts.headers.get(header::USER_AGENT).map(|value| {
-            String::from_utf8_lossy(value.as_bytes())
-                .chars()
-                .take(MAX_USER_AGENT)
-                .collect()
-        });
-        let device = Device {
-            user_agent,
-            ip: address.map(|address| address.to_string()),
-        };
+        let Outcome { charges, jar } = parts.extensions.get().cloned().unwrap_or_default();
         Ok(Self {
             credentials: credentials(&parts.headers),
-            visitor: Visitor {
-                device,
-                address,
-                charges: parts.extensions.get().cloned().unwrap_or_default(),
-                request_id: request::current_id(),
-            },
-            cookie: RefreshCookie::of(
-                &parts.headers,
-                &shared.cookie_rules,
-                parts.extensions.get().cloned().unwrap_or_default(),
-            ),
+            cookie: RefreshCookie::of(&parts.headers, &shared.cookie_rules, jar),
+            address,
+            user_agent: parts.headers.get(header::USER_AGENT).cloned(),
+            charges,
         })
     }
 }
 
 impl Asker {
+    /// Where the request comes from, put into words for those few use cases that write it down.
+    pub(super) fn visitor(&self) -> Visitor {
+        let user_agent = self.user_agent.as_ref().map(|value| {
+            String::from_utf8_lossy(value.as_bytes())
+                .chars()
+                .take(MAX_USER_AGENT)
+                .collect()
+        });
+        Visitor {
+            device: Device {
+                user_agent,
+                ip: self.address.map(|address| address.to_string()),
+            },
+            address: self.address,
+            charges: self.charges.clone(),
+            request_id: request::current_id(),
+        }
+    }
+
     /// The same, with the access token of a WebSocket's connection parameters, as `Authorization`: a browser can send no header there.
     /// It does send cookies, from any page (RFC 6455 section 10.2), so none counts.
     pub(super) fn with_parameters(mut self, parameters: &Value) -> Self {

@@ -25,6 +25,9 @@ impl Proxies {
     /// proxy that hides what it saw, or writes no address, ends the walk: then its own address has to do.
     #[must_use]
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        if self.networks.is_empty() {
+            return peer.to_canonical();
+        }
         let (name, hops): (_, fn(&[u8]) -> Hops) = match self.header {
             ProxyHeader::XForwardedFor => ("x-forwarded-for", listed),
             ProxyHeader::Forwarded => ("forwarded", elements),

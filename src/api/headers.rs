@@ -4,12 +4,10 @@
 //! An answer that needs something else says so itself, and keeps it: GraphiQL's page has a policy of its own, and the keys are for
 //! everybody.
 
-use axum::extract::State;
 use axum::http::header::{
     CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use axum::response::Response;
 
 /// Who may embed an answer without CORS (Fetch standard, "Cross-Origin-Resource-Policy header").
 pub(super) const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -37,12 +35,7 @@ pub(super) struct Transport {
 }
 
 /// Adds what the answer does not have yet.
-pub(super) async fn complete(State(transport): State<Transport>, mut response: Response) -> Response {
-    add(response.headers_mut(), transport);
-    response
-}
-
-fn add(headers: &mut HeaderMap, transport: Transport) {
+pub(super) fn complete(headers: &mut HeaderMap, transport: Transport) {
     for (name, value) in EVERYWHERE {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use metrics::counter;
+use metrics::{SharedString, counter};
 use tokio::time::timeout;
 use tracing::Instrument;
 use uuid::Uuid;
@@ -21,6 +21,8 @@ use crate::domain::{Error, Result};
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest request id that is taken over from a client or proxy.
 const MAX_ID_LENGTH: usize = 64;
+/// How many headers an answer gets on its way out, ours and those of CORS.
+const COMMON_HEADERS: usize = 8;
 
 tokio::task_local! {
     static CURRENT_ID: HeaderValue;
@@ -45,10 +47,12 @@ pub(super) fn carry_on<F: Future<Output = ()>>(work: F) -> impl Future<Output = 
 
 /// Gives the request its id, in the log and on the answer, and logs how it ended. Neither holds anything that could be secret: the
 /// path, never the query or a header.
-pub(super) async fn scope(mut request: Request, next: Next) -> Response {
-    let (charges, jar) = (Charges::default(), Jar::default());
-    request.extensions_mut().insert(charges.clone());
-    request.extensions_mut().insert(jar.clone());
+pub(super) async fn scope<F>(mut request: Request, next: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
+    let outcome = Outcome::default();
+    request.extensions_mut().insert(outcome.clone());
     let id = request_id(request.headers());
     let method = request.method().clone();
     let span = tracing::info_span!(
@@ -59,7 +63,7 @@ pub(super) async fn scope(mut request: Request, next: Next) -> Response {
     );
     let started = Instant::now();
     let answer = async {
-        let answer = next.run(request).await;
+        let answer = next(request).await;
         tracing::debug!(
             status = answer.status().as_u16(),
             micros = started.elapsed().as_micros(),
@@ -68,11 +72,14 @@ pub(super) async fn scope(mut request: Request, next: Next) -> Response {
         answer
     };
     let mut response = CURRENT_ID.scope(id.clone(), answer.instrument(span)).await;
-    let status = response.status().as_str().to_owned();
+    let status = status_label(response.status());
     counter!("auth_gateway_http_requests_total", "method" => method_label(&method), "status" => status).increment(1);
-    response.headers_mut().insert(REQUEST_ID, id);
-    answer::show_limits(&charges.all(), response.headers_mut());
-    jar.write(response.headers_mut());
+    let headers = response.headers_mut();
+    // Room for what every answer has: asked for once.
+    headers.reserve(COMMON_HEADERS);
+    headers.insert(REQUEST_ID, id);
+    answer::show_limits(&outcome.charges.all(), headers);
+    outcome.jar.write(headers);
     response
 }
 
@@ -81,6 +88,23 @@ pub(super) async fn scope(mut request: Request, next: Next) -> Response {
 pub(super) async fn end_in_time(State(patience): State<Duration>, request: Request, next: Next) -> Response {
     let answered = timeout(patience, next.run(request)).await;
     answered.unwrap_or_else(|_elapsed| rest::overdue())
+}
+
+/// What the handlers of a request leave for its answer's headers.
+#[derive(Clone, Default)]
+pub(super) struct Outcome {
+    pub(super) charges: Charges,
+    pub(super) jar: Jar,
+}
+
+fn status_label(status: StatusCode) -> SharedString {
+    // By far the most frequent ones, without a copy.
+    match status {
+        StatusCode::OK => "200".into(),
+        StatusCode::NO_CONTENT => "204".into(),
+        StatusCode::UNAUTHORIZED => "401".into(),
+        other => other.as_str().to_owned().into(),
+    }
 }
 
 /// A client may make up methods, and each label is kept for ever.
@@ -102,7 +126,9 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
         (1..=MAX_ID_LENGTH).contains(&id.len()) && id.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b))
     };
     headers.get(REQUEST_ID).filter(is_plain).cloned().unwrap_or_else(|| {
-        HeaderValue::from_str(&Uuid::now_v7().to_string()).unwrap_or(HeaderValue::from_static("none"))
+        let mut text = Uuid::encode_buffer();
+        let text = Uuid::now_v7().hyphenated().encode_lower(&mut text);
+        HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("none"))
     })
 }
 
@@ -178,7 +204,6 @@ fn is_json(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use axum::Router;
-    use axum::http::StatusCode;
     use axum::middleware::from_fn_with_state;
     use axum::routing::get;
     use serde_json::{Value, json};

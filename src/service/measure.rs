@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use metrics::{counter, histogram};
+use metrics::{SharedString, counter, histogram};
 
 use crate::domain::Result;
 
@@ -10,9 +10,10 @@ use crate::domain::Result;
 pub(super) async fn measured<T>(operation: &'static str, run: impl Future<Output = Result<T>>) -> Result<T> {
     let started = Instant::now();
     let outcome = run.await;
-    let label = outcome
-        .as_ref()
-        .map_or_else(|error| error.code().to_ascii_lowercase(), |_| "ok".to_owned());
+    let label: SharedString = match &outcome {
+        Ok(_) => "ok".into(),
+        Err(error) => error.code().to_ascii_lowercase().into(),
+    };
     counter!("auth_gateway_operations_total", "operation" => operation, "outcome" => label).increment(1);
     histogram!("auth_gateway_operation_duration_seconds", "operation" => operation).record(started.elapsed());
     outcome

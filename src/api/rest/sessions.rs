@@ -92,7 +92,7 @@ pub(super) async fn end(
     let Path(id) = id.map_err(|_| Error::NotFound)?;
     shared
         .service
-        .end_session(&asker.credentials, SessionId(id), &asker.visitor)
+        .end_session(&asker.credentials, SessionId(id), &asker.visitor())
         .await?;
     Ok((StatusCode::NO_CONTENT, NO_STORE))
 }

@@ -203,7 +203,7 @@ pub(super) async fn register(
         password: SecretString::new(body.password),
         username: body.username,
     };
-    let signed_in = shared.service.register(input, &asker.visitor).await?;
+    let signed_in = shared.service.register(input, &asker.visitor()).await?;
     Ok((StatusCode::CREATED, AuthPayload::new(signed_in, mode, &asker)))
 }
 
@@ -232,7 +232,7 @@ pub(super) async fn login(
         username: body.username,
         password: SecretString::new(body.password),
     };
-    let signed_in = shared.service.login(input, &asker.visitor).await?;
+    let signed_in = shared.service.login(input, &asker.visitor()).await?;
     Ok(AuthPayload::new(signed_in, mode, &asker))
 }
 
@@ -256,7 +256,7 @@ pub(super) async fn refresh(
     OptionalBody(body): OptionalBody<RefreshBody>,
 ) -> Result<AuthPayload, Problem> {
     let mut presented = asker.cookie.present(body.refresh_token, body.mode.into())?;
-    let renewed = shared.service.refresh(presented.take(), &asker.visitor).await;
+    let renewed = shared.service.refresh(presented.take(), &asker.visitor()).await;
     let signed_in = presented.judged(renewed)?;
     Ok(AuthPayload::new(signed_in, presented.mode, &asker))
 }
@@ -289,7 +289,7 @@ pub(super) async fn logout(
         refresh_token: presented.take(),
         scope,
     };
-    let outcome = shared.service.logout(input, &asker.credentials, &asker.visitor).await;
+    let outcome = shared.service.logout(input, &asker.credentials, &asker.visitor()).await;
     presented.logged_out(scope, outcome)?;
     Ok((StatusCode::NO_CONTENT, NO_STORE))
 }

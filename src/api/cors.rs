@@ -1,0 +1,52 @@
+//! Which pages of other origins may read an answer (Fetch standard, "CORS protocol").
+
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use tower::{Layer, ServiceExt};
+use tower_http::cors::CorsLayer;
+
+/// What an answer depends on, whoever asks: a cache must not give a page what was meant for none, or the other way round.
+const VARY: HeaderValue =
+    HeaderValue::from_static("origin, access-control-request-method, access-control-request-headers");
+
+/// The origins that may, and what they may see.
+pub(super) struct Cors(CorsLayer);
+
+impl Cors {
+    /// Exact origins, credentials allowed: a wildcard and credentials exclude each other.
+    pub(super) fn new(origins: &[String]) -> Self {
+        let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| origin.parse().ok()).collect();
+        let exposed = ["x-request-id", "ratelimit", "ratelimit-policy"].map(HeaderName::from_static);
+        let layer = CorsLayer::new()
+            .allow_origin(origins)
+            .allow_credentials(true)
+            .allow_methods([Method::GET, Method::POST, Method::DELETE])
+            .allow_headers([
+                header::AUTHORIZATION,
+                header::CONTENT_TYPE,
+                HeaderName::from_static("x-request-id"),
+            ])
+            .expose_headers([header::RETRY_AFTER].into_iter().chain(exposed).collect::<Vec<_>>());
+        Self(layer)
+    }
+
+    /// Answers with the headers of CORS, and answers preflights: those of unknown routes too, or a page would learn of a CORS error in
+    /// place of the 404 that it can read. An `OPTIONS` that is no preflight ("CORS-preflight request") is a request like any other.
+    pub(super) async fn answer(&self, request: Request, next: Next) -> Response {
+        let is_preflight = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        if request.method() == Method::OPTIONS {
+            if !is_preflight {
+                return next.run(request).await;
+            }
+        } else if !request.headers().contains_key(header::ORIGIN) {
+            // No page asks that needs leave: most requests, which the layer would take apart and put together again.
+            let mut response = next.run(request).await;
+            response.headers_mut().append(header::VARY, VARY);
+            return response;
+        }
+        let Ok(response) = self.0.layer(next).oneshot(request).await;
+        response
+    }
+}

@@ -3,6 +3,7 @@
 //! The modules in reading order: what things are (`domain`), how the gateway is set up (`config`), how secrets are
 //! protected (`security`), where state lives (`store`), what the product does (`service`), the two doors (`api`), the listener
 //! before them (`server`), and the place where all of it is wired together (`app`). An arrow that points the other way fails a test.
+//! `log_scope` knows none of them.
 
 pub mod api;
 pub mod app;
@@ -11,6 +12,7 @@ pub mod domain;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod log_scope;
 pub mod security;
 pub mod server;
 pub mod service;

@@ -4,19 +4,20 @@ use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use metrics::{SharedString, counter};
 use tokio::time::timeout;
-use tracing::Instrument;
+use tracing::Span;
 use uuid::Uuid;
 
 use super::cookie::Jar;
 use super::{answer, rest};
 use crate::domain::limit::Charges;
 use crate::domain::{Error, Result};
+use crate::log_scope;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest request id that is taken over from a client or proxy.
@@ -36,7 +37,7 @@ pub(super) fn current_id() -> Option<String> {
 /// Lets work that goes on after the answer keep the request's id and its place in the log.
 pub(super) fn carry_on<F: Future<Output = ()>>(work: F) -> impl Future<Output = ()> {
     let id = CURRENT_ID.try_with(Clone::clone).ok();
-    let work = work.instrument(tracing::Span::current());
+    let work = log_scope::carry_on(work);
     async move {
         match id {
             Some(id) => CURRENT_ID.scope(id, work).await,
@@ -55,12 +56,7 @@ where
     request.extensions_mut().insert(outcome.clone());
     let id = request_id(request.headers());
     let method = request.method().clone();
-    let span = tracing::info_span!(
-        "request",
-        id = id.to_str().unwrap_or_default(),
-        %method,
-        path = request.uri().path()
-    );
+    let span = span_of(id.clone(), method.clone(), request.uri().clone());
     let started = Instant::now();
     let answer = async {
         let answer = next(request).await;
@@ -71,7 +67,7 @@ where
         );
         answer
     };
-    let mut response = CURRENT_ID.scope(id.clone(), answer.instrument(span)).await;
+    let mut response = CURRENT_ID.scope(id.clone(), log_scope::within(span, answer)).await;
     let status = status_label(response.status());
     counter!("auth_gateway_http_requests_total", "method" => method_label(&method), "status" => status).increment(1);
     let headers = response.headers_mut();
@@ -88,6 +84,17 @@ where
 pub(super) async fn end_in_time(State(patience): State<Duration>, request: Request, next: Next) -> Response {
     let answered = timeout(patience, next.run(request)).await;
     answered.unwrap_or_else(|_elapsed| rest::overdue())
+}
+
+fn span_of(id: HeaderValue, method: Method, uri: Uri) -> impl Fn() -> Span + Send + Sync + 'static {
+    move || {
+        tracing::info_span!(
+            "request",
+            id = id.to_str().unwrap_or_default(),
+            %method,
+            path = uri.path()
+        )
+    }
 }
 
 /// What the handlers of a request leave for its answer's headers.

@@ -338,6 +338,10 @@ async fn a_stop_writes_what_is_still_in_the_queue() {
     assert_eq!(line["session"], rows[1]["session_id"].as_str());
     assert_eq!(line["request_id"], headers["x-request-id"].to_str().unwrap());
     assert_eq!(
+        line["span"],
+        json!({"name": "request", "id": line["request_id"], "method": "POST", "path": "/auth/register"})
+    );
+    assert_eq!(
         (&line["ip"], &line["user_agent"]),
         (&json!("127.0.0.1"), &json!("tests"))
     );

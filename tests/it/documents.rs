@@ -263,6 +263,56 @@ async fn a_client_of_plain_json_is_told_by_the_code_alone() {
     assert_eq!(answer["errors"][0]["extensions"], json!({"code": "GRAPHQL_TOO_DEEP"}));
 }
 
+/// Documents are remembered: what the engine made of one must not tell on the next request with the same text.
+#[tokio::test]
+async fn a_document_that_comes_again_is_judged_as_it_was() {
+    let world = World::new(Backend::Sqlite, Door::Graphql).await;
+    let switch = "query($x: Boolean!) { __typename @skip(if: $x) }";
+    let scoped = "mutation($s: LogoutScope!) { logout(scope: $s) }";
+    let two = "query A { __typename } query B { b: __typename }";
+    let requests = [
+        json!({"query": "{ me { id } }"}),
+        json!({"query": "{ me { id } }", "operationName": "A"}),
+        json!({"query": "{ me { id } }", "variables": {"x": 1}}),
+        json!({"query": "{ me { ...F } } fragment F on User { id }"}),
+        json!({"query": "{ me { ...F } } fragment F on User { nothing }"}),
+        json!({"query": "{ nothing }"}),
+        json!({"query": "{ __typename @skip }"}),
+        json!({"query": "{ a: me { id } a: __typename }"}),
+        json!({"query": "mutation { logout }"}),
+        json!({"query": "mutation { logout(scope: NOWHERE) }"}),
+        json!({"query": "mutation { refreshToken(refreshToken: \"x\") { user { id } } }"}),
+        json!({"query": "subscription { sessionEnded { reason } }"}),
+        json!({"query": "{ __schema { queryType { name } } }"}),
+        json!({"query": switch, "variables": {"x": true}}),
+        json!({"query": switch, "variables": {"x": false}}),
+        json!({"query": switch, "variables": {"x": "false"}}),
+        json!({"query": switch, "variables": {"x": null}}),
+        json!({"query": switch}),
+        json!({"query": scoped, "variables": {"s": "ALL"}}),
+        json!({"query": scoped, "variables": {"s": "NOWHERE"}}),
+        json!({"query": scoped, "variables": {"s": 1}}),
+        json!({"query": two, "operationName": "A"}),
+        json!({"query": two, "operationName": "B"}),
+        json!({"query": two, "operationName": "C"}),
+        json!({"query": two}),
+    ];
+    let mut first = Vec::new();
+    for request in &requests {
+        first.push(post(&world, request).await);
+    }
+    let statuses = first.iter().map(|(status, _)| status.as_u16());
+    assert!(statuses.clone().any(|status| status == 200) && statuses.clone().any(|status| status == 400));
+    for (request, expected) in std::iter::zip(&requests, &first).rev() {
+        assert_eq!(&post(&world, request).await, expected, "{request}");
+    }
+    for (request, expected) in std::iter::zip(&requests, &first) {
+        assert_eq!(&post(&world, request).await, expected, "{request}");
+    }
+    let link = strict(http().get(world.url("/graphql?query=mutation+%7B+logout+%7D")));
+    assert_eq!(raw(link).await.0, 405, "no link carries out what was posted before");
+}
+
 #[tokio::test]
 async fn a_socket_has_the_same_limits() {
     let world = World::with(Backend::Sqlite, Door::Graphql, &["--graphql-introspection=off"]).await;

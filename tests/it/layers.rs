@@ -123,6 +123,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
             "crate::api",
         ],
     ),
+    ("log_scope.rs", &["axum", "sea_orm", "redis", "async_graphql", "crate"]),
     ("../migration/src", &["auth_gateway"]),
 ];
 

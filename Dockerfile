@@ -19,9 +19,9 @@ ARG TARGETPLATFORM
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/root/.npm,sharing=locked \
     --mount=type=cache,id=target-$TARGETPLATFORM,target=/src/target,sharing=locked \
-    cargo build --release --locked --bin auth-gateway \
+    cargo build --profile dist --locked --bin auth-gateway \
     && mkdir -p /out/data \
-    && cp target/release/auth-gateway /out/
+    && cp target/dist/auth-gateway /out/
 
 # The C library, the certificates of the public authorities and nothing else: no shell, no package manager.
 FROM gcr.io/distroless/cc-debian12:nonroot

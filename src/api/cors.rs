@@ -7,9 +7,8 @@ use axum::response::Response;
 use tower::{Layer, ServiceExt};
 use tower_http::cors::CorsLayer;
 
-/// What an answer depends on, whoever asks: a cache must not give a page what was meant for none, or the other way round.
-const VARY: HeaderValue =
-    HeaderValue::from_static("origin, access-control-request-method, access-control-request-headers");
+/// What the headers of an answer depend on, whoever asks: a cache must not give a page what was meant for none, or the other way round.
+const VARY: HeaderValue = HeaderValue::from_static("origin");
 
 /// The origins that may, and what they may see.
 pub(super) struct Cors(CorsLayer);

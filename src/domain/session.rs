@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::account::AccountId;
+use super::account::{Account, AccountId};
 use super::clock::Timestamp;
+use super::limit::Allowance;
 
 /// Names a session; the `sid` of its access tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -71,6 +72,15 @@ pub struct Session {
     pub rotated_at: Timestamp,
     /// When the session ends at the latest.
     pub expires_at: Timestamp,
+}
+
+/// A live session together with its account, read in one step: what every request with an access token needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveSession {
+    /// The session.
+    pub session: Session,
+    /// Whose it is.
+    pub account: Account,
 }
 
 /// A live session as its owner sees it.
@@ -157,14 +167,23 @@ pub struct Lifetimes {
     pub grace: Duration,
 }
 
+/// What came of a renewal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renewal {
+    /// What became of the token.
+    pub rotation: Rotation,
+    /// What is left of the limit that was charged; `None` where none was.
+    pub allowance: Option<Allowance>,
+}
+
 /// What became of a refresh token that was presented.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rotation {
     /// The session stands at this generation now: a new one, or for a lost answer, a second tab or a retry the
     /// same one as before.
     Current {
         /// Whose session it is.
-        account: AccountId,
+        account: Account,
         /// The generation of the token to hand out.
         generation: Generation,
     },
@@ -177,6 +196,8 @@ pub enum Rotation {
     },
     /// The session has ended or expired, or never was.
     Over,
+    /// The limit is used up for so long; nothing has moved.
+    Limited(Duration),
 }
 
 /// Where a presented generation stands, for a session that could not simply be moved on.

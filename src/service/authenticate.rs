@@ -16,18 +16,17 @@ impl Service {
         let claim = self.verify_unexpired(credentials).await?;
         let now = self.parts.clock.now();
         let revoked = || Error::Unauthenticated(Refusal::Revoked);
-        let session = self
+        let live = self
             .parts
             .sessions
             .find(claim.session, now)
             .await?
             .ok_or_else(revoked)?;
-        if session.account != claim.account {
+        if live.account.id != claim.account {
             return Err(Error::Unauthenticated(Refusal::Invalid));
         }
-        let account = self.parts.accounts.find(claim.account).await?.ok_or_else(revoked)?;
         Ok(Caller {
-            account,
+            account: live.account,
             session: claim.session,
         })
     }

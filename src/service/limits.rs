@@ -11,7 +11,7 @@ use super::Service;
 use crate::domain::account::{AccountId, Identifier};
 use crate::domain::audit::Event;
 use crate::domain::caller::Visitor;
-use crate::domain::limit::{Limit, network};
+use crate::domain::limit::{Allowance, Limit, network};
 use crate::domain::session::SessionId;
 use crate::domain::{Error, Result};
 
@@ -89,14 +89,23 @@ impl Service {
         }
     }
 
-    /// Charges a renewal.
-    pub(super) async fn charge_renewal(&self, session: SessionId, visitor: &Visitor) -> Result<()> {
-        let subject = Subject {
-            name: session.0.to_string(),
-            account: None,
-            session: Some(session),
-        };
-        self.charge(Limit::RefreshPerSession, &subject, visitor).await
+    /// What a renewal is charged against, where anything is limited. The store of sessions does so, in the one step that it takes.
+    pub(super) fn renewal_limit(&self) -> Option<Limit> {
+        self.parts.limits.as_ref().map(|_| Limit::RefreshPerSession)
+    }
+
+    /// Takes note of the charge of a renewal.
+    ///
+    /// # Errors
+    /// `RateLimited`.
+    pub(super) fn note_renewal(
+        &self,
+        allowance: Option<Allowance>,
+        session: SessionId,
+        visitor: &Visitor,
+    ) -> Result<()> {
+        let whose = (None, Some(session));
+        allowance.map_or(Ok(()), |allowance| self.note(allowance, whose, visitor))
     }
 
     async fn charge(&self, limit: Limit, subject: &Subject, visitor: &Visitor) -> Result<()> {
@@ -105,12 +114,22 @@ impl Service {
         };
         let pseudonym = self.parts.pseudonyms.of(&subject.name);
         let allowance = store.charge(limit, &pseudonym, self.parts.clock.now()).await?;
+        self.note(allowance, (subject.account, subject.session), visitor)
+    }
+
+    /// Takes note of a charge, and of whom it was charged to.
+    fn note(
+        &self,
+        allowance: Allowance,
+        (account, session): (Option<AccountId>, Option<SessionId>),
+        visitor: &Visitor,
+    ) -> Result<()> {
         visitor.charges.note(allowance);
         let Some(wait) = allowance.refused_for else {
             return Ok(());
         };
+        let limit = allowance.limit;
         counter!("auth_gateway_limited_total", "limit" => limit.name()).increment(1);
-        let (account, session) = (subject.account, subject.session);
         let limited = Event::Limited {
             limit,
             account,

@@ -62,7 +62,7 @@ impl Service {
         let (session, now) = (claim.session, ending.now);
         if scope != LogoutScope::Current
             && let Some(found) = ending.sessions.find(session, now).await?
-            && found.standing(claim.generation, now, &self.parts.lifetimes) == Standing::Reused
+            && found.session.standing(claim.generation, now, &self.parts.lifetimes) == Standing::Reused
         {
             let reused = move |account| Event::RefreshTokenReused { account, session };
             unstoppable(async move { ending.end(session, EndReason::Reuse, reused).await }).await?;
@@ -82,10 +82,10 @@ impl Ending {
                 return Ok(());
             };
             self.sessions
-                .end_others(live.account, session, EndReason::EndedElsewhere, self.now)
+                .end_others(live.account.id, session, EndReason::EndedElsewhere, self.now)
                 .await?;
             self.note(Event::OtherSessionsEnded {
-                account: live.account,
+                account: live.account.id,
                 by: session,
             });
         }

@@ -9,7 +9,7 @@ use crate::domain::caller::Visitor;
 use crate::domain::clock::Timestamp;
 use crate::domain::refresh_token::RefreshClaim;
 use crate::domain::secret::SecretString;
-use crate::domain::session::{Rotation, SessionId};
+use crate::domain::session::{Renewal, Rotation, SessionId};
 use crate::domain::{Error, Result};
 
 impl Service {
@@ -30,49 +30,42 @@ impl Service {
             .refresh_tokens
             .open(token.expose())
             .ok_or(Error::RefreshTokenInvalid)?;
-        self.charge_renewal(claim.session, visitor).await?;
         let now = self.parts.clock.now();
-        // The account is read first: if the database is down, the token must still be good when it is back.
-        let session = self
-            .parts
-            .sessions
-            .find(claim.session, now)
-            .await?
-            .ok_or(Error::RefreshTokenInvalid)?;
-        let account = self
-            .parts
-            .accounts
-            .find(session.account)
-            .await?
-            .ok_or(Error::RefreshTokenInvalid)?;
-        match self.rotate(claim, now, visitor).await? {
-            Rotation::Current { generation, .. } => self.sign_in(account, claim.session, generation, now),
+        let renewal = self.rotate(claim, now, visitor).await?;
+        self.note_renewal(renewal.allowance, claim.session, visitor)?;
+        match renewal.rotation {
+            Rotation::Current { account, generation } => self.sign_in(account, claim.session, generation, now),
             Rotation::Reused { .. } => Err(Error::RefreshTokenReused),
             Rotation::Over => Err(Error::RefreshTokenInvalid),
+            Rotation::Limited(wait) => Err(Error::RateLimited(wait)),
         }
     }
 
-    async fn rotate(&self, claim: RefreshClaim, now: Timestamp, visitor: &Visitor) -> Result<Rotation> {
+    async fn rotate(&self, claim: RefreshClaim, now: Timestamp, visitor: &Visitor) -> Result<Renewal> {
+        let limit = self.renewal_limit();
         let (sessions, audit, visitor) = (self.parts.sessions.clone(), self.parts.audit.clone(), visitor.clone());
         let rotating = async move {
-            let rotation = sessions.rotate(claim, now).await?;
-            if let Some(event) = event(rotation, claim.session) {
+            let renewal = sessions.rotate(claim, now, limit).await?;
+            if let Some(event) = event(&renewal.rotation, claim.session) {
                 audit.note(event, &visitor);
             }
-            Ok(rotation)
+            Ok(renewal)
         };
         unstoppable(rotating).await
     }
 }
 
 /// What there is to note: of a session that a reused token has ended, the first time alone.
-fn event(rotation: Rotation, session: SessionId) -> Option<Event> {
-    match rotation {
-        Rotation::Current { account, .. } => Some(Event::Refreshed { account, session }),
+fn event(rotation: &Rotation, session: SessionId) -> Option<Event> {
+    match *rotation {
+        Rotation::Current { ref account, .. } => Some(Event::Refreshed {
+            account: account.id,
+            session,
+        }),
         Rotation::Reused {
             account,
             is_first: true,
         } => Some(Event::RefreshTokenReused { account, session }),
-        Rotation::Reused { is_first: false, .. } | Rotation::Over => None,
+        Rotation::Reused { is_first: false, .. } | Rotation::Over | Rotation::Limited(_) => None,
     }
 }

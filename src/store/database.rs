@@ -156,6 +156,11 @@ impl Database {
         self.pool.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// How long a statement is waited for.
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
+    }
+
     /// Waits for a statement, but not for ever: a server that hangs is down.
     pub(super) async fn answer<T>(&self, statement: impl Future<Output = std::result::Result<T, DbErr>>) -> Result<T> {
         self.answer_or(failure, statement).await

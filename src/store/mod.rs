@@ -4,6 +4,7 @@
 
 mod accounts;
 mod audit;
+mod batch;
 mod database;
 mod entity;
 pub mod limits;

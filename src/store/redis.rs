@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 use ::redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use ::redis::cluster::ClusterClient;
 use ::redis::cluster_async::ClusterConnection;
-use ::redis::{Client, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, Script, ServerErrorKind, cmd};
+use ::redis::{
+    Client, Cmd, ErrorKind, FromRedisValue, ParsingError, RedisError, RedisResult, Script, ServerErrorKind, Value, cmd,
+    from_redis_value, pipe,
+};
 use tokio::sync::OnceCell;
 
 use crate::config::RedisUrl;
@@ -17,7 +20,7 @@ use crate::domain::{Error, Result};
 const TIMEOUT: Duration = Duration::from_millis(400);
 /// How long a question may take with everything that is tried for it. An operation asks Redis twice at most: its client learns of an
 /// outage within a second.
-const PATIENCE: Duration = Duration::from_millis(450);
+pub(super) const PATIENCE: Duration = Duration::from_millis(450);
 /// How often a lost connection is tried again before the request that needs it fails; the next request tries anew.
 const RETRIES: u32 = 1;
 /// How soon a connection that was renewed may be renewed again.
@@ -31,6 +34,14 @@ pub struct Redis {
     link: Arc<Link>,
     /// When the connection was last given up for a new one.
     renewed_at: Arc<Mutex<Option<Instant>>>,
+}
+
+/// What one server holds at one moment.
+pub(super) struct Snapshot {
+    /// What it says of its replication.
+    pub(super) replication: String,
+    /// The fields of each hash, in the order in which they were asked for.
+    pub(super) hashes: Vec<Vec<Option<String>>>,
 }
 
 enum Link {
@@ -112,6 +123,39 @@ impl Redis {
             }
         })
         .await
+    }
+
+    /// Whether the keys are on several servers, each with a history of its own.
+    pub(super) fn is_cluster(&self) -> bool {
+        matches!(self.link.as_ref(), Link::Cluster { .. })
+    }
+
+    /// Reads the same fields of many hashes, and what the server says of its replication, all of it at one moment. `None` where
+    /// it may not be asked.
+    pub(super) async fn read_at_once(&self, keys: &[String], fields: &[&str]) -> Result<Option<Snapshot>> {
+        let mut questions = pipe();
+        questions.atomic().cmd("INFO").arg("replication");
+        for key in keys {
+            questions.cmd("HMGET").arg(key).arg(fields);
+        }
+        self.answer(async {
+            let answers: Vec<Value> = match self.link.as_ref() {
+                Link::Server { connection, .. } => questions.query_async(&mut current(connection)).await,
+                Link::Cluster { client, connection } => {
+                    questions.query_async(&mut in_cluster(client, connection).await?).await
+                }
+            }
+            .or_else(|error| if is_refusal(&error) { Ok(Vec::new()) } else { Err(error) })?;
+            Snapshot::read(answers)
+        })
+        .await
+    }
+
+    /// Forgets fields of a hash, whether they are there or not.
+    pub(super) async fn delete_fields(&self, key: &str, fields: &[&str]) -> Result<()> {
+        let mut delete = cmd("HDEL");
+        delete.arg(key).arg(fields);
+        self.carry_out(&delete).await
     }
 
     /// Forgets a key, whether it is there or not.
@@ -198,6 +242,28 @@ async fn in_cluster(
     let connection = connection.read().unwrap_or_else(PoisonError::into_inner).clone();
     let connected = connection.get_or_try_init(|| client.get_async_connection()).await;
     connected.cloned()
+}
+
+impl Snapshot {
+    fn read(answers: Vec<Value>) -> RedisResult<Option<Self>> {
+        let mut answers = answers.into_iter();
+        let Some(replication) = answers.next() else {
+            return Ok(None);
+        };
+        let hashes: std::result::Result<Vec<_>, ParsingError> = answers.map(from_redis_value).collect();
+        Ok(Some(Self {
+            replication: from_redis_value(replication)?,
+            hashes: hashes?,
+        }))
+    }
+}
+
+/// Whether the server answers, but this user may not ask that (ACL).
+fn is_refusal(error: &RedisError) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Server(ServerErrorKind::ExecAbort | ServerErrorKind::NoPerm)
+    )
 }
 
 impl fmt::Debug for Redis {

@@ -11,13 +11,13 @@ async fn up_down_and_up_again(backend: Backend) {
         let lines = String::from_utf8(output.stdout).unwrap();
         (lines.matches("applied").count(), lines.matches("pending").count())
     };
-    assert_eq!(migrate(&["status"]), (0, 4));
-    assert_eq!(migrate(&["up"]), (4, 0));
+    assert_eq!(migrate(&["status"]), (0, 5));
+    assert_eq!(migrate(&["up"]), (5, 0));
     assert_eq!(stores.rows().await, (0, 0));
-    assert_eq!(migrate(&["down"]), (3, 1));
-    assert_eq!(migrate(&["down", "--steps", "3"]), (0, 4));
-    assert_eq!(migrate(&[]), (4, 0));
-    assert_eq!(migrate(&["up"]), (4, 0));
+    assert_eq!(migrate(&["down"]), (4, 1));
+    assert_eq!(migrate(&["down", "--steps", "4"]), (0, 5));
+    assert_eq!(migrate(&[]), (5, 0));
+    assert_eq!(migrate(&["up"]), (5, 0));
     assert_eq!(stores.rows().await, (0, 0));
 }
 

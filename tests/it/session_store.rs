@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth_gateway::config::{DatabaseUrl, RedisUrl};
-use auth_gateway::domain::account::{AccountId, NewAccount, PasswordHash};
+use auth_gateway::domain::account::{Account, AccountId, NewAccount, PasswordHash};
 use auth_gateway::domain::clock::Timestamp;
 use auth_gateway::domain::email::Email;
 use auth_gateway::domain::refresh_token::RefreshClaim;
@@ -78,6 +78,11 @@ impl Bench {
         session.id
     }
 
+    /// The account as its owner sees it.
+    async fn profile(&self) -> Account {
+        self.accounts.find(self.account).await.unwrap().unwrap()
+    }
+
     /// The account, as a condition in SQL.
     fn own(&self) -> String {
         if self.stores.database_url.starts_with("sqlite") {
@@ -98,9 +103,9 @@ impl Bench {
             session,
             generation: Generation(generation),
         };
-        match self.sessions.rotate(claim, now).await.unwrap() {
+        match self.sessions.rotate(claim, now, None).await.unwrap().rotation {
             Rotation::Current { account, generation } => {
-                assert_eq!(account, self.account);
+                assert_eq!(account.id, self.account);
                 Outcome::Current(generation.0)
             }
             Rotation::Reused { account, .. } => {
@@ -108,6 +113,7 @@ impl Bench {
                 Outcome::Reused
             }
             Rotation::Over => Outcome::Over,
+            Rotation::Limited(_) => panic!("nothing is charged"),
         }
     }
 
@@ -219,7 +225,7 @@ on_each_store! {
         for generation in 1..6 {
             assert_eq!(bench.rotate(session, generation, START).await, Outcome::Current(generation + 1));
         }
-        assert_eq!(bench.sessions.find(session, START).await.unwrap().unwrap().generation, Generation(6));
+        assert_eq!(bench.sessions.find(session, START).await.unwrap().unwrap().session.generation, Generation(6));
     }
 
     async fn the_predecessor_yields_the_same_until_its_grace_is_over(bench: &Bench) {
@@ -337,11 +343,11 @@ on_each_store! {
             let attempts: Vec<_> = (0..50)
                 .map(|_| {
                     let sessions = bench.sessions.clone();
-                    tokio::spawn(async move { sessions.rotate(claim, START).await.unwrap() })
+                    tokio::spawn(async move { sessions.rotate(claim, START, None).await.unwrap().rotation })
                 })
                 .collect();
             for attempt in attempts {
-                let expected = Rotation::Current { account: bench.account, generation: Generation(generation + 1) };
+                let expected = Rotation::Current { account: bench.profile().await, generation: Generation(generation + 1) };
                 assert_eq!(attempt.await.unwrap(), expected);
             }
         }
@@ -353,7 +359,7 @@ on_each_store! {
             .map(|_| {
                 let sessions = bench.sessions.clone();
                 let claim = RefreshClaim { session, generation: Generation::FIRST };
-                tokio::spawn(async move { sessions.rotate(claim, START).await.unwrap() })
+                tokio::spawn(async move { sessions.rotate(claim, START, None).await.unwrap().rotation })
             })
             .collect();
         bench.sessions.end(session, EndReason::Logout, START).await.unwrap();
@@ -424,7 +430,11 @@ async fn a_replica_that_missed_the_last_writes_brings_nobody_back_and_throws_nob
     bench.fall_back_to(live, &held.0).await;
     assert!(bench.is_live(live, START).await);
     let found = bench.sessions.find(live, START).await.unwrap().unwrap();
-    assert_eq!(found.generation, Generation(3), "as far as the replica had come");
+    assert_eq!(
+        found.session.generation,
+        Generation(3),
+        "as far as the replica had come"
+    );
     bench.fall_back_to(live, &held.0).await;
     assert_eq!(bench.rotate(live, 4, START).await, Outcome::Current(5));
     assert_eq!(bench.rotate(live, 3, START).await, Outcome::Reused);
@@ -462,7 +472,7 @@ async fn a_reused_token_ends_the_session_once_however_many_present_it() {
         let attempts: Vec<_> = (0..20)
             .map(|_| {
                 let sessions = bench.sessions.clone();
-                tokio::spawn(async move { sessions.rotate(claim, START).await.unwrap() })
+                tokio::spawn(async move { sessions.rotate(claim, START, None).await.unwrap().rotation })
             })
             .collect();
         let mut firsts = 0;
@@ -470,7 +480,7 @@ async fn a_reused_token_ends_the_session_once_however_many_present_it() {
             match attempt.await.unwrap() {
                 Rotation::Reused { is_first, .. } => firsts += u32::from(is_first),
                 Rotation::Over => {}
-                Rotation::Current { .. } => panic!("{backend:?} renewed an old token"),
+                Rotation::Current { .. } | Rotation::Limited(_) => panic!("{backend:?} renewed an old token"),
             }
         }
         assert_eq!(firsts, 1, "{backend:?}");

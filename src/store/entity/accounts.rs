@@ -34,9 +34,14 @@ impl From<Model> for Account {
             email: row.email,
             username: row.username,
             profile_image_url: row.profile_image_url,
-            roles: row.roles.split_whitespace().map(str::to_owned).collect(),
+            roles: roles(&row.roles),
         }
     }
+}
+
+/// The roles that are stored so.
+pub(in crate::store) fn roles(stored: &str) -> Vec<String> {
+    stored.split_whitespace().map(str::to_owned).collect()
 }
 
 impl From<Model> for AccountWithPassword {

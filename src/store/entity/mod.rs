@@ -2,5 +2,6 @@
 
 pub(super) mod accounts;
 pub(super) mod audit_events;
+pub(super) mod changed_sessions;
 pub(super) mod sessions;
 pub(super) mod signing_keys;

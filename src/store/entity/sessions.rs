@@ -99,6 +99,6 @@ impl From<&NewSession> for ActiveModel {
 
 /// A generation as it is stored; one out of range can only be a broken row, and then the newest is the safe reading:
 /// older tokens count as reused.
-fn generation(stored: i64) -> Generation {
+pub(in crate::store) fn generation(stored: i64) -> Generation {
     Generation(u32::try_from(stored).unwrap_or(u32::MAX))
 }

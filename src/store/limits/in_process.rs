@@ -14,7 +14,7 @@ use crate::domain::limit::{Allowance, Limit};
 const CAPACITY: usize = 200_000;
 
 /// Counts in this process.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct LimitsInProcess {
     arrivals: Mutex<HashMap<(Limit, Box<str>), Timestamp>>,
 }

@@ -11,19 +11,25 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
-use redis::Script;
+use futures_util::{StreamExt, stream};
+use redis::{FromRedisValue, Script};
 use uuid::Uuid;
 
+use super::changes::Changes;
+use super::hot_answer::{Answer, RotateAnswer};
+use super::hot_lookup::{self, Known};
 use super::marks::{MARK_LIFETIME, Marks};
-use super::{SessionStore, SqlSessions, key};
+use super::{SessionStore, SqlSessions, key, profile};
 use crate::domain::account::AccountId;
 use crate::domain::clock::{Timestamp, millis};
+use crate::domain::limit::{Limit, Quota};
 use crate::domain::refresh_token::RefreshClaim;
 use crate::domain::session::{
-    EndReason, Generation, NewSession, Rotation, Session, SessionEnd, SessionId, SessionRecord,
+    EndReason, LiveSession, NewSession, Renewal, Rotation, Session, SessionEnd, SessionId, SessionRecord,
 };
 use crate::domain::{Error, Result};
 use crate::store::Redis;
+use crate::store::batch::Batcher;
 use crate::store::outage::Outage;
 
 /// SQL learns of a session's generation at the first renewal after this long, or a tenth of a token's lifetime if that is
@@ -36,6 +42,8 @@ const MARGIN: Duration = Duration::from_mins(1);
 
 /// How long a client may take to repeat the end of its other sessions, and find those marked that an earlier try has ended.
 const RETRY_WINDOW: Duration = Duration::from_hours(24);
+/// Sessions that Redis is told to forget at the same time.
+const AT_A_TIME: usize = 64;
 /// How often a session is brought back to a Redis that loses it while it is asked.
 const ATTEMPTS: usize = 5;
 
@@ -46,6 +54,8 @@ pub struct HotSessions {
     scripts: Scripts,
     outage: Outage,
     marks: Marks,
+    changes: Changes,
+    lookup: Option<Batcher<SessionId, Known>>,
     has_taken_over: AtomicBool,
 }
 
@@ -65,9 +75,6 @@ enum Rebuilt {
     Refused(Error),
 }
 
-/// What `find.lua` and `rotate.lua` return.
-type Answer = (String, String, u32, i64, i64);
-
 impl HotSessions {
     /// Hot state in `redis`, truth in `sql`.
     #[must_use]
@@ -80,6 +87,8 @@ impl HotSessions {
         Self {
             outage: Outage::new(sql.lifetimes().grace),
             marks: Marks::in_redis(redis.clone()),
+            changes: Changes::from_the_beginning(),
+            lookup: hot_lookup::in_redis(&redis),
             redis,
             sql,
             scripts,
@@ -87,20 +96,53 @@ impl HotSessions {
         }
     }
 
+    /// Asks Redis together with whoever asks at the same time; `None` if that does not tell.
+    async fn look_up(&self, id: SessionId, now: Timestamp) -> Result<Option<Known>> {
+        let Some(lookup) = &self.lookup else {
+            return Ok(None);
+        };
+        let known = async {
+            self.marks.pay_for(id).await?;
+            lookup.ask(id).await
+        };
+        self.outage.noted(known.await, now)
+    }
+
+    /// Asks Redis by the script, and brings a session that it does not know back from SQL; `None` if it is over.
+    async fn find_or_rebuild(&self, id: SessionId, now: Timestamp) -> Result<Option<LiveSession>> {
+        for _ in 0..ATTEMPTS {
+            let found: Result<Answer> = self.ask(&self.scripts.find, id, &[nonce()], now).await;
+            let Ok(answer) = found else { break };
+            match answer.outcome.as_str() {
+                "found" => return answer.live_session(id).map(Some),
+                "ended" => return Ok(None),
+                _ => {}
+            }
+            match self.rebuild(id, answer.lease(), now).await? {
+                Rebuilt::Yes => {}
+                Rebuilt::Over => return Ok(None),
+                Rebuilt::Refused(_) => break,
+            }
+        }
+        // SQL knows every end: it can answer for a Redis that does not, or cannot take the session back.
+        self.sql.find(id, now).await
+    }
+
     /// Brings a live session that Redis does not know back from SQL, under the lease that Redis gave for it before.
     async fn rebuild(&self, id: SessionId, lease: &str, now: Timestamp) -> Result<Rebuilt> {
-        let Some(session) = self.sql.find(id, now).await? else {
+        let Some(live) = self.sql.find(id, now).await? else {
             return Ok(Rebuilt::Over);
         };
-        match self.load(&session, lease, now).await {
+        match self.load(&live, lease, now).await {
             Ok(()) => Ok(Rebuilt::Yes),
             Err(error) => Ok(Rebuilt::Refused(error)),
         }
     }
 
-    async fn load(&self, session: &Session, lease: &str, now: Timestamp) -> Result<()> {
+    async fn load(&self, live: &LiveSession, lease: &str, now: Timestamp) -> Result<()> {
+        let LiveSession { session, account } = live;
         let arguments = [
-            session.account.0.to_string(),
+            account.id.0.to_string(),
             session.generation.0.to_string(),
             session.rotated_at.millis().to_string(),
             session.expires_at.millis().to_string(),
@@ -108,9 +150,34 @@ impl HotSessions {
             millis(self.sql.lifetimes().refresh_token).to_string(),
             millis(MARGIN).to_string(),
             lease.to_owned(),
+            profile::written(account)?,
         ];
         let key = key(session.id);
         let _was_put: i64 = self.redis.run(&self.scripts.load, &key, &arguments).await?;
+        Ok(())
+    }
+
+    /// Lets Redis forget whose sessions these are, and with that a lease of whoever has read it from SQL before: the next who asks
+    /// reads it anew. Of a session that SQL does not know any more nothing comes back.
+    async fn forget(&self, ids: &[SessionId]) -> Result<()> {
+        let forgetting = ids.iter().copied().map(|id| self.forget_one(id));
+        let mut forgetting = stream::iter(forgetting).buffer_unordered(AT_A_TIME);
+        let mut outcome = Ok(());
+        while let Some(forgotten) = forgetting.next().await {
+            outcome = outcome.and(forgotten);
+        }
+        outcome
+    }
+
+    async fn forget_one(&self, id: SessionId) -> Result<()> {
+        self.redis.delete_fields(&key(id), &["profile", "lease"]).await
+    }
+
+    /// Lets Redis forget what others have changed in SQL. What it could not be told, it is told the next time.
+    async fn follow_changes(&self, now: Timestamp) -> Result<()> {
+        let changes = self.sql.changes_after(self.changes.up_to()).await?;
+        self.forget(&self.changes.still_to_do(&changes)).await?;
+        self.changes.are_done(&changes, now);
         Ok(())
     }
 
@@ -134,8 +201,14 @@ impl HotSessions {
         Ok(())
     }
 
-    /// Asks Redis, which must know first what it is owed of this session.
-    async fn ask(&self, script: &Script, id: SessionId, arguments: &[String], now: Timestamp) -> Result<Answer> {
+    /// Asks Redis by a script, which must know first what it is owed of this session.
+    async fn ask<T: FromRedisValue>(
+        &self,
+        script: &Script,
+        id: SessionId,
+        arguments: &[String],
+        now: Timestamp,
+    ) -> Result<T> {
         let answer = async {
             self.marks.pay_for(id).await?;
             self.redis.run(script, &key(id), arguments).await
@@ -143,15 +216,18 @@ impl HotSessions {
         self.outage.noted(answer.await, now)
     }
 
-    /// Tells SQL where the session stands, which now and then is due. SQL has the last word on whether it lives; if it has none to say,
-    /// the renewal stands all the same: Redis has made it, and the client must get its token.
+    /// Tells SQL where the session stands, which now and then is due. SQL has the last word on whether it lives, and whose it is; if it
+    /// has none to say, the renewal stands all the same: Redis has made it, and the client must get its token.
     async fn save(&self, id: SessionId, answer: &Answer, now: Timestamp) -> Result<Rotation> {
         let saved = async {
-            self.sql.catch_up(&session(id, answer)?).await?;
+            self.sql.catch_up(&answer.session(id)?).await?;
             self.sql.find(id, now).await
         };
         match saved.await {
-            Ok(Some(_)) => current(answer),
+            Ok(Some(live)) => Ok(Rotation::Current {
+                account: live.account,
+                generation: answer.generation,
+            }),
             Ok(None) => {
                 self.marks.set(&[id]).await?;
                 Ok(Rotation::Over)
@@ -170,9 +246,13 @@ impl HotSessions {
         now < session.over_at(self.sql.lifetimes())
     }
 
-    async fn rotate_in_redis(&self, claim: RefreshClaim, now: Timestamp) -> Result<Answer> {
+    async fn rotate_in_redis(&self, claim: RefreshClaim, now: Timestamp, limit: Option<Limit>) -> Result<RotateAnswer> {
         let lifetimes = self.sql.lifetimes();
         let interval = SAVE_INTERVAL.min(lifetimes.refresh_token / 10);
+        let (every, whole) = limit.map_or((Duration::ZERO, Duration::ZERO), |limit| {
+            let Quota { burst, every } = limit.quota();
+            (every, every * burst)
+        });
         let arguments = [
             claim.generation.0.to_string(),
             now.millis().to_string(),
@@ -181,8 +261,29 @@ impl HotSessions {
             millis(interval).to_string(),
             millis(MARGIN).to_string(),
             nonce(),
+            millis(every).to_string(),
+            millis(whole).to_string(),
         ];
         self.ask(&self.scripts.rotate, claim.session, &arguments, now).await
+    }
+
+    /// What the last of the answers to a renewal means.
+    async fn rotation(&self, id: SessionId, renewed: &RotateAnswer, now: Timestamp) -> Result<Rotation> {
+        let answer = &renewed.answer;
+        match answer.outcome.as_str() {
+            "moved" | "repeated" => current(answer),
+            "due" => self.save(id, answer, now).await,
+            "reused" => Ok(Rotation::Reused {
+                account: answer.account_id()?,
+                is_first: self.end(id, EndReason::Reuse, now).await?.is_some(),
+            }),
+            "over" => Ok(Rotation::Over),
+            "limited" => Ok(Rotation::Limited(renewed.refused_for().unwrap_or_default())),
+            _ => Err(Error::unavailable(format!(
+                "redis loses session {} as soon as it has it",
+                id.0
+            ))),
+        }
     }
 }
 
@@ -197,24 +298,15 @@ impl SessionStore for HotSessions {
         self.sql.open(session).await
     }
 
-    async fn find(&self, id: SessionId, now: Timestamp) -> Result<Option<Session>> {
-        for _ in 0..ATTEMPTS {
-            let Ok(answer) = self.ask(&self.scripts.find, id, &[nonce()], now).await else {
-                break;
-            };
-            match answer.0.as_str() {
-                "found" => return Ok(Some(session(id, &answer)?).filter(|session| self.is_live(session, now))),
-                "ended" => return Ok(None),
-                _ => {}
-            }
-            match self.rebuild(id, &answer.1, now).await? {
-                Rebuilt::Yes => {}
-                Rebuilt::Over => return Ok(None),
-                Rebuilt::Refused(_) => break,
-            }
-        }
-        // SQL knows every end: it can answer for a Redis that does not, or cannot take the session back.
-        self.sql.find(id, now).await
+    async fn find(&self, id: SessionId, now: Timestamp) -> Result<Option<LiveSession>> {
+        let found = match self.look_up(id, now).await {
+            Ok(Some(Known::Live(live))) => Some(live),
+            Ok(Some(Known::Ended)) => None,
+            Ok(None) => self.find_or_rebuild(id, now).await?,
+            // As below: a Redis that does not answer is not asked twice.
+            Err(_) => self.sql.find(id, now).await?,
+        };
+        Ok(found.filter(|live| self.is_live(&live.session, now)))
     }
 
     async fn list(&self, account: AccountId, now: Timestamp) -> Result<Vec<SessionRecord>> {
@@ -223,7 +315,7 @@ impl SessionStore for HotSessions {
         let found = join_all(records.iter().map(|record| self.find(record.session.id, now))).await;
         let mut live = Vec::new();
         for (record, session) in records.into_iter().zip(found) {
-            live.extend(session?.map(|session| SessionRecord { session, ..record }));
+            live.extend(session?.map(|LiveSession { session, .. }| SessionRecord { session, ..record }));
         }
         Ok(live)
     }
@@ -232,33 +324,28 @@ impl SessionStore for HotSessions {
         self.sql.find_owner(id).await
     }
 
-    async fn rotate(&self, claim: RefreshClaim, now: Timestamp) -> Result<Rotation> {
-        let mut answer = self.rotate_in_redis(claim, now).await?;
+    async fn rotate(&self, claim: RefreshClaim, now: Timestamp, limit: Option<Limit>) -> Result<Renewal> {
+        let mut answer = self.rotate_in_redis(claim, now, limit).await?;
+        let allowance = limit.map(|limit| answer.allowance(limit, now));
+        let is_over = Renewal {
+            rotation: Rotation::Over,
+            allowance,
+        };
         // A Redis that is being emptied may lose the session again and again.
         for _ in 0..ATTEMPTS {
-            if answer.0 != "missing" {
+            if answer.answer.outcome != "missing" {
                 break;
             }
-            match self.rebuild(claim.session, &answer.1, now).await? {
+            match self.rebuild(claim.session, answer.answer.lease(), now).await? {
                 Rebuilt::Yes => {}
-                Rebuilt::Over => return Ok(Rotation::Over),
+                Rebuilt::Over => return Ok(is_over),
                 Rebuilt::Refused(error) => return Err(error),
             }
-            answer = self.rotate_in_redis(claim, now).await?;
+            // It has been charged.
+            answer = self.rotate_in_redis(claim, now, None).await?;
         }
-        match answer.0.as_str() {
-            "moved" | "repeated" => current(&answer),
-            "due" => self.save(claim.session, &answer, now).await,
-            "reused" => Ok(Rotation::Reused {
-                account: account(&answer)?,
-                is_first: self.end(claim.session, EndReason::Reuse, now).await?.is_some(),
-            }),
-            "over" => Ok(Rotation::Over),
-            _ => Err(Error::unavailable(format!(
-                "redis loses session {} as soon as it has it",
-                claim.session.0
-            ))),
-        }
+        let rotation = self.rotation(claim.session, &answer, now).await?;
+        Ok(Renewal { rotation, allowance })
     }
 
     async fn end(&self, id: SessionId, reason: EndReason, now: Timestamp) -> Result<Option<AccountId>> {
@@ -275,6 +362,11 @@ impl SessionStore for HotSessions {
         // Also those that an earlier try ended in SQL, but could not mark here.
         let ended = self.sql.ended_since(account, now.minus(RETRY_WINDOW)).await?;
         self.marks.set(&ended).await
+    }
+
+    async fn forget_account(&self, account: AccountId) -> Result<()> {
+        // Where Redis cannot be told now, the trigger's note of the change stands until it can.
+        self.forget(&self.sql.unended(account).await?).await
     }
 
     async fn addresses(&self, account: AccountId) -> Result<Vec<String>> {
@@ -294,7 +386,8 @@ impl SessionStore for HotSessions {
         let (redis, sql) = tokio::join!(self.check_ready(), self.sql.look_after());
         let noted = self.outage.noted(redis.and(sql), now);
         let taken_over = self.take_over(now).await;
-        noted.and(taken_over).and(self.marks.pay().await)
+        let paid = self.marks.pay().await;
+        noted.and(taken_over).and(paid).and(self.follow_changes(now).await)
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<u64> {
@@ -308,23 +401,9 @@ fn nonce() -> String {
     Uuid::new_v4().simple().to_string()
 }
 
-fn account(answer: &Answer) -> Result<AccountId> {
-    Uuid::parse_str(&answer.1).map(AccountId).map_err(Error::internal)
-}
-
 fn current(answer: &Answer) -> Result<Rotation> {
     Ok(Rotation::Current {
-        account: account(answer)?,
-        generation: Generation(answer.2),
-    })
-}
-
-fn session(id: SessionId, answer: &Answer) -> Result<Session> {
-    Ok(Session {
-        id,
-        account: account(answer)?,
-        generation: Generation(answer.2),
-        rotated_at: Timestamp::from_millis(answer.3),
-        expires_at: Timestamp::from_millis(answer.4),
+        account: answer.account()?,
+        generation: answer.generation,
     })
 }

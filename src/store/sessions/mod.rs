@@ -2,8 +2,13 @@
 //!
 //! Both stores keep the one contract below, and one suite of tests runs the same cases on each.
 
+mod changes;
 mod hot;
+mod hot_answer;
+mod hot_lookup;
+mod lookup;
 mod marks;
+mod profile;
 mod sql;
 
 use async_trait::async_trait;
@@ -11,8 +16,9 @@ use async_trait::async_trait;
 use crate::domain::Result;
 use crate::domain::account::AccountId;
 use crate::domain::clock::Timestamp;
+use crate::domain::limit::Limit;
 use crate::domain::refresh_token::RefreshClaim;
-use crate::domain::session::{EndReason, NewSession, Rotation, Session, SessionEnd, SessionId, SessionRecord};
+use crate::domain::session::{EndReason, LiveSession, NewSession, Renewal, SessionEnd, SessionId, SessionRecord};
 
 pub use hot::HotSessions;
 pub use sql::SqlSessions;
@@ -27,8 +33,8 @@ pub trait SessionStore: Send + Sync {
     /// Opens a session.
     async fn open(&self, session: &NewSession) -> Result<()>;
 
-    /// Finds a live session; `None` if it has been ended, its time is over, or it never was one.
-    async fn find(&self, id: SessionId, now: Timestamp) -> Result<Option<Session>>;
+    /// Finds a live session and its account; `None` if it has been ended, its time is over, it never was one, or the account is gone.
+    async fn find(&self, id: SessionId, now: Timestamp) -> Result<Option<LiveSession>>;
 
     /// The account's live sessions, the newest first, at most a hundred.
     async fn list(&self, account: AccountId, now: Timestamp) -> Result<Vec<SessionRecord>>;
@@ -36,9 +42,9 @@ pub trait SessionStore: Send + Sync {
     /// Whose session this is, or was; `None` if it never was one or has been forgotten.
     async fn find_owner(&self, id: SessionId) -> Result<Option<AccountId>>;
 
-    /// Renews a session by the rotation table in ARCHITECTURE.md. A reused token ends the session in the same step. The grace period
-    /// stands still while the store is down.
-    async fn rotate(&self, claim: RefreshClaim, now: Timestamp) -> Result<Rotation>;
+    /// Renews a session by the rotation table in ARCHITECTURE.md, after charging the session against the limit, where there is one.
+    /// A reused token ends the session in the same step. The grace period stands still while the store is down.
+    async fn rotate(&self, claim: RefreshClaim, now: Timestamp, limit: Option<Limit>) -> Result<Renewal>;
 
     /// Ends a session; ending one that is over already changes nothing. Once this returns, the session is over at every
     /// node, and stays so whatever a cache loses. Says whose session it ended; `None` if there was nothing to end.
@@ -46,6 +52,10 @@ pub trait SessionStore: Send + Sync {
 
     /// Ends every session of the account that is open now, except one; as lasting as `end`.
     async fn end_others(&self, account: AccountId, except: SessionId, reason: EndReason, now: Timestamp) -> Result<()>;
+
+    /// To be called after what is public of an account has changed in SQL: once this returns, no node finds a session of it with
+    /// what was there before.
+    async fn forget_account(&self, account: AccountId) -> Result<()>;
 
     /// The addresses from which the account's sessions were opened that have not been forgotten, at most a hundred.
     async fn addresses(&self, account: AccountId) -> Result<Vec<String>>;
@@ -56,7 +66,8 @@ pub trait SessionStore: Send + Sync {
     /// The sessions that were ended at `since` or later.
     async fn ends_since(&self, since: Timestamp) -> Result<Vec<SessionEnd>>;
 
-    /// Looks for an outage, and finishes what one has left undone. Called every second or so.
+    /// Looks for an outage, finishes what one has left undone, and takes note of what others have changed in SQL. Called every second
+    /// or so.
     async fn settle(&self, now: Timestamp) -> Result<()>;
 
     /// Forgets some of the sessions that ended or expired a week ago or longer, and says how many: a small batch, so that nobody waits

@@ -3,24 +3,31 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, UpdateMany};
+use sea_orm::sea_query::{Expr, SelectStatement};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, UpdateMany};
 use uuid::Uuid;
 
-use super::SessionStore;
+use super::{SessionStore, lookup};
 use crate::domain::account::AccountId;
 use crate::domain::clock::Timestamp;
+use crate::domain::limit::Limit;
 use crate::domain::refresh_token::RefreshClaim;
 use crate::domain::session::{
-    EndReason, Lifetimes, NewSession, Rotation, Session, SessionEnd, SessionId, SessionRecord, Standing,
+    EndReason, Lifetimes, LiveSession, NewSession, Renewal, Rotation, Session, SessionEnd, SessionId, SessionRecord,
+    Standing,
 };
 use crate::domain::{Error, Result};
+use crate::store::batch::Batcher;
 use crate::store::database::{Database, Sweep};
+use crate::store::entity::changed_sessions;
 use crate::store::entity::sessions::{ActiveModel, Column, Entity, Model, session_end};
+use crate::store::limits::{Limits, LimitsInProcess};
 use crate::store::outage::Outage;
 
 /// How long a session that is over can still be looked up by an operator.
 const RETENTION: Duration = Duration::from_hours(7 * 24);
+/// How long the note of a change is kept: a node that was down for less learns of it when it starts.
+const CHANGES_RETENTION: Duration = Duration::from_hours(24);
 /// Most sessions that one sweep forgets.
 const SWEEP_BATCH: u64 = 500;
 /// Sessions that one statement ends.
@@ -33,6 +40,8 @@ const LIST_LENGTH: u64 = 100;
 pub struct SqlSessions {
     database: Database,
     lifetimes: Lifetimes,
+    lookup: Batcher<SessionId, LiveSession>,
+    renewals: LimitsInProcess,
     outage: Outage,
 }
 
@@ -41,8 +50,10 @@ impl SqlSessions {
     #[must_use]
     pub fn new(database: Database, lifetimes: Lifetimes) -> Self {
         Self {
-            database,
+            lookup: lookup::in_sql(&database),
+            renewals: LimitsInProcess::default(),
             outage: Outage::new(lifetimes.grace),
+            database,
             lifetimes,
         }
     }
@@ -92,6 +103,36 @@ impl SqlSessions {
         Ok(rows.into_iter().map(SessionRecord::from).collect())
     }
 
+    /// The account's sessions that have not been ended.
+    pub(super) async fn unended(&self, account: AccountId) -> Result<Vec<SessionId>> {
+        let ids = Entity::find()
+            .select_only()
+            .column(Column::Id)
+            .filter(Column::AccountId.eq(account.0))
+            .filter(Column::EndedAt.is_null());
+        let ids: Vec<Uuid> = self
+            .database
+            .answer(ids.into_tuple().all(&self.database.connection()))
+            .await?;
+        Ok(ids.into_iter().map(SessionId).collect())
+    }
+
+    /// The sessions that were changed by others than the gateway, each with the number of the change, from the one after `number` on.
+    pub(super) async fn changes_after(&self, number: i64) -> Result<Vec<(i64, SessionId)>> {
+        let changes = changed_sessions::Entity::find()
+            .select_only()
+            .columns([changed_sessions::Column::Id, changed_sessions::Column::SessionId])
+            .filter(changed_sessions::Column::Id.gt(number));
+        let changes: Vec<(i64, Uuid)> = self
+            .database
+            .answer(changes.into_tuple().all(&self.database.connection()))
+            .await?;
+        Ok(changes
+            .into_iter()
+            .map(|(number, id)| (number, SessionId(id)))
+            .collect())
+    }
+
     pub(super) async fn look_after(&self) -> Result<()> {
         self.database.look_after().await
     }
@@ -102,7 +143,7 @@ impl SqlSessions {
 
     /// Moves a live session on to the successor of the presented generation, unless it stands beyond it already. One
     /// statement: of two clients that present the same token, the database lets one through.
-    async fn move_on(&self, claim: RefreshClaim, now: Timestamp) -> Result<Option<Rotation>> {
+    async fn move_on(&self, claim: RefreshClaim, now: Timestamp) -> Result<bool> {
         let next = claim.generation.next();
         let still_fresh = now.minus(self.lifetimes.refresh_token);
         let moved = self
@@ -116,13 +157,49 @@ impl SqlSessions {
                     .filter(Column::Generation.lte(i64::from(claim.generation.0)))
                     .filter(Column::ExpiresAt.gt(now.millis()))
                     .filter(Column::RotatedAt.gt(still_fresh.millis()))
-                    .exec_with_returning(&self.database.connection()),
+                    .exec(&self.database.connection()),
             )
             .await?;
-        Ok(moved.into_iter().next().map(|row| Rotation::Current {
-            account: AccountId(row.account_id),
-            generation: next,
-        }))
+        Ok(moved.rows_affected > 0)
+    }
+
+    /// The rotation table, row by row.
+    async fn rotate_row(&self, claim: RefreshClaim, now: Timestamp) -> Result<Rotation> {
+        for _ in 0..2 {
+            // The account is read first: if the database goes down in between, the token is still the current one.
+            let found = self.outage.noted(self.find(claim.session, now).await, now)?;
+            let Some(LiveSession { session, account }) = found else {
+                return Ok(Rotation::Over);
+            };
+            let lifetimes = Lifetimes {
+                grace: self.outage.grace(now),
+                ..self.lifetimes
+            };
+            match session.standing(claim.generation, now, &lifetimes) {
+                Standing::Current => {
+                    if self.outage.noted(self.move_on(claim, now).await, now)? {
+                        let generation = claim.generation.next();
+                        return Ok(Rotation::Current { account, generation });
+                    }
+                    // The row has changed in between; a second look is enough, since it only ever moves further away.
+                }
+                Standing::InGrace => {
+                    let generation = session.generation;
+                    return Ok(Rotation::Current { account, generation });
+                }
+                Standing::Over => return Ok(Rotation::Over),
+                Standing::Reused => {
+                    return Ok(Rotation::Reused {
+                        account: account.id,
+                        is_first: self.end(session.id, EndReason::Reuse, now).await?.is_some(),
+                    });
+                }
+            }
+        }
+        Err(Error::internal(format!(
+            "the row of session {} cannot be moved on",
+            claim.session.0
+        )))
     }
 
     /// The end of whatever is not over yet.
@@ -148,17 +225,9 @@ impl SessionStore for SqlSessions {
         Ok(())
     }
 
-    async fn find(&self, id: SessionId, now: Timestamp) -> Result<Option<Session>> {
-        let row = self
-            .database
-            .answer(
-                Entity::find_by_id(id.0)
-                    .filter(Column::EndedAt.is_null())
-                    .one(&self.database.connection()),
-            )
-            .await?;
-        let session = row.map(Session::from);
-        Ok(session.filter(|session| now < session.over_at(&self.lifetimes)))
+    async fn find(&self, id: SessionId, now: Timestamp) -> Result<Option<LiveSession>> {
+        let found = self.lookup.ask(id).await?;
+        Ok(found.filter(|live| now < live.session.over_at(&self.lifetimes)))
     }
 
     async fn list(&self, account: AccountId, now: Timestamp) -> Result<Vec<SessionRecord>> {
@@ -173,41 +242,16 @@ impl SessionStore for SqlSessions {
         Ok(row.map(|row| AccountId(row.account_id)))
     }
 
-    async fn rotate(&self, claim: RefreshClaim, now: Timestamp) -> Result<Rotation> {
-        for _ in 0..2 {
-            let moved = self.move_on(claim, now).await;
-            if let Some(rotation) = self.outage.noted(moved, now)? {
-                return Ok(rotation);
-            }
-            let Some(session) = self.find(claim.session, now).await? else {
-                return Ok(Rotation::Over);
-            };
-            let lifetimes = Lifetimes {
-                grace: self.outage.grace(now),
-                ..self.lifetimes
-            };
-            match session.standing(claim.generation, now, &lifetimes) {
-                // The row has changed in between; a second look is enough, since it only ever moves further away.
-                Standing::Current => {}
-                Standing::InGrace => {
-                    return Ok(Rotation::Current {
-                        account: session.account,
-                        generation: session.generation,
-                    });
-                }
-                Standing::Over => return Ok(Rotation::Over),
-                Standing::Reused => {
-                    return Ok(Rotation::Reused {
-                        account: session.account,
-                        is_first: self.end(session.id, EndReason::Reuse, now).await?.is_some(),
-                    });
-                }
-            }
-        }
-        Err(Error::internal(format!(
-            "the row of session {} cannot be moved on",
-            claim.session.0
-        )))
+    async fn rotate(&self, claim: RefreshClaim, now: Timestamp, limit: Option<Limit>) -> Result<Renewal> {
+        let allowance = match limit {
+            Some(limit) => Some(self.renewals.charge(limit, &claim.session.0.to_string(), now).await?),
+            None => None,
+        };
+        let rotation = match allowance.and_then(|allowance| allowance.refused_for) {
+            Some(wait) => Rotation::Limited(wait),
+            None => self.rotate_row(claim, now).await?,
+        };
+        Ok(Renewal { rotation, allowance })
     }
 
     async fn end(&self, id: SessionId, reason: EndReason, now: Timestamp) -> Result<Option<AccountId>> {
@@ -222,20 +266,17 @@ impl SessionStore for SqlSessions {
     async fn end_others(&self, account: AccountId, except: SessionId, reason: EndReason, now: Timestamp) -> Result<()> {
         // Named one by one: a statement that a server which hung carries out late must not end what was opened since, and the clocks of
         // the nodes that opened them may differ.
-        let others = Entity::find()
-            .select_only()
-            .column(Column::Id)
-            .filter(Column::AccountId.eq(account.0))
-            .filter(Column::Id.ne(except.0))
-            .filter(Column::EndedAt.is_null());
-        let others: Vec<Uuid> = self
-            .database
-            .answer(others.into_tuple().all(&self.database.connection()))
-            .await?;
+        let mut others = self.unended(account).await?;
+        others.retain(|session| *session != except);
         for some in others.chunks(AT_ONCE) {
-            let ended = Self::ending(reason, now).filter(Column::Id.is_in(some.iter().copied()));
+            let ended = Self::ending(reason, now).filter(Column::Id.is_in(some.iter().map(|session| session.0)));
             self.database.answer(ended.exec(&self.database.connection())).await?;
         }
+        Ok(())
+    }
+
+    async fn forget_account(&self, _account: AccountId) -> Result<()> {
+        // It is read anew each time.
         Ok(())
     }
 
@@ -294,7 +335,20 @@ impl SessionStore for SqlSessions {
         let ids: Vec<Uuid> = self.database.answer(ids.into_tuple().all(&turn)).await?;
         let removed = Entity::delete_many().filter(Column::Id.is_in(ids));
         let removed = self.database.answer(removed.exec(&turn)).await?.rows_affected;
+        let noticed =
+            changed_sessions::Entity::delete_many().filter(changed_sessions::Column::Id.in_subquery(noticed(now)));
+        self.database.answer(noticed.exec(&turn)).await?;
         self.database.answer(turn.commit()).await?;
         Ok(removed)
     }
+}
+
+/// Changes that every node has taken note of long ago.
+fn noticed(now: Timestamp) -> SelectStatement {
+    changed_sessions::Entity::find()
+        .select_only()
+        .column(changed_sessions::Column::Id)
+        .filter(changed_sessions::Column::ChangedAt.lt(now.minus(CHANGES_RETENTION).millis()))
+        .limit(SWEEP_BATCH)
+        .into_query()
 }

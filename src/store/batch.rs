@@ -1,0 +1,335 @@
+//! Many questions, one statement: what is asked of a store at the same time is asked together.
+//!
+//! Nothing is remembered. A store is asked after the question was, so an answer is never older than the question: that is what a cache
+//! cannot promise, and a logout needs.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::fmt;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::oneshot::{self, Receiver, Sender};
+
+use crate::domain::{Error, Result};
+
+/// Most questions that one statement holds.
+pub(super) const MOST: usize = 128;
+/// Statements under way at the same time. One that hangs does not keep the others waiting, and there are always questions enough to
+/// make the next one worth while.
+const LANES: usize = 2;
+/// Most questions that may wait. Nobody who stood behind so many would be answered in time.
+const PLACES: usize = 16_384;
+
+/// Asks a store many questions at once, and gives each its answer; one that has none is not in the map.
+type Ask<Q, A> = Box<dyn Fn(Vec<Q>) -> BoxFuture<'static, Result<HashMap<Q, A>>> + Send + Sync>;
+
+/// Gathers questions of one kind.
+pub(super) struct Batcher<Q, A> {
+    shared: Arc<Shared<Q, A>>,
+}
+
+struct Shared<Q, A> {
+    ask: Ask<Q, A>,
+    patience: Duration,
+    queue: Mutex<Queue<Q, A>>,
+}
+
+struct Queue<Q, A> {
+    waiting: VecDeque<Waiting<Q, A>>,
+    lanes: usize,
+}
+
+struct Waiting<Q, A> {
+    question: Q,
+    answer: Sender<Result<Option<A>>>,
+}
+
+/// One of the tasks that ask. Where it is dropped before its work is done, by a panic, its place is free again.
+struct Lane<Q, A> {
+    shared: Arc<Shared<Q, A>>,
+    is_open: bool,
+}
+
+impl<Q, A> Batcher<Q, A>
+where
+    Q: Copy + Eq + Hash + Send + Sync + 'static,
+    A: Clone + Send + 'static,
+{
+    /// Asks by `ask`, which is given at most `MOST` questions, each of them once; nobody waits for longer than `patience`.
+    pub(super) fn new(
+        patience: Duration,
+        ask: impl Fn(Vec<Q>) -> BoxFuture<'static, Result<HashMap<Q, A>>> + Send + Sync + 'static,
+    ) -> Self {
+        let queue = Queue {
+            waiting: VecDeque::new(),
+            lanes: 0,
+        };
+        Self {
+            shared: Arc::new(Shared {
+                ask: Box::new(ask),
+                patience,
+                queue: Mutex::new(queue),
+            }),
+        }
+    }
+
+    /// Asks together with whoever asks now. The statement is sent after this is called.
+    pub(super) async fn ask(&self, question: Q) -> Result<Option<A>> {
+        let answer = self.enqueue(question)?;
+        match tokio::time::timeout(self.shared.patience, answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(dropped)) => Err(Error::internal(dropped)),
+            Err(elapsed) => Err(Error::unavailable(elapsed)),
+        }
+    }
+
+    fn enqueue(&self, question: Q) -> Result<Receiver<Result<Option<A>>>> {
+        let (sender, receiver) = oneshot::channel();
+        let mut queue = self.shared.queue();
+        if queue.waiting.len() >= PLACES {
+            return Err(Error::unavailable("too many questions wait for the store"));
+        }
+        queue.waiting.push_back(Waiting {
+            question,
+            answer: sender,
+        });
+        if queue.lanes < LANES {
+            queue.lanes += 1;
+            let lane = Lane {
+                shared: self.shared.clone(),
+                is_open: true,
+            };
+            // A task of its own: whoever asked first may go away, and the others must get their answers.
+            tokio::spawn(lane.work());
+        }
+        Ok(receiver)
+    }
+}
+
+impl<Q, A> Lane<Q, A>
+where
+    Q: Copy + Eq + Hash + Send + Sync + 'static,
+    A: Clone + Send + 'static,
+{
+    async fn work(mut self) {
+        loop {
+            // Whoever is about to ask, on this thread, asks first. Nobody else is waited for.
+            tokio::task::yield_now().await;
+            let Some(batch) = self.take() else { return };
+            if batch.is_empty() {
+                continue;
+            }
+            let questions: HashSet<Q> = batch.iter().map(|waiting| waiting.question).collect();
+            let answers = (self.shared.ask)(questions.into_iter().collect()).await;
+            distribute(batch, answers);
+        }
+    }
+
+    /// Those who have waited longest and still wait; `None` if nobody is left, and then the lane is closed.
+    fn take(&mut self) -> Option<Vec<Waiting<Q, A>>> {
+        let mut queue = self.shared.queue();
+        if queue.waiting.is_empty() {
+            queue.lanes -= 1;
+            self.is_open = false;
+            return None;
+        }
+        let count = queue.waiting.len().min(MOST);
+        let batch = queue.waiting.drain(..count);
+        Some(batch.filter(|waiting| !waiting.answer.is_closed()).collect())
+    }
+}
+
+impl<Q, A> Shared<Q, A> {
+    fn queue(&self) -> MutexGuard<'_, Queue<Q, A>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<Q, A> Drop for Lane<Q, A> {
+    fn drop(&mut self) {
+        if self.is_open {
+            self.shared.queue().lanes -= 1;
+        }
+    }
+}
+
+fn distribute<Q: Copy + Eq + Hash, A: Clone>(batch: Vec<Waiting<Q, A>>, answers: Result<HashMap<Q, A>>) {
+    let answers = answers.map_err(Arc::new);
+    for Waiting { question, answer } in batch {
+        let own = match &answers {
+            Ok(answers) => Ok(answers.get(&question).cloned()),
+            Err(failure) => Err(shared_failure(failure)),
+        };
+        let _gone_away = answer.send(own);
+    }
+}
+
+/// A failure as each of those who asked together is told it.
+fn shared_failure(failure: &Arc<Error>) -> Error {
+    if let Error::Unavailable { retry_after, .. } = failure.as_ref() {
+        Error::Unavailable {
+            retry_after: *retry_after,
+            cause: Box::new(failure.clone()),
+        }
+    } else {
+        Error::internal(failure.clone())
+    }
+}
+
+impl<Q, A> fmt::Debug for Batcher<Q, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Batcher")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use futures_util::future::join_all;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    /// A store of squares that answers when it is let, and remembers what it was asked.
+    struct Squares {
+        batcher: Batcher<u32, u32>,
+        asked: Arc<Mutex<Vec<Vec<u32>>>>,
+        gate: Arc<Semaphore>,
+    }
+
+    impl Squares {
+        fn new(patience: Duration, answer: fn(&[u32]) -> Result<HashMap<u32, u32>>) -> Self {
+            let (asked, gate) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Semaphore::new(0)));
+            let (log, door) = (asked.clone(), gate.clone());
+            let batcher = Batcher::new(patience, move |questions: Vec<u32>| {
+                log.lock().unwrap().push(questions.clone());
+                let door = door.clone();
+                async move {
+                    door.acquire().await.unwrap().forget();
+                    answer(&questions)
+                }
+                .boxed()
+            });
+            Self { batcher, asked, gate }
+        }
+
+        fn let_through(&self, statements: usize) {
+            self.gate.add_permits(statements);
+        }
+
+        fn asked(&self) -> Vec<Vec<u32>> {
+            self.asked.lock().unwrap().clone()
+        }
+    }
+
+    #[allow(clippy::unnecessary_wraps, reason = "a store may fail")]
+    fn squares_of_even(questions: &[u32]) -> Result<HashMap<u32, u32>> {
+        let even = questions.iter().filter(|number| *number % 2 == 0);
+        Ok(even.map(|number| (*number, number * number)).collect())
+    }
+
+    #[tokio::test]
+    async fn who_asks_at_once_is_asked_for_together_and_gets_their_own_answer() {
+        let squares = Squares::new(PATIENCE, squares_of_even);
+        squares.let_through(100);
+        let answers = join_all((0..300).map(|number| squares.batcher.ask(number))).await;
+        for (number, answer) in (0..).zip(answers) {
+            assert_eq!(answer.unwrap(), (number % 2 == 0).then_some(number * number));
+        }
+        let sizes: Vec<usize> = squares.asked().iter().map(Vec::len).collect();
+        assert_eq!(sizes, [128, 128, 44]);
+    }
+
+    #[tokio::test]
+    async fn one_who_asks_alone_waits_for_nobody() {
+        let squares = Squares::new(PATIENCE, squares_of_even);
+        squares.let_through(1);
+        assert_eq!(squares.batcher.ask(4).await.unwrap(), Some(16));
+        assert_eq!(squares.asked(), [[4]]);
+    }
+
+    #[tokio::test]
+    async fn the_same_question_is_asked_once() {
+        let squares = Squares::new(PATIENCE, squares_of_even);
+        squares.let_through(1);
+        let answers = join_all((0..50).map(|_| squares.batcher.ask(4))).await;
+        assert!(answers.into_iter().all(|answer| answer.unwrap() == Some(16)));
+        assert_eq!(squares.asked(), [[4]]);
+    }
+
+    /// What makes an answer fresh: a question that comes while a statement is under way goes into a later one.
+    #[tokio::test]
+    async fn a_question_is_never_answered_by_a_statement_that_was_sent_before_it() {
+        let squares = Squares::new(PATIENCE, squares_of_even);
+        for sent in 1..=LANES {
+            assert!(squares.batcher.ask(4).now_or_never().is_none());
+            while squares.asked().len() < sent {
+                tokio::task::yield_now().await;
+            }
+        }
+        let (late, ()) = tokio::join!(squares.batcher.ask(4), async {
+            tokio::task::yield_now().await;
+            assert_eq!(squares.asked().len(), LANES, "it waits for a lane");
+            squares.let_through(LANES + 1);
+        });
+        assert_eq!(late.unwrap(), Some(16));
+        assert_eq!(squares.asked().len(), LANES + 1);
+    }
+
+    #[tokio::test]
+    async fn who_goes_away_harms_nobody_and_is_not_asked_for() {
+        let squares = Squares::new(PATIENCE, squares_of_even);
+        assert!(squares.batcher.ask(1).now_or_never().is_none());
+        assert!(squares.batcher.ask(2).now_or_never().is_none());
+        squares.let_through(1);
+        assert_eq!(squares.batcher.ask(4).await.unwrap(), Some(16));
+        assert_eq!(squares.asked(), [[4]]);
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_everybodys_and_the_next_are_asked_for_again() {
+        let squares = Squares::new(PATIENCE, |questions| {
+            if questions.contains(&13) {
+                return Err(Error::unavailable("unlucky"));
+            }
+            squares_of_even(questions)
+        });
+        squares.let_through(2);
+        let answers = join_all([4, 13, 6].map(|number| squares.batcher.ask(number))).await;
+        assert!(
+            answers
+                .iter()
+                .all(|answer| matches!(answer, Err(Error::Unavailable { .. })))
+        );
+        assert_eq!(squares.batcher.ask(4).await.unwrap(), Some(16));
+    }
+
+    #[tokio::test]
+    async fn a_panic_leaves_nobody_waiting() {
+        let squares = Squares::new(PATIENCE, |questions| {
+            assert!(!questions.contains(&13), "unlucky");
+            squares_of_even(questions)
+        });
+        squares.let_through(100);
+        for _ in 0..LANES {
+            assert!(matches!(squares.batcher.ask(13).await, Err(Error::Internal(_))));
+        }
+        assert_eq!(squares.batcher.ask(4).await.unwrap(), Some(16));
+    }
+
+    #[tokio::test]
+    async fn a_store_that_hangs_is_not_waited_for_in_the_queue_either() {
+        let squares = Squares::new(Duration::from_millis(1), squares_of_even);
+        let answers = join_all((0..1_000).map(|number| squares.batcher.ask(number))).await;
+        assert!(
+            answers
+                .iter()
+                .all(|answer| matches!(answer, Err(Error::Unavailable { .. })))
+        );
+        assert_eq!(squares.asked().len(), LANES, "the rest stood in the queue");
+    }
+}

@@ -1,0 +1,112 @@
+//! Reads sessions from Redis: for everybody who asks at the same time, one round trip, without a script.
+//!
+//! By the rule of `find.lua`: what is found is known to this history of writes, by a server that is no replica, with the account. Of
+//! everything else this says nothing, and the script has to be asked.
+
+use std::collections::HashMap;
+
+use futures_util::FutureExt;
+use uuid::Uuid;
+
+use super::{key, profile};
+use crate::domain::Result;
+use crate::domain::account::AccountId;
+use crate::domain::clock::Timestamp;
+use crate::domain::session::{Generation, LiveSession, Session, SessionId};
+use crate::store::Redis;
+use crate::store::batch::Batcher;
+use crate::store::redis::PATIENCE;
+
+const FIELDS: [&str; 7] = [
+    "account",
+    "generation",
+    "rotated",
+    "expires",
+    "ended",
+    "history",
+    "profile",
+];
+
+/// What Redis knows for certain of a session.
+#[derive(Debug, Clone)]
+pub(super) enum Known {
+    /// It has not been ended; its time may be over.
+    Live(LiveSession),
+    /// It has been ended.
+    Ended,
+}
+
+/// Finds sessions in this Redis; `None` for a cluster, whose servers have a history each.
+pub(super) fn in_redis(redis: &Redis) -> Option<Batcher<SessionId, Known>> {
+    if redis.is_cluster() {
+        return None;
+    }
+    let redis = redis.clone();
+    Some(Batcher::new(PATIENCE, move |ids| {
+        let redis = redis.clone();
+        async move { find_all(&redis, ids).await }.boxed()
+    }))
+}
+
+async fn find_all(redis: &Redis, ids: Vec<SessionId>) -> Result<HashMap<SessionId, Known>> {
+    let keys: Vec<String> = ids.iter().copied().map(key).collect();
+    let Some(snapshot) = redis.read_at_once(&keys, &FIELDS).await? else {
+        return Ok(HashMap::new());
+    };
+    let history = current_history(&snapshot.replication);
+    let known = ids.into_iter().zip(snapshot.hashes);
+    let known = known.filter_map(|(id, fields)| Some((id, known_of(id, fields, history?)?)));
+    Ok(known.collect())
+}
+
+/// The history that the server is at, as `current_history` in `history.lua` has it; `None` on a replica.
+fn current_history(replication: &str) -> Option<&str> {
+    let value = |name: &str| {
+        let mut lines = replication.lines();
+        lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+    };
+    if value("role")? != "master" {
+        return None;
+    }
+    value("master_replid")?.get(..16)
+}
+
+fn known_of(id: SessionId, fields: Vec<Option<String>>, current: &str) -> Option<Known> {
+    let fields: [Option<String>; FIELDS.len()] = fields.try_into().ok()?;
+    let [owner, generation, rotated, expires, ended, history, stored] = fields;
+    if ended.is_some() {
+        return Some(Known::Ended);
+    }
+    if history? != current {
+        return None;
+    }
+    let account = profile::read(AccountId(Uuid::parse_str(&owner?).ok()?), &stored?).ok()?;
+    let time = |field: String| field.parse().ok().map(Timestamp::from_millis);
+    let session = Session {
+        id,
+        account: account.id,
+        generation: Generation(generation?.parse().ok()?),
+        rotated_at: time(rotated?)?,
+        expires_at: time(expires?)?,
+    };
+    Some(Known::Live(LiveSession { session, account }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_history_is_that_of_a_server_which_is_no_replica() {
+        let info = |role: &str| {
+            format!(
+                "# Replication\r\nrole:{role}\r\nconnected_slaves:0\r\n\
+                 master_replid:0123456789abcdef0123456789abcdef01234567\r\nmaster_replid2:{}\r\n",
+                "0".repeat(40)
+            )
+        };
+        assert_eq!(current_history(&info("master")), Some("0123456789abcdef"));
+        assert_eq!(current_history(&info("slave")), None);
+        assert_eq!(current_history(""), None);
+    }
+}

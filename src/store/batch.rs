@@ -265,8 +265,10 @@ mod tests {
     #[tokio::test]
     async fn a_question_is_never_answered_by_a_statement_that_was_sent_before_it() {
         let squares = Squares::new(PATIENCE, squares_of_even);
+        let mut early = Vec::new();
         for sent in 1..=LANES {
-            assert!(squares.batcher.ask(4).now_or_never().is_none());
+            early.push(Box::pin(squares.batcher.ask(4)));
+            assert!(early[sent - 1].as_mut().now_or_never().is_none());
             while squares.asked().len() < sent {
                 tokio::task::yield_now().await;
             }
@@ -278,6 +280,12 @@ mod tests {
         });
         assert_eq!(late.unwrap(), Some(16));
         assert_eq!(squares.asked().len(), LANES + 1);
+        assert!(
+            join_all(early)
+                .await
+                .into_iter()
+                .all(|answer| answer.unwrap() == Some(16))
+        );
     }
 
     #[tokio::test]

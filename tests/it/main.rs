@@ -45,6 +45,7 @@ mod register;
 mod secrets;
 mod security_document;
 mod session_ended;
+mod session_lookup;
 mod session_model;
 mod session_store;
 mod sessions;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{World, scenario};
+use crate::harness::{World, eventually, scenario};
 
 scenario! {
     async fn without_a_token_nobody_is_told_anything(world: &World) {
@@ -50,10 +50,23 @@ scenario! {
 }
 
 scenario! {
+    async fn what_an_operator_changes_shows(world: &World) {
+        let john = world.john().await;
+        assert_eq!(world.me(&john.access_token).await.unwrap(), john.user);
+        world.stores.execute("UPDATE accounts SET profile_image_url = 'https://example.com/john.png'").await;
+        let new_picture = async || world.me(&john.access_token).await.unwrap().profile_image_url.as_str().map(str::to_owned);
+        assert_eq!(eventually("the picture is new", new_picture).await, "https://example.com/john.png");
+    }
+}
+
+scenario! {
     async fn an_account_that_is_gone_lets_nobody_in(world: &World) {
         let john = world.john().await;
+        assert_eq!(world.me(&john.access_token).await.unwrap(), john.user);
         world.stores.execute("DELETE FROM accounts").await;
-        let refusal = world.me(&john.access_token).await.unwrap_err();
+        // With Redis at the next turn of housekeeping.
+        let refused = async || world.me(&john.access_token).await.err();
+        let refusal = eventually("the account is missed", refused).await;
         assert_eq!((refusal.code.as_str(), refusal.reason.as_deref()), ("UNAUTHENTICATED", Some("revoked")));
         assert_eq!(world.refresh(&john.refresh_token).await.unwrap_err().code, "REFRESH_TOKEN_INVALID");
     }

@@ -104,12 +104,16 @@ async fn a_logout_without_redis_changes_nothing_and_can_be_repeated() {
 }
 
 #[tokio::test]
-async fn without_the_database_nobody_is_turned_away_for_good() {
+async fn without_the_database_who_is_in_redis_goes_on_and_nobody_is_turned_away_for_good() {
     let (world, database, _redis) = wired().await;
-    let john = world.john().await;
-    let renewed = world.refresh(&john.refresh_token).await.unwrap();
+    let mut john = world.john().await;
+    john = world.refresh(&john.refresh_token).await.unwrap();
+    let renewed = world.login("john.doe@example.com", "Password@123").await.unwrap();
     for state in DOWN {
         database.set(state);
+        assert_eq!(world.me(&john.access_token).await.unwrap(), john.user, "{state:?}");
+        john = world.refresh(&john.refresh_token).await.unwrap();
+        // Redis has not heard of this one.
         assert_eq!(code(world.me(&renewed.access_token).await), "UNAVAILABLE", "{state:?}");
         assert_eq!(code(world.refresh(&renewed.refresh_token).await), "UNAVAILABLE");
         assert_eq!(
@@ -135,6 +139,12 @@ async fn without_the_database_nobody_is_turned_away_for_good() {
         .await
         .expect("an outage longer than the grace period ends no session");
     assert_eq!(world.me(&again.access_token).await.unwrap(), john.user);
+    let again = world.refresh(&john.refresh_token).await;
+    assert_eq!(
+        again.unwrap().user,
+        john.user,
+        "Redis told the database nothing, and knows it all the same"
+    );
 }
 
 /// What a hung Redis was told it does when it goes on: the client that asked has been told to come back, and presents a token that is

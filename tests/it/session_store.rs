@@ -21,14 +21,15 @@ pub const LIFETIMES: Lifetimes = Lifetimes {
     session: Duration::from_hours(72),
     grace: Duration::from_secs(10),
 };
-pub const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+/// Far ahead of the machine's clock, which triggers go by.
+pub const START: Timestamp = Timestamp::from_millis(4_000_000_000_000);
 
 /// A store of sessions, and one account.
 pub struct Bench {
-    stores: Stores,
+    pub stores: Stores,
     pub sessions: Arc<dyn SessionStore>,
     accounts: Accounts,
-    account: AccountId,
+    pub account: AccountId,
 }
 
 impl Bench {
@@ -79,12 +80,12 @@ impl Bench {
     }
 
     /// The account as its owner sees it.
-    async fn profile(&self) -> Account {
+    pub async fn profile(&self) -> Account {
         self.accounts.find(self.account).await.unwrap().unwrap()
     }
 
     /// The account, as a condition in SQL.
-    fn own(&self) -> String {
+    pub fn own(&self) -> String {
         if self.stores.database_url.starts_with("sqlite") {
             format!("= X'{}'", self.account.0.simple())
         } else {
@@ -122,7 +123,7 @@ impl Bench {
     }
 
     /// What Redis holds of a session, byte for byte.
-    async fn key_of(&self, session: SessionId) -> Vec<u8> {
+    pub async fn key_of(&self, session: SessionId) -> Vec<u8> {
         let key = format!("auth-gateway:session:{}", session.0);
         redis::cmd("DUMP")
             .arg(key)
@@ -141,6 +142,19 @@ impl Bench {
         other.arg(&key).arg("history").arg("another");
         let new_fields: i64 = other.query_async(&mut redis().await).await.unwrap();
         assert_eq!(new_fields, 0, "the field is called something else");
+    }
+
+    /// Redis has a session without one of its fields.
+    pub async fn forget_field(&self, session: SessionId, field: &str) {
+        let key = format!("auth-gateway:session:{}", session.0);
+        let mut forget = redis::cmd("HDEL");
+        let forgotten: i64 = forget
+            .arg(key)
+            .arg(field)
+            .query_async(&mut redis().await)
+            .await
+            .unwrap();
+        assert_eq!(forgotten, 1, "the field is called something else");
     }
 
     /// Redis forgets a session, as after an eviction or a restart. Without Redis there is nothing to forget.

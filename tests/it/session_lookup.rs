@@ -1,0 +1,292 @@
+//! Sessions as they are found with their account: fresh at every store, whoever asks at the same time and whatever happens meanwhile.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use auth_gateway::domain::account::Account;
+use auth_gateway::domain::limit::{Allowance, Limit};
+use auth_gateway::domain::refresh_token::RefreshClaim;
+use auth_gateway::domain::session::{EndReason, Generation, Rotation, SessionId};
+use futures_util::future::join_all;
+
+use crate::harness::Backend;
+use crate::session_store::{Bench, LIFETIMES, Outcome, START};
+
+const BACKENDS: [Backend; 3] = [Backend::Sqlite, Backend::Postgres, Backend::PostgresRedis];
+
+impl Bench {
+    async fn account_of(&self, session: SessionId) -> Option<Account> {
+        let found = self.sessions.find(session, START).await.unwrap();
+        found.map(|live| live.account)
+    }
+
+    /// An operator at the database.
+    async fn by_sql(&self, what: &str) {
+        self.stores.execute(what).await;
+    }
+
+    async fn make_admin(&self) {
+        let own = self.own();
+        self.by_sql(&format!(
+            "UPDATE accounts SET roles = 'user admin', profile_image_url = 'https://example.com/j.png' WHERE id {own}"
+        ))
+        .await;
+    }
+
+    async fn settle(&self) {
+        self.sessions.settle(START).await.unwrap();
+    }
+}
+
+fn claim(session: SessionId, generation: u32) -> RefreshClaim {
+    RefreshClaim {
+        session,
+        generation: Generation(generation),
+    }
+}
+
+#[tokio::test]
+async fn what_an_operator_changes_shows_after_a_turn_of_housekeeping_and_in_sql_alone_at_once() {
+    for backend in BACKENDS {
+        let bench = Bench::new(backend).await;
+        let (session, other) = (bench.open().await, bench.open().await);
+        let before = bench.profile().await;
+        for session in [session, other] {
+            assert_eq!(bench.account_of(session).await.as_ref(), Some(&before), "{backend:?}");
+        }
+        bench.make_admin().await;
+        if backend == Backend::PostgresRedis {
+            bench.settle().await;
+        }
+        let after = bench.profile().await;
+        assert_eq!(after.roles, ["user", "admin"]);
+        assert_eq!(bench.account_of(session).await.as_ref(), Some(&after), "{backend:?}");
+        let renewal = bench.sessions.rotate(claim(other, 1), START, None).await.unwrap();
+        let generation = Generation(2);
+        assert_eq!(
+            renewal.rotation,
+            Rotation::Current {
+                account: after,
+                generation
+            }
+        );
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_left_of_an_account_that_an_operator_deletes() {
+    for backend in BACKENDS {
+        let bench = Bench::new(backend).await;
+        let (session, other) = (bench.open().await, bench.open().await);
+        for session in [session, other] {
+            assert!(bench.is_live(session, START).await);
+        }
+        let own = bench.own();
+        bench.by_sql(&format!("DELETE FROM accounts WHERE id {own}")).await;
+        bench.settle().await;
+        assert!(!bench.is_live(session, START).await, "{backend:?}");
+        assert_eq!(bench.rotate(other, 1, START).await, Outcome::Over, "{backend:?}");
+    }
+}
+
+/// The gateway gives a reason, and has told Redis itself.
+#[tokio::test]
+async fn an_end_without_a_reason_is_an_operators_and_is_noticed() {
+    for backend in BACKENDS {
+        let bench = Bench::new(backend).await;
+        let (session, other) = (bench.open().await, bench.open().await);
+        // A node that has been up for a while: at its start it looks for ends by itself.
+        bench.settle().await;
+        for session in [session, other] {
+            assert!(bench.is_live(session, START).await);
+        }
+        bench.sessions.end(other, EndReason::Logout, START).await.unwrap();
+        assert_eq!(bench.stores.count("changed_sessions").await, 0);
+        bench
+            .by_sql("UPDATE sessions SET ended_at = 1 WHERE ended_at IS NULL")
+            .await;
+        bench.settle().await;
+        assert!(!bench.is_live(session, START).await, "{backend:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_is_followed_once_and_its_note_is_swept() {
+    let bench = Bench::new(Backend::PostgresRedis).await;
+    let session = bench.open().await;
+    bench.make_admin().await;
+    bench.make_admin().await;
+    let notes = bench.stores.count("changed_sessions").await;
+    assert_eq!(notes, 2, "of both sessions, and of what really changed");
+    bench.settle().await;
+    assert_eq!(bench.account_of(session).await, Some(bench.profile().await));
+    let held = bench.key_of(session).await;
+    bench.settle().await;
+    assert_eq!(bench.key_of(session).await, held, "it is not forgotten again");
+    bench
+        .sessions
+        .sweep(START.plus(Duration::from_hours(24)))
+        .await
+        .unwrap();
+    assert_eq!(bench.stores.count("changed_sessions").await, 0);
+}
+
+/// Polls some work so many times, lets something else happen, and then finishes the work.
+async fn interrupted<T>(work: impl Future<Output = T>, polls: u32, meanwhile: impl Future<Output = ()>) -> T {
+    let mut work = std::pin::pin!(work);
+    let mut done = 0;
+    let early = std::future::poll_fn(|context| {
+        if done == polls {
+            return Poll::Ready(None);
+        }
+        done += 1;
+        work.as_mut().poll(context).map(Some)
+    })
+    .await;
+    meanwhile.await;
+    match early {
+        Some(outcome) => outcome,
+        None => work.await,
+    }
+}
+
+/// Whoever has read the account from SQL before it changed must not write it back to Redis afterwards, however late.
+#[tokio::test]
+async fn an_account_that_was_forgotten_does_not_come_back_with_a_late_rebuild() {
+    let bench = Bench::new(Backend::PostgresRedis).await;
+    let session = bench.open().await;
+    for polls in 0..30 {
+        bench.forget(session).await;
+        let name = format!("picture{polls}");
+        let change = async {
+            bench
+                .by_sql(&format!("UPDATE accounts SET profile_image_url = '{name}'"))
+                .await;
+            bench.sessions.forget_account(bench.account).await.unwrap();
+        };
+        interrupted(bench.account_of(session), polls, change).await;
+        let found = bench.account_of(session).await.unwrap();
+        assert_eq!(found.profile_image_url, Some(name), "after {polls} polls");
+    }
+}
+
+/// The same of an end, on the way that most requests go.
+#[tokio::test]
+async fn a_session_that_ends_while_it_is_looked_for_stays_over() {
+    for backend in BACKENDS {
+        let bench = Bench::new(backend).await;
+        for polls in 0..20 {
+            for is_known in [false, true] {
+                let session = bench.open().await;
+                if is_known {
+                    assert!(bench.is_live(session, START).await);
+                }
+                let end = async {
+                    bench.sessions.end(session, EndReason::Logout, START).await.unwrap();
+                };
+                interrupted(bench.is_live(session, START), polls, end).await;
+                assert!(!bench.is_live(session, START).await, "{backend:?} after {polls} polls");
+            }
+        }
+    }
+}
+
+/// Many ask for two sessions without a pause, so that their questions go together, and one of the two ends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_logout_among_lookups_counts_for_every_one_that_begins_after_it() {
+    const LATE: usize = 25;
+    for backend in BACKENDS {
+        let bench = Arc::new(Bench::new(backend).await);
+        let (ending, staying) = (bench.open().await, bench.open().await);
+        let has_ended = Arc::new(AtomicBool::new(false));
+        let seekers: Vec<_> = (0..16)
+            .map(|_| {
+                let (bench, has_ended) = (bench.clone(), has_ended.clone());
+                tokio::spawn(async move {
+                    let mut late = Vec::new();
+                    while late.len() < LATE {
+                        let is_late = has_ended.load(Ordering::SeqCst);
+                        let (ended, stayed) = tokio::join!(bench.is_live(ending, START), bench.is_live(staying, START));
+                        assert!(stayed, "the other one lives on");
+                        late.extend(is_late.then_some(ended));
+                    }
+                    late
+                })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        bench.sessions.end(ending, EndReason::Logout, START).await.unwrap();
+        has_ended.store(true, Ordering::SeqCst);
+        let answers: Vec<bool> = join_all(seekers).await.into_iter().flat_map(Result::unwrap).collect();
+        assert_eq!(answers, vec![false; 16 * LATE], "{backend:?}");
+    }
+}
+
+/// The charge of a renewal is written in Rust and, for Redis, in Lua: both must say the same, also of a session that is over.
+#[tokio::test]
+async fn a_renewal_is_charged_alike_at_every_store() {
+    let limit = Limit::RefreshPerSession;
+    let mut histories = Vec::new();
+    for backend in BACKENDS {
+        let bench = Bench::new(backend).await;
+        let (session, over) = (bench.open().await, bench.open().await);
+        bench.sessions.end(over, EndReason::Logout, START).await.unwrap();
+        bench.forget(over).await;
+        let (mut now, mut generation, mut history) = (START, 1, Vec::new());
+        for step in 0_u64..400 {
+            now = now.plus(Duration::from_millis(
+                [0, 1, 0, 300, 0, 0, 700, 0][usize::try_from(step * step % 8).unwrap()],
+            ));
+            let renewal = bench
+                .sessions
+                .rotate(claim(session, generation), now, Some(limit))
+                .await
+                .unwrap();
+            let allowance: Allowance = renewal.allowance.unwrap();
+            assert_eq!(
+                matches!(renewal.rotation, Rotation::Limited(wait) if Some(wait) == allowance.refused_for),
+                allowance.refused_for.is_some()
+            );
+            generation += u32::from(allowance.refused_for.is_none());
+            let of_the_dead = bench.sessions.rotate(claim(over, 1), now, Some(limit)).await.unwrap();
+            history.push((allowance, of_the_dead.allowance.unwrap()));
+        }
+        let live = bench.sessions.find(session, now).await.unwrap().unwrap();
+        assert_eq!(
+            live.session.generation,
+            Generation(generation),
+            "what is refused moves nothing"
+        );
+        let free = bench
+            .sessions
+            .rotate(claim(session, generation), now, None)
+            .await
+            .unwrap();
+        assert_eq!(free.allowance, None);
+        histories.push(history);
+    }
+    assert!(
+        histories[0]
+            .iter()
+            .filter(|(charge, _)| charge.refused_for.is_some())
+            .count()
+            > 50
+    );
+    assert!(histories[0] == histories[1] && histories[1] == histories[2]);
+}
+
+/// What a node of an older version has put into Redis lacks the account.
+#[tokio::test]
+async fn a_key_without_an_account_is_filled_in_from_sql() {
+    let bench = Bench::new(Backend::PostgresRedis).await;
+    let session = bench.open().await;
+    assert_eq!(bench.rotate(session, 1, START).await, Outcome::Current(2));
+    bench.forget_field(session, "profile").await;
+    assert_eq!(bench.account_of(session).await, Some(bench.profile().await));
+    bench.forget_field(session, "profile").await;
+    assert_eq!(bench.rotate(session, 2, START).await, Outcome::Current(3));
+    let late = START.plus(LIFETIMES.grace).plus(Duration::from_millis(1));
+    assert_eq!(bench.rotate(session, 2, late).await, Outcome::Reused);
+}

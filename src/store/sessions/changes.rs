@@ -1,20 +1,34 @@
-//! Follows what others than the gateway change in SQL: roles or a picture that an operator sets, an account that is deleted, a session
-//! that is ended by hand. Triggers write down whose sessions that concerns, and each node has Redis forget what it holds of them.
+//! Accounts that change: what Redis holds of them beside their sessions is forgotten, and read anew from SQL by the next who asks.
+//!
+//! Also follows what others than the gateway change in SQL: roles or a picture that an operator sets, an account that is deleted, a
+//! session that is ended by hand. Triggers write down whose sessions that concerns.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
+
+use super::{SqlSessions, key};
+use crate::domain::Result;
 use crate::domain::clock::Timestamp;
 use crate::domain::session::SessionId;
+use crate::store::Redis;
 
 /// How long a change may become visible after one that was made later: transactions commit in any order. The triggers write at the end
 /// of theirs, so this is the time of a commit.
 const OVERLAP: Duration = Duration::from_mins(1);
 
-/// How far one node has come.
-pub(super) struct Changes(Mutex<Followed>);
+/// Sessions that Redis is told to forget at the same time.
+const AT_A_TIME: usize = 64;
 
+/// What one node has Redis forget.
+pub(super) struct Changes {
+    redis: Redis,
+    followed: Mutex<Followed>,
+}
+
+/// How far a node has come with the changes that are written down.
 #[derive(Default)]
 struct Followed {
     /// Up to this number all are done.
@@ -24,20 +38,48 @@ struct Followed {
 }
 
 impl Changes {
-    /// From the first one on that is still written down.
-    pub(super) fn from_the_beginning() -> Self {
-        Self(Mutex::default())
+    pub(super) fn in_redis(redis: Redis) -> Self {
+        Self {
+            redis,
+            followed: Mutex::default(),
+        }
     }
 
-    /// After which number the next changes stand.
-    pub(super) fn up_to(&self) -> i64 {
-        self.followed().up_to
+    /// Lets Redis forget whose sessions these are, and with that a lease of whoever has read it from SQL before. Of a session that SQL
+    /// does not know any more nothing comes back.
+    pub(super) async fn forget(&self, ids: &[SessionId]) -> Result<()> {
+        let forgetting = ids.iter().copied().map(|id| self.forget_one(id));
+        let mut forgetting = stream::iter(forgetting).buffer_unordered(AT_A_TIME);
+        let mut outcome = Ok(());
+        while let Some(forgotten) = forgetting.next().await {
+            outcome = outcome.and(forgotten);
+        }
+        outcome
     }
 
+    async fn forget_one(&self, id: SessionId) -> Result<()> {
+        self.redis.delete_fields(&key(id), &["profile", "lease"]).await
+    }
+
+    /// Lets Redis forget what others have changed in SQL. What it could not be told, it is told the next time.
+    pub(super) async fn follow(&self, sql: &SqlSessions, now: Timestamp) -> Result<()> {
+        let up_to = self.followed().up_to;
+        let changes = sql.changes_after(up_to).await?;
+        let ids = self.followed().still_to_do(&changes);
+        self.forget(&ids).await?;
+        self.followed().are_done(&changes, now);
+        Ok(())
+    }
+
+    fn followed(&self) -> MutexGuard<'_, Followed> {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Followed {
     /// The sessions of those changes that are not done, each of them once.
-    pub(super) fn still_to_do(&self, changes: &[(i64, SessionId)]) -> Vec<SessionId> {
-        let followed = self.followed();
-        let new = changes.iter().filter(|(number, _)| !followed.done.contains_key(number));
+    fn still_to_do(&self, changes: &[(i64, SessionId)]) -> Vec<SessionId> {
+        let new = changes.iter().filter(|(number, _)| !self.done.contains_key(number));
         let mut ids: Vec<SessionId> = new.map(|(_, id)| *id).collect();
         ids.sort_unstable_by_key(|id| id.0);
         ids.dedup();
@@ -45,20 +87,15 @@ impl Changes {
     }
 
     /// Takes note that these are done.
-    pub(super) fn are_done(&self, changes: &[(i64, SessionId)], now: Timestamp) {
-        let mut followed = self.followed();
+    fn are_done(&mut self, changes: &[(i64, SessionId)], now: Timestamp) {
         for (number, _) in changes {
-            followed.done.entry(*number).or_insert(now);
+            self.done.entry(*number).or_insert(now);
         }
-        let settled = followed.done.iter().filter(|(_, at)| now > at.plus(OVERLAP));
+        let settled = self.done.iter().filter(|(_, at)| now > at.plus(OVERLAP));
         if let Some(up_to) = settled.map(|(number, _)| *number).max() {
-            followed.up_to = up_to;
-            followed.done.retain(|number, _| *number > up_to);
+            self.up_to = up_to;
+            self.done.retain(|number, _| *number > up_to);
         }
-    }
-
-    fn followed(&self) -> MutexGuard<'_, Followed> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -70,22 +107,22 @@ mod tests {
 
     #[test]
     fn each_change_is_done_once_also_one_that_shows_late() {
-        let changes = Changes::from_the_beginning();
+        let mut changes = Followed::default();
         let ids = [(); 3].map(|()| SessionId::fresh());
         let (first, late, last) = ((7, ids[0]), (8, ids[1]), (9, ids[2]));
         assert_eq!(changes.still_to_do(&[first, last]).len(), 2);
         changes.are_done(&[first, last], NOW);
         let seen = [first, late, last];
-        assert_eq!((changes.up_to(), changes.still_to_do(&seen)), (0, vec![late.1]));
+        assert_eq!((changes.up_to, changes.still_to_do(&seen)), (0, vec![late.1]));
         changes.are_done(&seen, NOW.plus(OVERLAP));
-        assert_eq!((changes.up_to(), changes.still_to_do(&seen)), (0, vec![]));
+        assert_eq!((changes.up_to, changes.still_to_do(&seen)), (0, vec![]));
         changes.are_done(&seen, NOW.plus(OVERLAP).plus(Duration::from_millis(1)));
-        assert_eq!(changes.up_to(), 9, "what shows later still is not waited for");
+        assert_eq!(changes.up_to, 9, "what shows later still is not waited for");
     }
 
     #[test]
     fn a_session_that_changed_twice_is_one_session() {
         let id = SessionId::fresh();
-        assert_eq!(Changes::from_the_beginning().still_to_do(&[(1, id), (2, id)]), [id]);
+        assert_eq!(Followed::default().still_to_do(&[(1, id), (2, id)]), [id]);
     }
 }

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
-use futures_util::{StreamExt, stream};
 use redis::{FromRedisValue, Script};
 use uuid::Uuid;
 
@@ -42,8 +41,6 @@ const MARGIN: Duration = Duration::from_mins(1);
 
 /// How long a client may take to repeat the end of its other sessions, and find those marked that an earlier try has ended.
 const RETRY_WINDOW: Duration = Duration::from_hours(24);
-/// Sessions that Redis is told to forget at the same time.
-const AT_A_TIME: usize = 64;
 /// How often a session is brought back to a Redis that loses it while it is asked.
 const ATTEMPTS: usize = 5;
 
@@ -87,7 +84,7 @@ impl HotSessions {
         Self {
             outage: Outage::new(sql.lifetimes().grace),
             marks: Marks::in_redis(redis.clone()),
-            changes: Changes::from_the_beginning(),
+            changes: Changes::in_redis(redis.clone()),
             lookup: hot_lookup::in_redis(&redis),
             redis,
             sql,
@@ -154,30 +151,6 @@ impl HotSessions {
         ];
         let key = key(session.id);
         let _was_put: i64 = self.redis.run(&self.scripts.load, &key, &arguments).await?;
-        Ok(())
-    }
-
-    /// Lets Redis forget whose sessions these are, and with that a lease of whoever has read it from SQL before: the next who asks
-    /// reads it anew. Of a session that SQL does not know any more nothing comes back.
-    async fn forget(&self, ids: &[SessionId]) -> Result<()> {
-        let forgetting = ids.iter().copied().map(|id| self.forget_one(id));
-        let mut forgetting = stream::iter(forgetting).buffer_unordered(AT_A_TIME);
-        let mut outcome = Ok(());
-        while let Some(forgotten) = forgetting.next().await {
-            outcome = outcome.and(forgotten);
-        }
-        outcome
-    }
-
-    async fn forget_one(&self, id: SessionId) -> Result<()> {
-        self.redis.delete_fields(&key(id), &["profile", "lease"]).await
-    }
-
-    /// Lets Redis forget what others have changed in SQL. What it could not be told, it is told the next time.
-    async fn follow_changes(&self, now: Timestamp) -> Result<()> {
-        let changes = self.sql.changes_after(self.changes.up_to()).await?;
-        self.forget(&self.changes.still_to_do(&changes)).await?;
-        self.changes.are_done(&changes, now);
         Ok(())
     }
 
@@ -366,7 +339,7 @@ impl SessionStore for HotSessions {
 
     async fn forget_account(&self, account: AccountId) -> Result<()> {
         // Where Redis cannot be told now, the trigger's note of the change stands until it can.
-        self.forget(&self.sql.unended(account).await?).await
+        self.changes.forget(&self.sql.unended(account).await?).await
     }
 
     async fn addresses(&self, account: AccountId) -> Result<Vec<String>> {
@@ -387,7 +360,10 @@ impl SessionStore for HotSessions {
         let noted = self.outage.noted(redis.and(sql), now);
         let taken_over = self.take_over(now).await;
         let paid = self.marks.pay().await;
-        noted.and(taken_over).and(paid).and(self.follow_changes(now).await)
+        noted
+            .and(taken_over)
+            .and(paid)
+            .and(self.changes.follow(&self.sql, now).await)
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<u64> {

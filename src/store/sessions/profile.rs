@@ -9,7 +9,7 @@ use crate::domain::{Error, Result};
 struct Profile<Text, Texts> {
     email: Text,
     username: Text,
-    profile_image_url: Option<Text>,
+    picture: Option<Text>,
     roles: Texts,
 }
 
@@ -18,7 +18,7 @@ pub(super) fn written(account: &Account) -> Result<String> {
     let profile = Profile {
         email: account.email.as_str(),
         username: account.username.as_str(),
-        profile_image_url: account.profile_image_url.as_deref(),
+        picture: account.profile_image_url.as_deref(),
         roles: account.roles.as_slice(),
     };
     serde_json::to_string(&profile).map_err(Error::internal)
@@ -31,7 +31,7 @@ pub(super) fn read(id: AccountId, profile: &str) -> Result<Account> {
         id,
         email: profile.email,
         username: profile.username,
-        profile_image_url: profile.profile_image_url,
+        profile_image_url: profile.picture,
         roles: profile.roles,
     })
 }
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn what_a_later_version_adds_does_no_harm() {
-        let profile = r#"{"email":"a@b.c","username":"a","profile_image_url":null,"roles":[],"more":1}"#;
+        let profile = r#"{"email":"a@b.c","username":"a","picture":null,"roles":[],"more":1}"#;
         assert!(read(AccountId::random(), profile).is_ok());
         assert!(read(AccountId::random(), "{}").is_err());
     }

@@ -290,3 +290,21 @@ async fn a_key_without_an_account_is_filled_in_from_sql() {
     let late = START.plus(LIFETIMES.grace).plus(Duration::from_millis(1));
     assert_eq!(bench.rotate(session, 2, late).await, Outcome::Reused);
 }
+
+/// SQL that fires no trigger, as a restored backup: the hourly word with SQL is about the account too.
+#[tokio::test]
+async fn a_renewal_that_sql_is_told_of_brings_the_account_up_to_date() {
+    let bench = Bench::new(Backend::PostgresRedis).await;
+    let session = bench.open().await;
+    let before = bench.profile().await;
+    assert_eq!(bench.account_of(session).await.as_ref(), Some(&before));
+    bench.by_sql("DROP TRIGGER accounts_note_change ON accounts").await;
+    bench.make_admin().await;
+    bench.settle().await;
+    assert_eq!(bench.account_of(session).await, Some(before), "nobody has told Redis");
+    let due = START.plus(Duration::from_hours(1));
+    let renewal = bench.sessions.rotate(claim(session, 1), due, None).await.unwrap();
+    let (account, generation) = (bench.profile().await, Generation(2));
+    assert_eq!(bench.account_of(session).await.as_ref(), Some(&account));
+    assert_eq!(renewal.rotation, Rotation::Current { account, generation });
+}

@@ -197,10 +197,16 @@ impl HotSessions {
             self.sql.find(id, now).await
         };
         match saved.await {
-            Ok(Some(live)) => Ok(Rotation::Current {
-                account: live.account,
-                generation: answer.generation,
-            }),
+            Ok(Some(live)) => {
+                if live.account != answer.account()? {
+                    // Where Redis does not take it, the next saving finds the same.
+                    let _best_effort = self.changes.forget(&[id]).await;
+                }
+                Ok(Rotation::Current {
+                    account: live.account,
+                    generation: answer.generation,
+                })
+            }
             Ok(None) => {
                 self.marks.set(&[id]).await?;
                 Ok(Rotation::Over)

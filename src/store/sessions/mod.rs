@@ -8,6 +8,7 @@ mod hot_answer;
 mod hot_lookup;
 mod lookup;
 mod marks;
+mod notes;
 mod profile;
 mod sql;
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sea_orm::sea_query::{Expr, SelectStatement};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, UpdateMany};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, UpdateMany};
 use uuid::Uuid;
 
 use super::{SessionStore, lookup};
@@ -19,15 +19,12 @@ use crate::domain::session::{
 use crate::domain::{Error, Result};
 use crate::store::batch::Batcher;
 use crate::store::database::{Database, Sweep};
-use crate::store::entity::changed_sessions;
 use crate::store::entity::sessions::{ActiveModel, Column, Entity, Model, session_end};
 use crate::store::limits::{Limits, LimitsInProcess};
 use crate::store::outage::Outage;
 
 /// How long a session that is over can still be looked up by an operator.
 const RETENTION: Duration = Duration::from_hours(7 * 24);
-/// How long the note of a change is kept: a node that was down for less learns of it when it starts.
-const CHANGES_RETENTION: Duration = Duration::from_hours(24);
 /// Most sessions that one sweep forgets.
 const SWEEP_BATCH: u64 = 500;
 /// Sessions that one statement ends.
@@ -38,7 +35,7 @@ const LIST_LENGTH: u64 = 100;
 /// Sessions in SQL alone.
 #[derive(Debug)]
 pub struct SqlSessions {
-    database: Database,
+    pub(super) database: Database,
     lifetimes: Lifetimes,
     lookup: Batcher<SessionId, LiveSession>,
     renewals: LimitsInProcess,
@@ -101,36 +98,6 @@ impl SqlSessions {
             .limit(LIST_LENGTH);
         let rows = self.database.answer(rows.all(&self.database.connection())).await?;
         Ok(rows.into_iter().map(SessionRecord::from).collect())
-    }
-
-    /// The account's sessions that have not been ended.
-    pub(super) async fn unended(&self, account: AccountId) -> Result<Vec<SessionId>> {
-        let ids = Entity::find()
-            .select_only()
-            .column(Column::Id)
-            .filter(Column::AccountId.eq(account.0))
-            .filter(Column::EndedAt.is_null());
-        let ids: Vec<Uuid> = self
-            .database
-            .answer(ids.into_tuple().all(&self.database.connection()))
-            .await?;
-        Ok(ids.into_iter().map(SessionId).collect())
-    }
-
-    /// The sessions that were changed by others than the gateway, each with the number of the change, from the one after `number` on.
-    pub(super) async fn changes_after(&self, number: i64) -> Result<Vec<(i64, SessionId)>> {
-        let changes = changed_sessions::Entity::find()
-            .select_only()
-            .columns([changed_sessions::Column::Id, changed_sessions::Column::SessionId])
-            .filter(changed_sessions::Column::Id.gt(number));
-        let changes: Vec<(i64, Uuid)> = self
-            .database
-            .answer(changes.into_tuple().all(&self.database.connection()))
-            .await?;
-        Ok(changes
-            .into_iter()
-            .map(|(number, id)| (number, SessionId(id)))
-            .collect())
     }
 
     pub(super) async fn look_after(&self) -> Result<()> {
@@ -266,10 +233,18 @@ impl SessionStore for SqlSessions {
     async fn end_others(&self, account: AccountId, except: SessionId, reason: EndReason, now: Timestamp) -> Result<()> {
         // Named one by one: a statement that a server which hung carries out late must not end what was opened since, and the clocks of
         // the nodes that opened them may differ.
-        let mut others = self.unended(account).await?;
-        others.retain(|session| *session != except);
+        let others = Entity::find()
+            .select_only()
+            .column(Column::Id)
+            .filter(Column::AccountId.eq(account.0))
+            .filter(Column::Id.ne(except.0))
+            .filter(Column::EndedAt.is_null());
+        let others: Vec<Uuid> = self
+            .database
+            .answer(others.into_tuple().all(&self.database.connection()))
+            .await?;
         for some in others.chunks(AT_ONCE) {
-            let ended = Self::ending(reason, now).filter(Column::Id.is_in(some.iter().map(|session| session.0)));
+            let ended = Self::ending(reason, now).filter(Column::Id.is_in(some.iter().copied()));
             self.database.answer(ended.exec(&self.database.connection())).await?;
         }
         Ok(())
@@ -335,20 +310,8 @@ impl SessionStore for SqlSessions {
         let ids: Vec<Uuid> = self.database.answer(ids.into_tuple().all(&turn)).await?;
         let removed = Entity::delete_many().filter(Column::Id.is_in(ids));
         let removed = self.database.answer(removed.exec(&turn)).await?.rows_affected;
-        let noticed =
-            changed_sessions::Entity::delete_many().filter(changed_sessions::Column::Id.in_subquery(noticed(now)));
-        self.database.answer(noticed.exec(&turn)).await?;
+        self.sweep_notes(&turn, now).await?;
         self.database.answer(turn.commit()).await?;
         Ok(removed)
     }
-}
-
-/// Changes that every node has taken note of long ago.
-fn noticed(now: Timestamp) -> SelectStatement {
-    changed_sessions::Entity::find()
-        .select_only()
-        .column(changed_sessions::Column::Id)
-        .filter(changed_sessions::Column::ChangedAt.lt(now.minus(CHANGES_RETENTION).millis()))
-        .limit(SWEEP_BATCH)
-        .into_query()
 }

@@ -43,6 +43,16 @@ impl Origins {
         }
     }
 
+    /// Whether the page comes from the very address that it asks: GraphiQL's, which may be opened by another name than `PUBLIC_URL`'s.
+    /// Chromium sends no `Sec-Fetch-Site` with a handshake, so `Host` must tell; no page can choose it (Fetch standard, "forbidden
+    /// request-header").
+    pub(super) fn is_from_here(headers: &HeaderMap) -> bool {
+        match (Said::by(headers, &header::ORIGIN), Said::by(headers, &header::HOST)) {
+            (Said::Once(origin), Said::Once(host)) => origin.split_once("://").is_some_and(|(_, from)| from == host),
+            (Said::Once(_) | Said::Nothing | Said::Unclear, _) => false,
+        }
+    }
+
     fn has(&self, origin: &str) -> bool {
         self.0.iter().any(|ours| ours == origin)
     }
@@ -149,6 +159,22 @@ mod tests {
         ] {
             let admitted = ours().admit(&headers(sites, origins));
             assert_eq!(admitted, is_admitted, "{sites:?} {origins:?}");
+        }
+    }
+
+    #[test]
+    fn a_page_from_here_has_our_own_address() {
+        for (origins, host, is_from_here) in [
+            (&["http://127.0.0.1:8000"][..], "127.0.0.1:8000", true),
+            (&["http://127.0.0.1:8000"], "127.0.0.1", false),
+            (&["http://evil.example"], "127.0.0.1:8000", false),
+            (&["null"], "null", false),
+            (&[], "127.0.0.1:8000", false),
+            (&["http://127.0.0.1", "http://127.0.0.1"], "127.0.0.1", false),
+        ] {
+            let mut headers = headers(&[], origins);
+            headers.insert(header::HOST, host.parse().unwrap());
+            assert_eq!(Origins::is_from_here(&headers), is_from_here, "{origins:?} {host}");
         }
     }
 }

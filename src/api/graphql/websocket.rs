@@ -65,13 +65,6 @@ pub(super) struct Sockets {
 }
 
 impl Sockets {
-    fn check_origin(&self, headers: &HeaderMap) -> Result<()> {
-        if self.origins.admit(headers) {
-            return Ok(());
-        }
-        Err(Error::Forbidden("Pages of this origin may not open a WebSocket."))
-    }
-
     fn take_place(&self, asker: &Asker) -> Result<Place> {
         self.places.take(asker.address).map_err(|full| match full {
             Full::ForNetwork => Error::RateLimited(RETRY_AFTER),
@@ -87,7 +80,7 @@ impl Sockets {
 /// `RateLimited` and `Unavailable` when there are too many.
 pub(super) async fn open(door: &Door, asker: Asker, request: HttpRequest) -> Result<Response> {
     let (mut parts, _body) = request.into_parts();
-    door.sockets.check_origin(&parts.headers)?;
+    check_origin(door, &parts.headers)?;
     if !speaks_our_protocol(&parts.headers) {
         return Err(Error::bad_request(format!(
             "A WebSocket needs the header Sec-WebSocket-Protocol: {PROTOCOL}."
@@ -122,6 +115,15 @@ pub(super) async fn open(door: &Door, asker: Asker, request: HttpRequest) -> Res
     Ok(upgrade
         .on_upgrade(move |socket| request::carry_on(serve(socket)))
         .into_response())
+}
+
+/// Where there is no GraphiQL, no page comes from here.
+fn check_origin(door: &Door, headers: &HeaderMap) -> Result<()> {
+    let is_own_page = door.is_graphiql_on && Origins::is_from_here(headers);
+    if is_own_page || door.sockets.origins.admit(headers) {
+        return Ok(());
+    }
+    Err(Error::Forbidden("Pages of this origin may not open a WebSocket."))
 }
 
 fn speaks_our_protocol(headers: &HeaderMap) -> bool {

@@ -49,6 +49,16 @@ async fn a_page_of_a_foreign_origin_opens_no_socket() {
 }
 
 #[tokio::test]
+async fn graphiqls_page_opens_one_by_whatever_name_it_was_opened() {
+    for (graphiql, opens) in [("--graphiql=on", true), ("--graphiql=off", false)] {
+        let world = World::with(Backend::Sqlite, Door::Graphql, &[graphiql]).await;
+        let page = world.url("");
+        let socket = Socket::try_open_with(&page, &[("origin", &page)]).await;
+        assert_eq!(socket.is_ok(), opens, "{graphiql}");
+    }
+}
+
+#[tokio::test]
 async fn a_network_has_so_many_sockets_and_gets_back_what_it_closes() {
     let options = ["--websockets-per-address=2", "--trusted-proxies=127.0.0.0/8"];
     let world = World::with(Backend::Sqlite, Door::Graphql, &options).await;

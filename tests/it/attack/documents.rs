@@ -217,7 +217,7 @@ impl Author<'_> {
             " @nothing(a: 1)",
             " @deprecated",
         ];
-        self.chance.pick::<&str>(&directives)
+        *self.chance.pick::<&str>(&directives)
     }
 }
 

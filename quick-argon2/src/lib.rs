@@ -1,8 +1,8 @@
 //! argon2 (RFC 9106) in memory that is kept from one hash to the next.
 //!
 //! The work is that of the `argon2` crate, to the bit, for every algorithm, version and cost. On x86-64 with AVX2 this crate fills the
-//! memory itself, in less than half the time: it keeps the block at hand in one place, where the crate copies it three times, and it
-//! fetches the next block that a step refers to while the step before is still at work. Every other processor gets the crate.
+//! memory itself, in about half the time: it keeps the block at hand in one place, where the crate copies it three times, and it has the
+//! next block that a step refers to fetched while the step before is still at work. Every other processor gets the crate.
 
 #[cfg(target_arch = "x86_64")]
 mod block;

@@ -125,6 +125,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
     ),
     ("log_scope.rs", &["axum", "sea_orm", "redis", "async_graphql", "crate"]),
     ("../migration/src", &["auth_gateway"]),
+    ("../quick-argon2/src", &["auth_gateway", "tokio"]),
 ];
 
 #[test]
@@ -165,6 +166,20 @@ fn both_doors_have_the_same_files() {
     // A document has a size that a route has not, and REST has no subscriptions.
     assert!(graphql.remove("document") && graphql.remove("websocket.rs"));
     assert_eq!(graphql, rest);
+}
+
+#[test]
+fn one_call_alone_is_unsafe() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = ["src", "migration/src", "quick-argon2/src"].map(|folder| sources(&root.join(folder)));
+    let of = |file: &PathBuf| code(file).matches("unsafe {").count();
+    let found: Vec<_> = files
+        .iter()
+        .flatten()
+        .map(|file| (file.clone(), of(file)))
+        .filter(|(_, count)| *count > 0)
+        .collect();
+    assert_eq!(found, [(root.join("quick-argon2/src/lib.rs"), 1)]);
 }
 
 /// Whether the code uses the crate or module: its path followed by `::`, and nothing before it that makes it part of another.

@@ -43,6 +43,8 @@ pub struct Pacing {
     /// For what is rare, such as logins, or rarely late.
     pub long: Timing,
     pub starts: usize,
+    /// People who take part at most: so many sign in within seconds.
+    pub people: u64,
 }
 
 /// Servers that scripts/bench has started.
@@ -86,6 +88,7 @@ impl Pacing {
             short: timing(500, 2500),
             long: timing(500, 5000),
             starts: 11,
+            people: 10_000,
         }
     }
 
@@ -95,6 +98,7 @@ impl Pacing {
             short: timing(200, 800),
             long: timing(200, 1300),
             starts: 5,
+            people: 500,
         }
     }
 }
@@ -167,9 +171,9 @@ impl Stage {
         sign_in(gateway.address, cheap_names(self.active(scale)))
     }
 
-    /// How many people take part: all that hash cheaply, up to a number that signs in within seconds.
+    /// How many people take part: half of all, of whom each has a neighbour with a costly hash.
     pub fn active(&self, scale: Scale) -> u64 {
-        (self.size(scale).accounts / 2).min(10_000)
+        (self.size(scale).accounts / 2).min(self.pacing.people)
     }
 }
 

@@ -151,7 +151,9 @@ fn put_on(load: &mut Load<'_>, window: Window) -> Result<Outcome> {
     let mut tally = tally.into_inner();
     if tally.latencies.is_empty() {
         // No ratio can be made of it, least of all a good one.
-        tally.failures.note(|| "no answer came in the time that counts".to_owned());
+        tally
+            .failures
+            .note(|| "no answer came in the time that counts".to_owned());
     }
     Ok(Outcome {
         answers: tally.latencies.len(),

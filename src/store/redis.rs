@@ -36,10 +36,12 @@ pub struct Redis {
     renewed_at: Arc<Mutex<Option<Instant>>>,
 }
 
-/// What one server holds at one moment.
-pub(super) struct Snapshot {
-    /// What it says of its replication.
-    pub(super) replication: String,
+/// What one server holds.
+pub(super) struct Reading {
+    /// What it said of its replication before that.
+    pub(super) before: String,
+    /// What it said afterwards.
+    pub(super) after: String,
     /// The fields of each hash, in the order in which they were asked for.
     pub(super) hashes: Vec<Vec<Option<String>>>,
 }
@@ -130,14 +132,15 @@ impl Redis {
         matches!(self.link.as_ref(), Link::Cluster { .. })
     }
 
-    /// Reads the same fields of many hashes, and what the server says of its replication, all of it at one moment. `None` where
-    /// it may not be asked.
-    pub(super) async fn read_at_once(&self, keys: &[String], fields: &[&str]) -> Result<Option<Snapshot>> {
+    /// Reads the same fields of many hashes, in one round trip, and before and after that what the server says of its replication.
+    /// `None` where it may not be asked.
+    pub(super) async fn read_all(&self, keys: &[String], fields: &[&str]) -> Result<Option<Reading>> {
         let mut questions = pipe();
-        questions.atomic().cmd("INFO").arg("replication");
+        questions.cmd("INFO").arg("replication");
         for key in keys {
             questions.cmd("HMGET").arg(key).arg(fields);
         }
+        questions.cmd("INFO").arg("replication");
         self.answer(async {
             let answers: Vec<Value> = match self.link.as_ref() {
                 Link::Server { connection, .. } => questions.query_async(&mut current(connection)).await,
@@ -146,7 +149,7 @@ impl Redis {
                 }
             }
             .or_else(|error| if is_refusal(&error) { Ok(Vec::new()) } else { Err(error) })?;
-            Snapshot::read(answers)
+            Reading::of(answers)
         })
         .await
     }
@@ -244,15 +247,16 @@ async fn in_cluster(
     connected.cloned()
 }
 
-impl Snapshot {
-    fn read(answers: Vec<Value>) -> RedisResult<Option<Self>> {
+impl Reading {
+    fn of(answers: Vec<Value>) -> RedisResult<Option<Self>> {
         let mut answers = answers.into_iter();
-        let Some(replication) = answers.next() else {
+        let (Some(before), Some(after)) = (answers.next(), answers.next_back()) else {
             return Ok(None);
         };
         let hashes: std::result::Result<Vec<_>, ParsingError> = answers.map(from_redis_value).collect();
         Ok(Some(Self {
-            replication: from_redis_value(replication)?,
+            before: from_redis_value(before)?,
+            after: from_redis_value(after)?,
             hashes: hashes?,
         }))
     }
@@ -260,10 +264,7 @@ impl Snapshot {
 
 /// Whether the server answers, but this user may not ask that (ACL).
 fn is_refusal(error: &RedisError) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::Server(ServerErrorKind::ExecAbort | ServerErrorKind::NoPerm)
-    )
+    error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm)
 }
 
 impl fmt::Debug for Redis {

@@ -50,11 +50,12 @@ pub(super) fn in_redis(redis: &Redis) -> Option<Batcher<SessionId, Known>> {
 
 async fn find_all(redis: &Redis, ids: Vec<SessionId>) -> Result<HashMap<SessionId, Known>> {
     let keys: Vec<String> = ids.iter().copied().map(key).collect();
-    let Some(snapshot) = redis.read_at_once(&keys, &FIELDS).await? else {
+    let Some(reading) = redis.read_all(&keys, &FIELDS).await? else {
         return Ok(HashMap::new());
     };
-    let history = current_history(&snapshot.replication);
-    let known = ids.into_iter().zip(snapshot.hashes);
+    // A server that became a replica in between, and took over what another one holds, has another history at the end.
+    let history = current_history(&reading.before).filter(|history| current_history(&reading.after) == Some(*history));
+    let known = ids.into_iter().zip(reading.hashes);
     let known = known.filter_map(|(id, fields)| Some((id, known_of(id, fields, history?)?)));
     Ok(known.collect())
 }

@@ -26,7 +26,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
 # The C library, the certificates of the public authorities and nothing else: no shell, no package manager.
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=builder /out/auth-gateway /usr/local/bin/auth-gateway
-COPY LICENSE-APACHE LICENSE-MIT /usr/share/doc/auth-gateway/
+COPY LICENSE-APACHE LICENSE-MIT src/domain/common_passwords.license.txt /usr/share/doc/auth-gateway/
 # A new volume takes over the owner of the directory that it is mounted on: this image's user "nonroot".
 COPY --from=builder --chown=65532:65532 /out/data /data
 VOLUME /data

@@ -13,6 +13,8 @@ use crate::api::{self, BodyRules, BrowserOptions, DoorOptions, Proxies};
 use crate::config::{SettingError, Settings};
 use crate::domain::Error;
 use crate::domain::clock::Clock;
+use crate::domain::context_words::ContextWords;
+use crate::domain::password::PasswordRules;
 use crate::domain::places::Places;
 use crate::domain::secret::SecretBytes;
 use crate::domain::session::Lifetimes;
@@ -96,7 +98,7 @@ impl App {
             audit_retention: settings.log.audit_retention,
             clock,
             lifetimes,
-            password_min_length: settings.passwords.password_min_length,
+            password_rules: password_rules(settings),
             database,
             redis,
         }));
@@ -238,6 +240,14 @@ fn limits(settings: &Settings, redis: Option<&Redis>) -> Option<Arc<dyn Limits>>
         None => Arc::new(LimitsInProcess::default()),
     };
     settings.doors.rate_limit.is_on().then_some(limits)
+}
+
+fn password_rules(settings: &Settings) -> PasswordRules {
+    let (passwords, public_url) = (&settings.passwords, &settings.server.public_url);
+    PasswordRules {
+        min_length: passwords.password_min_length,
+        context_words: ContextWords::of(public_url, &passwords.password_context_words),
+    }
 }
 
 fn token_rules(settings: &Settings) -> TokenRules {

@@ -151,6 +151,10 @@ pub struct PasswordSettings {
     /// Least length of a new password, in characters
     #[arg(long, global = true, default_value = "8", value_parser = |text: &str| values::number(text, 1_usize, 64, 12))]
     pub password_min_length: usize,
+    /// Words that no new password may be, besides the account's and the gateway's own names: your company, your product. Separated by
+    /// commas
+    #[arg(long, global = true, value_delimiter = ',', value_parser = values::text)]
+    pub password_context_words: Vec<String>,
     /// The cost of a hash.
     #[command(flatten)]
     pub cost: Argon2Cost,

@@ -7,6 +7,8 @@ pub mod account;
 pub mod audit;
 pub mod caller;
 pub mod clock;
+mod common_passwords;
+pub mod context_words;
 pub mod document;
 pub mod email;
 pub mod error;

@@ -1,17 +1,25 @@
 //! Passwords as people choose and present them. Hashing them is `security`'s business.
 //!
 //! The rules follow NIST SP 800-63B-4 section 3.1.1.2: any Unicode, normalised, never cut, no composition rules,
-//! and a list of the passwords that everybody tries first.
+//! a list of the passwords that everybody tries first, and the words that are tried first here.
 
 use unicode_normalization::UnicodeNormalization;
 
+use super::common_passwords;
+use super::context_words::{ContextWords, Owner};
 use super::secret::SecretString;
 
 /// Longest password, in characters after normalisation. Fixed, so that no setting can make hashing unbounded.
 pub const MAX_LENGTH: usize = 256;
 
-/// The world's most common passwords, folded to lower case, one a line.
-const COMMON: &str = include_str!("common_passwords.txt");
+/// What is asked of a new password, beyond what never changes.
+#[derive(Debug, Clone)]
+pub struct PasswordRules {
+    /// Least length, in characters.
+    pub min_length: usize,
+    /// What it must not be.
+    pub context_words: ContextWords,
+}
 
 /// A password that somebody presents to sign in: normalised, not judged.
 #[derive(Debug, Clone)]
@@ -54,13 +62,13 @@ fn normalised(text: &str) -> SecretString {
 }
 
 impl NewPassword {
-    /// Reads a password that is to be set, at least `min_length` characters long.
+    /// Reads a password that is to be set for `owner`.
     ///
     /// # Errors
     /// What is allowed, as a clause that follows the field's name.
-    pub fn parse(text: &str, min_length: usize) -> Result<Self, String> {
+    pub fn parse(text: &str, rules: &PasswordRules, owner: Owner<'_>) -> Result<Self, String> {
         let password = PresentedPassword::parse(text)?;
-        let chosen = password.0.expose();
+        let (chosen, min_length) = (password.0.expose(), rules.min_length);
         if chosen.chars().count() < min_length {
             return Err(format!("must be at least {min_length} characters long"));
         }
@@ -73,7 +81,15 @@ impl NewPassword {
         if is_common(chosen) {
             return Err("is one of the most common passwords; choose another".to_owned());
         }
+        rules.context_words.check(chosen, owner)?;
         Ok(Self(password))
+    }
+
+    /// Whether it is the presented one.
+    #[must_use]
+    pub fn is(&self, presented: &PresentedPassword) -> bool {
+        // Not in constant time: whoever asks has typed both.
+        self.0.expose() == presented.expose()
     }
 
     /// The same password, as one that is presented.
@@ -84,24 +100,35 @@ impl NewPassword {
 }
 
 fn is_common(password: &str) -> bool {
-    let folded = SecretString::new(password.to_lowercase());
-    COMMON.lines().any(|common| common == folded.expose())
+    common_passwords::has(SecretString::new(password.to_lowercase()).expose())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{COMMON, NewPassword, PresentedPassword};
+    use super::{ContextWords, NewPassword, Owner, PasswordRules, PresentedPassword};
+
+    fn parse(text: &str) -> Result<NewPassword, String> {
+        let rules = PasswordRules {
+            min_length: 8,
+            context_words: ContextWords::of("http://localhost:8000", &[]),
+        };
+        let john = Owner {
+            email: "john.doe@example.com",
+            username: "johndoe",
+        };
+        NewPassword::parse(text, &rules, john)
+    }
 
     #[test]
     fn length_is_counted_in_normalised_characters() {
-        assert!(NewPassword::parse("pässwö1", 8).is_err(), "7 characters in 9 bytes");
-        assert!(NewPassword::parse("pässwö12", 8).is_ok());
+        assert!(parse("pässwö1").is_err(), "7 characters in 9 bytes");
+        assert!(parse("pässwö12").is_ok());
         assert!(
-            NewPassword::parse("e\u{301}e\u{301}e\u{301}e\u{301}", 8).is_err(),
+            parse("e\u{301}e\u{301}e\u{301}e\u{301}").is_err(),
             "8 code points make 4 characters"
         );
-        assert!(NewPassword::parse(&"ü".repeat(256), 8).is_ok());
-        assert!(NewPassword::parse(&"ü".repeat(257), 8).is_err());
+        assert!(parse(&"ü".repeat(256)).is_ok());
+        assert!(parse(&"ü".repeat(257)).is_err());
     }
 
     #[test]
@@ -130,22 +157,25 @@ mod tests {
             "Password1",
             "QWERTYUIOP",
         ] {
-            assert!(NewPassword::parse(text, 8).is_err(), "{text:?} was accepted");
+            assert!(parse(text).is_err(), "{text:?} was accepted");
         }
-        assert!(NewPassword::parse("Password@123", 8).is_ok(), "the documented example");
+        assert!(parse("Password@123").is_ok(), "the documented example");
     }
 
     #[test]
-    fn the_list_is_folded_and_has_no_line_twice() {
-        let mut lines: Vec<&str> = COMMON.lines().collect();
-        assert!(lines.len() >= 100);
-        assert!(
-            lines
-                .iter()
-                .all(|line| *line == line.to_lowercase() && line.len() >= 8 && line.trim() == *line)
+    fn the_context_is_judged_too() {
+        assert!(parse("John.Doe1987").is_err());
+        assert!(parse("auth-gateway!").is_err());
+    }
+
+    #[test]
+    fn a_new_password_is_compared_as_it_is_hashed() {
+        let (new, same) = (
+            parse("caf\u{e9} au lait"),
+            PresentedPassword::parse("cafe\u{301} au lait"),
         );
-        lines.sort_unstable();
-        lines.dedup();
-        assert_eq!(lines.len(), COMMON.lines().count());
+        let other = PresentedPassword::parse("caf\u{e9} au Lait").unwrap();
+        assert!(new.as_ref().unwrap().is(&same.unwrap()));
+        assert!(!new.unwrap().is(&other));
     }
 }

@@ -139,6 +139,7 @@ mod tests {
     fn pool(cost: Argon2Cost) -> PasswordPool {
         let settings = PasswordSettings {
             password_min_length: 8,
+            password_context_words: Vec::new(),
             cost,
             hash_threads: Some(1),
             hash_queue: Some(1),

@@ -27,6 +27,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use crate::domain::clock::Clock;
+use crate::domain::password::PasswordRules;
 use crate::domain::session::Lifetimes;
 use crate::security::{AccessTokens, PasswordPool, Pseudonyms, RefreshTokens};
 use crate::store::{Accounts, AuditLog, Database, Limits, Redis, SessionStore};
@@ -73,8 +74,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// How long sessions and their tokens last.
     pub lifetimes: Lifetimes,
-    /// Least length of a new password, in characters.
-    pub password_min_length: usize,
+    /// What is asked of a new password.
+    pub password_rules: PasswordRules,
     /// The database, for its health.
     pub database: Database,
     /// Redis where it is used, for its health.

@@ -7,6 +7,7 @@ use crate::domain::Result;
 use crate::domain::account::{AccountId, NewAccount};
 use crate::domain::audit::Event;
 use crate::domain::caller::Visitor;
+use crate::domain::context_words::Owner;
 use crate::domain::email::Email;
 use crate::domain::password::NewPassword;
 use crate::domain::secret::SecretString;
@@ -70,10 +71,14 @@ impl Service {
 
     fn read_registration(&self, input: &RegisterInput) -> Result<Registration> {
         let mut problems = Problems::default();
+        let owner = Owner {
+            email: &input.email,
+            username: &input.username,
+        };
         let email = problems.check("email", Email::parse(&input.email));
         let password = problems.check(
             "password",
-            NewPassword::parse(input.password.expose(), self.parts.password_min_length),
+            NewPassword::parse(input.password.expose(), &self.parts.password_rules, owner),
         );
         let username = problems.check("username", Username::parse(&input.username));
         match (email, password, username) {

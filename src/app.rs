@@ -20,7 +20,7 @@ use crate::domain::secret::SecretBytes;
 use crate::domain::session::Lifetimes;
 use crate::security::{AccessTokens, KeyVault, PasswordPool, Pseudonyms, RefreshTokens, TokenRules};
 use crate::server::{self, ConnectionRules, Patience};
-use crate::service::{Audit, AuditWriter, KeyKeeper, Parts, Service, WATCH_INTERVAL};
+use crate::service::{Audit, AuditWriter, KeyKeeper, Parts, Service, SessionEnder, WATCH_INTERVAL};
 use crate::store::limits::{LimitsInProcess, LimitsInRedis};
 use crate::store::sessions::{HotSessions, SqlSessions};
 use crate::store::{Accounts, AuditLog, Database, Limits, MigrationState, Redis, SessionStore, SigningKeys};
@@ -188,6 +188,22 @@ pub fn key_keeper(
         lead: settings.tokens.signing_key_lead,
         algorithm: settings.tokens.jwt_algorithm,
         audit,
+    })
+}
+
+/// What ends the sessions of this installation without a node.
+pub async fn session_ender(
+    settings: &Settings,
+    database: Database,
+    audit: Audit,
+    clock: Arc<dyn Clock>,
+) -> Result<SessionEnder, StartError> {
+    let redis = redis(settings).await?;
+    Ok(SessionEnder {
+        sessions: sessions(&database, redis.as_ref(), settings.tokens.lifetimes()),
+        accounts: Accounts::new(database),
+        audit,
+        clock,
     })
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use auth_gateway::app::{self, App, StartError};
 use auth_gateway::config::{Environment, SettingError, Settings};
+use auth_gateway::domain::account::AccountName;
 use auth_gateway::domain::clock::{Clock, SystemClock};
 use auth_gateway::domain::signing_key::key_states;
 use auth_gateway::service::Audit;
@@ -34,7 +35,7 @@ struct Cli {
     command: Option<Command>,
 }
 
-#[derive(Subcommand, Clone, Copy)]
+#[derive(Subcommand, Clone)]
 enum Command {
     /// Serve both doors; this is what happens without a command, too
     Serve,
@@ -51,6 +52,11 @@ enum Command {
     Keys {
         #[command(subcommand)]
         action: Option<Keys>,
+    },
+    /// End sessions of an account, whoever has its tokens
+    Sessions {
+        #[command(subcommand)]
+        action: Sessions,
     },
     /// Ask the gateway on HOST and PORT whether it is ready; the exit code tells
     Healthcheck,
@@ -78,6 +84,17 @@ enum Keys {
     Rotate,
     /// Seal the stored keys with the first secret of `AUTH_SECRET`, so that the others can be given up
     Reseal,
+}
+
+#[derive(Subcommand, Clone)]
+enum Sessions {
+    /// End all sessions of an account. Run it with the nodes' own `DATABASE_URL` and `REDIS_URL`: when it is done, every node refuses
+    /// their tokens. The password stays as it is
+    End {
+        /// The account's e-mail, username or UUID
+        #[arg(long, value_parser = AccountName::parse)]
+        account: AccountName,
+    },
 }
 
 /// How long `healthcheck` waits for an answer.
@@ -121,6 +138,9 @@ async fn execute(cli: Cli) -> Result<(), Failure> {
         Command::Schema => print(&api::schema_text()),
         Command::Openapi => print(&api::openapi_text()),
         Command::Keys { action } => keys(&settings, action.unwrap_or(Keys::List)).await,
+        Command::Sessions {
+            action: Sessions::End { account },
+        } => end_sessions(&settings, &account).await,
         Command::Healthcheck => healthcheck(&settings).await,
     }
 }
@@ -222,6 +242,24 @@ async fn keys(settings: &Settings, action: Keys) -> Result<(), Failure> {
         .zip(states)
         .map(|(key, state)| format!("{:<9}  {}  {}\n", state.as_str(), key.algorithm.as_str(), key.kid));
     print(&lines.collect::<String>())
+}
+
+async fn end_sessions(settings: &Settings, name: &AccountName) -> Result<(), Failure> {
+    let database = app::connect(settings).await.map_err(not_started)?;
+    app::check_migrations(&database).await.map_err(not_started)?;
+    let (audit, writer) = Audit::start(AuditLog::new(database.clone()), Arc::new(SystemClock));
+    let ender = app::session_ender(settings, database, audit, Arc::new(SystemClock))
+        .await
+        .map_err(not_started)?;
+    let ended = ender.end_all(name).await;
+    writer.finish().await;
+    let Some(ended) = ended.map_err(not_started)? else {
+        return Err((1, "there is no such account; nothing was ended".to_owned()));
+    };
+    print(&format!(
+        "account {}: {} sessions ended\n",
+        ended.account.0, ended.count
+    ))
 }
 
 /// A request small enough to be written by hand: an image that holds nothing but this program can check itself.

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::clock::Timestamp;
 use super::email::Email;
+use super::session::SessionId;
 use super::username::Username;
 
 /// Names an account for ever; the `sub` of its access tokens.
@@ -38,6 +39,8 @@ pub struct Account {
 pub struct AccountWithPassword {
     /// The account.
     pub account: Account,
+    /// The one spelling of its e-mail under which it is looked for and counted.
+    pub email_key: String,
     /// The stored hash.
     pub password_hash: PasswordHash,
 }
@@ -50,6 +53,28 @@ impl std::fmt::Debug for PasswordHash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("[password hash]")
     }
+}
+
+/// A password hash that takes the place of another.
+#[derive(Debug, Clone)]
+pub struct PasswordChange {
+    /// Whose.
+    pub account: AccountId,
+    /// The session that asks, and lives on.
+    pub by: SessionId,
+    /// The hash that the current password was compared with.
+    pub old: PasswordHash,
+    /// The hash of the new one.
+    pub new: PasswordHash,
+}
+
+/// What became of a step that rests on a password. To compare one takes its time, and meanwhile the stored hash may become another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PasswordStep {
+    /// The hash was still the one that was compared, and the step was taken.
+    Taken,
+    /// It was another, and nothing has changed.
+    Outdated,
 }
 
 /// An account that is about to be made.
@@ -100,6 +125,63 @@ impl Identifier {
         match self {
             Self::Email(email) => email.key().to_owned(),
             Self::Username(username) => username.key(),
+        }
+    }
+}
+
+/// What an operator calls an account.
+#[derive(Debug, Clone)]
+pub enum AccountName {
+    /// Its id.
+    Id(AccountId),
+    /// What it signs in with.
+    Login(Identifier),
+}
+
+impl AccountName {
+    /// Reads a name. No two kinds look alike: a UUID with its hyphens is longer than a username, and an e-mail alone has an `@`.
+    ///
+    /// # Errors
+    /// What is allowed, as a clause that follows the option's name.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        const RULE: &str = "must be an account's e-mail, username or UUID, for example john.doe@example.com";
+        if let Some(id) = Uuid::parse_str(text)
+            .ok()
+            .filter(|id| id.to_string().len() == text.len())
+        {
+            return Ok(Self::Id(AccountId(id)));
+        }
+        let login = if text.contains('@') {
+            Email::parse(text).map(Identifier::Email)
+        } else {
+            Username::parse(text).map(Identifier::Username)
+        };
+        login.map(Self::Login).map_err(|_| RULE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operator_may_use_any_name_of_an_account() {
+        let parsed = |text: &str| AccountName::parse(text);
+        let id = "6a9a5f10-dc19-41df-9831-57f37f7f9687";
+        assert!(matches!(parsed(id), Ok(AccountName::Id(AccountId(found))) if found.to_string() == id));
+        assert!(matches!(
+            parsed("John.Doe@example.com"),
+            Ok(AccountName::Login(Identifier::Email(_)))
+        ));
+        let hexadecimal = id.replace('-', "");
+        for username in ["johndoe", &hexadecimal] {
+            assert!(matches!(
+                parsed(username),
+                Ok(AccountName::Login(Identifier::Username(_)))
+            ));
+        }
+        for text in ["", "jd", "john@", "john doe", "<b>"] {
+            assert!(parsed(text).is_err(), "{text:?} was accepted");
         }
     }
 }

@@ -71,6 +71,25 @@ pub enum Event {
         /// The session that asked.
         by: SessionId,
     },
+    /// A password was changed, and all sessions of the account were ended but the one that asked.
+    PasswordChanged {
+        /// Whose.
+        account: AccountId,
+        /// The session that asked.
+        session: SessionId,
+    },
+    /// A session asked for another password and did not know the current one: somebody else may have its access token.
+    PasswordChangeFailed {
+        /// Whose.
+        account: AccountId,
+        /// The session that asked.
+        session: SessionId,
+    },
+    /// An operator ended all sessions of an account.
+    AllSessionsEnded {
+        /// Whose.
+        account: AccountId,
+    },
     /// A limit refused an attempt.
     Limited {
         /// The limit.
@@ -131,6 +150,9 @@ impl Event {
             Self::LoggedOut { .. } => "logged_out",
             Self::SessionEnded { .. } => "session_ended",
             Self::OtherSessionsEnded { .. } => "other_sessions_ended",
+            Self::PasswordChanged { .. } => "password_changed",
+            Self::PasswordChangeFailed { .. } => "password_change_failed",
+            Self::AllSessionsEnded { .. } => "all_sessions_ended",
             Self::Limited { .. } => "limited",
             Self::SigningKeyPublished { .. } => "signing_key_published",
         }
@@ -146,7 +168,10 @@ impl Event {
             | Self::RefreshTokenReused { account, .. }
             | Self::LoggedOut { account, .. }
             | Self::SessionEnded { account, .. }
-            | Self::OtherSessionsEnded { account, .. } => Some(*account),
+            | Self::OtherSessionsEnded { account, .. }
+            | Self::PasswordChanged { account, .. }
+            | Self::PasswordChangeFailed { account, .. }
+            | Self::AllSessionsEnded { account } => Some(*account),
             Self::LoginFailed { account } | Self::Limited { account, .. } => *account,
             Self::SigningKeyPublished { .. } => None,
         }
@@ -161,9 +186,14 @@ impl Event {
             | Self::Refreshed { session, .. }
             | Self::RefreshTokenReused { session, .. }
             | Self::LoggedOut { session, .. }
-            | Self::SessionEnded { session, .. } => Some(*session),
+            | Self::SessionEnded { session, .. }
+            | Self::PasswordChanged { session, .. }
+            | Self::PasswordChangeFailed { session, .. } => Some(*session),
             Self::Limited { session, .. } => *session,
-            Self::LoginFailed { .. } | Self::OtherSessionsEnded { .. } | Self::SigningKeyPublished { .. } => None,
+            Self::LoginFailed { .. }
+            | Self::OtherSessionsEnded { .. }
+            | Self::AllSessionsEnded { .. }
+            | Self::SigningKeyPublished { .. } => None,
         }
     }
 
@@ -179,13 +209,19 @@ impl Event {
             | Self::LoginFailed { .. }
             | Self::Refreshed { .. }
             | Self::RefreshTokenReused { .. }
-            | Self::LoggedOut { .. } => None,
+            | Self::LoggedOut { .. }
+            | Self::PasswordChanged { .. }
+            | Self::PasswordChangeFailed { .. }
+            | Self::AllSessionsEnded { .. } => None,
         }
     }
 
     /// Whether a stranger can cause as many as they like.
     #[must_use]
     pub fn is_strangers(&self) -> bool {
-        matches!(self, Self::LoginFailed { .. } | Self::Limited { .. })
+        matches!(
+            self,
+            Self::LoginFailed { .. } | Self::PasswordChangeFailed { .. } | Self::Limited { .. }
+        )
     }
 }

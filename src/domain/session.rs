@@ -131,6 +131,10 @@ pub enum EndReason {
     EndedElsewhere,
     /// A refresh token came back that had been used before.
     Reuse,
+    /// The account's password was changed, at another session.
+    PasswordChanged,
+    /// An operator ended all sessions of the account.
+    Operator,
     /// Its time was over. Stored nowhere: the time tells.
     Expired,
 }
@@ -143,6 +147,8 @@ impl EndReason {
             Self::Logout => "logout",
             Self::EndedElsewhere => "ended_elsewhere",
             Self::Reuse => "reuse",
+            Self::PasswordChanged => "password_changed",
+            Self::Operator => "operator",
             Self::Expired => "expired",
         }
     }
@@ -150,9 +156,15 @@ impl EndReason {
     /// The reason that is stored so; `None` for what this version does not know.
     #[must_use]
     pub fn parse(stored: &str) -> Option<Self> {
-        [Self::Logout, Self::EndedElsewhere, Self::Reuse, Self::Expired]
-            .into_iter()
-            .find(|reason| reason.as_str() == stored)
+        let all = [
+            Self::Logout,
+            Self::EndedElsewhere,
+            Self::Reuse,
+            Self::PasswordChanged,
+            Self::Operator,
+            Self::Expired,
+        ];
+        all.into_iter().find(|reason| reason.as_str() == stored)
     }
 }
 

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use metrics::counter;
 
 use super::Service;
-use crate::domain::account::{AccountId, Identifier};
+use crate::domain::account::AccountId;
 use crate::domain::audit::Event;
 use crate::domain::caller::Visitor;
 use crate::domain::limit::{Allowance, Limit, network};
@@ -47,10 +47,10 @@ impl Service {
     }
 
     /// Charges a login at an account, or at a name that is none. Who comes from where the owner has been signed in has an allowance
-    /// of their own: a stranger cannot lock the owner out.
+    /// of their own: a stranger cannot lock the owner out. `name` is what the account is called in the one spelling that counts.
     pub(super) async fn charge_login(
         &self,
-        identifier: &Identifier,
+        name: &str,
         account: Option<AccountId>,
         visitor: &Visitor,
     ) -> Result<LoginLimits> {
@@ -63,13 +63,13 @@ impl Service {
             LoginLimits {
                 attempts: Limit::LoginFromKnownAddress,
                 failures: Limit::FailuresFromKnownAddress,
-                subject: subject(format!("{} {}", identifier.key(), place(visitor))),
+                subject: subject(format!("{name} {}", place(visitor))),
             }
         } else {
             LoginLimits {
                 attempts: Limit::LoginPerAccount,
                 failures: Limit::FailuresPerAccount,
-                subject: subject(identifier.key()),
+                subject: subject(name.to_owned()),
             }
         };
         self.charge(limits.attempts, &limits.subject, visitor).await?;

@@ -3,16 +3,20 @@
 use super::input::Problems;
 use super::measure::measured;
 use super::{Service, SignedIn};
-use crate::domain::account::{AccountWithPassword, Identifier};
+use crate::domain::account::{Account, AccountWithPassword, Identifier, PasswordStep};
 use crate::domain::audit::Event;
 use crate::domain::caller::Visitor;
 use crate::domain::email::Email;
 use crate::domain::password::PresentedPassword;
 use crate::domain::secret::SecretString;
-use crate::domain::session::Generation;
+use crate::domain::session::{Generation, NewSession};
 use crate::domain::username::Username;
 use crate::domain::{Error, Result};
 use crate::security::Verdict;
+
+/// How often a password is compared anew because its hash has been replaced meanwhile: by another login that raised its cost, or by a
+/// change of the password, after which it is wrong.
+pub(super) const ATTEMPTS: usize = 3;
 
 /// What a person types to sign in: an e-mail or a username, and the password.
 #[derive(Debug)]
@@ -39,28 +43,38 @@ impl Service {
         let (identifier, password) = read_login(&input)?;
         self.charge_visitor_login(visitor).await?;
         self.parts.sessions.check_ready().await?;
-        let found = self.parts.accounts.find_for_login(&identifier).await?;
+        let mut found = self.parts.accounts.find_for_login(&identifier).await?;
         let account = found.as_ref().map(|found| found.account.id);
-        let limits = self.charge_login(&identifier, account, visitor).await?;
-        let stored = found.as_ref().map(|found| &found.password_hash);
-        let verdict = self.parts.passwords.verify(password.clone(), stored).await?;
-        let (Some(found), Verdict::Matches | Verdict::MatchesAtOldCost) = (found, verdict) else {
-            self.parts.audit.note(Event::LoginFailed { account }, visitor);
-            return Err(Error::InvalidCredentials);
-        };
-        if verdict == Verdict::MatchesAtOldCost {
-            self.rehash(&found, password).await;
+        let limits = self.charge_login(&identifier.key(), account, visitor).await?;
+        for _ in 0..ATTEMPTS {
+            let stored = found.as_ref().map(|found| &found.password_hash);
+            let verdict = self.parts.passwords.verify(password.clone(), stored).await?;
+            let (Some(right), Verdict::Matches | Verdict::MatchesAtOldCost) = (found, verdict) else {
+                self.parts.audit.note(Event::LoginFailed { account }, visitor);
+                return Err(Error::InvalidCredentials);
+            };
+            self.forgive_failures(&limits).await;
+            let session = self.new_session(right.account.id, visitor.device.clone(), self.parts.clock.now());
+            if self.parts.sessions.open(&session, &right.password_hash).await? == PasswordStep::Taken {
+                if verdict == Verdict::MatchesAtOldCost {
+                    self.rehash(&right, password).await;
+                }
+                return self.opened(right.account, &session, visitor);
+            }
+            found = self.parts.accounts.find_for_login(&identifier).await?;
         }
-        self.forgive_failures(&limits).await;
-        let now = self.parts.clock.now();
-        let session = self.new_session(found.account.id, visitor.device.clone(), now);
-        self.parts.sessions.open(&session).await?;
+        Err(Error::unavailable(
+            "the password hash of an account is replaced again and again",
+        ))
+    }
+
+    fn opened(&self, account: Account, session: &NewSession, visitor: &Visitor) -> Result<SignedIn> {
         let logged_in = Event::LoggedIn {
             account: session.account,
             session: session.id,
         };
         self.parts.audit.note(logged_in, visitor);
-        self.sign_in(found.account, session.id, Generation::FIRST, now)
+        self.sign_in(account, session.id, Generation::FIRST, session.created_at)
     }
 
     /// Brings a stored hash to the configured cost. The login succeeds without it, and the next one tries again.

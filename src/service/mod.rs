@@ -3,6 +3,7 @@
 
 mod audit;
 mod authenticate;
+mod change_password;
 mod discovery;
 mod ending;
 mod health;
@@ -16,6 +17,7 @@ mod me;
 mod measure;
 mod refresh;
 mod register;
+mod session_ender;
 mod sessions;
 mod tokens;
 mod unstoppable;
@@ -37,12 +39,14 @@ use keys::KeyReading;
 use watch::Watchers;
 
 pub use audit::{Audit, AuditWriter};
+pub use change_password::ChangePasswordInput;
 pub use discovery::Discovery;
 pub use health::Health;
 pub use keys::KeyKeeper;
 pub use login::LoginInput;
 pub use logout::{LogoutInput, LogoutScope};
 pub use register::RegisterInput;
+pub use session_ender::{EndedSessions, SessionEnder};
 pub use tokens::{SignedIn, Tokens};
 pub use watch::{SessionWatch, WATCH_INTERVAL};
 

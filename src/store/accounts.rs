@@ -88,6 +88,15 @@ impl Accounts {
         Ok(row.map(Into::into))
     }
 
+    /// The account with this id, to check a password against.
+    pub async fn find_with_password(&self, id: AccountId) -> Result<Option<AccountWithPassword>> {
+        let row = self
+            .database
+            .answer(accounts::Entity::find_by_id(id.0).one(&self.database.connection()))
+            .await?;
+        Ok(row.map(Into::into))
+    }
+
     /// The password hashes of up to a thousand accounts, for their costs. Ids are random, so these are accounts like all others: a cost
     /// that none of them has, hardly anybody has.
     pub async fn some_password_hashes(&self) -> Result<Vec<PasswordHash>> {

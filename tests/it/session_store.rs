@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth_gateway::config::{DatabaseUrl, RedisUrl};
-use auth_gateway::domain::account::{Account, AccountId, NewAccount, PasswordHash};
+use auth_gateway::domain::account::{Account, AccountId, NewAccount, PasswordChange, PasswordHash, PasswordStep};
 use auth_gateway::domain::clock::Timestamp;
 use auth_gateway::domain::email::Email;
 use auth_gateway::domain::refresh_token::RefreshClaim;
@@ -71,7 +71,7 @@ impl Bench {
             id,
             email: Email::parse(&format!("{name}@example.com")).unwrap(),
             username: Username::parse(name).unwrap(),
-            password_hash: PasswordHash("$argon2id$".to_owned()),
+            password_hash: hash(""),
             created_at: START,
         };
         let session = session_of(id);
@@ -95,7 +95,8 @@ impl Bench {
 
     pub async fn open(&self) -> SessionId {
         let session = session_of(self.account);
-        self.sessions.open(&session).await.unwrap();
+        let opened = self.sessions.open(&session, &hash("")).await.unwrap();
+        assert_eq!(opened, PasswordStep::Taken);
         session.id
     }
 
@@ -327,7 +328,7 @@ on_each_store! {
         let own = bench.open().await;
         let mut ahead = session_of(bench.account);
         ahead.created_at = START.plus(Duration::from_secs(5));
-        bench.sessions.open(&ahead).await.unwrap();
+        bench.sessions.open(&ahead, &hash("")).await.unwrap();
         bench.sessions.end_others(bench.account, own, EndReason::EndedElsewhere, START).await.unwrap();
         assert!(!bench.is_live(ahead.id, ahead.created_at).await);
         assert!(bench.is_live(own, START).await);

@@ -6,6 +6,7 @@ mod error;
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
 mod http;
+mod password;
 mod sessions;
 mod sign_in;
 mod websocket;
@@ -20,6 +21,7 @@ use super::origins::Origins;
 use super::{DoorOptions, Shared};
 use account::AccountQuery;
 use document::{Documents, Rules};
+use password::PasswordMutation;
 use sessions::{SessionMutation, SessionQuery, SessionSubscription};
 use sign_in::SignInMutation;
 use websocket::Sockets;
@@ -30,7 +32,7 @@ struct Query(AccountQuery, SessionQuery);
 
 /// What can be done.
 #[derive(MergedObject, Default)]
-struct Mutation(SignInMutation, SessionMutation);
+struct Mutation(SignInMutation, PasswordMutation, SessionMutation);
 
 /// What can be waited for, over a WebSocket.
 #[derive(MergedSubscription, Default)]

@@ -67,6 +67,10 @@ enum SessionEndReason {
     EndedElsewhere,
     /// A refresh token came back that had been used before: somebody else may have it.
     Reuse,
+    /// The account's password was changed, at another session.
+    PasswordChanged,
+    /// An operator ended all sessions of the account.
+    Operator,
     /// Its time was over.
     Expired,
 }
@@ -79,6 +83,8 @@ impl From<SessionEnd> for SessionEnded {
                 EndReason::Logout => SessionEndReason::Logout,
                 EndReason::EndedElsewhere => SessionEndReason::EndedElsewhere,
                 EndReason::Reuse => SessionEndReason::Reuse,
+                EndReason::PasswordChanged => SessionEndReason::PasswordChanged,
+                EndReason::Operator => SessionEndReason::Operator,
                 EndReason::Expired => SessionEndReason::Expired,
             },
             ended_at: end.at.date_time(),

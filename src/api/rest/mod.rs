@@ -5,6 +5,7 @@ mod error;
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
 mod http;
+mod password;
 mod sessions;
 mod sign_in;
 
@@ -48,6 +49,7 @@ fn documented() -> OpenApiRouter<Shared> {
         .routes(routes!(sign_in::refresh))
         .routes(routes!(sign_in::logout))
         .routes(routes!(account::me))
+        .routes(routes!(password::change))
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::end))
 }

@@ -47,8 +47,10 @@ pub(in crate::store) fn roles(stored: &str) -> Vec<String> {
 impl From<Model> for AccountWithPassword {
     fn from(mut row: Model) -> Self {
         let password_hash = PasswordHash(std::mem::take(&mut row.password_hash));
+        let email_key = std::mem::take(&mut row.email_key);
         Self {
             account: row.into(),
+            email_key,
             password_hash,
         }
     }

@@ -19,7 +19,7 @@ use super::hot_answer::{Answer, RotateAnswer};
 use super::hot_lookup::{self, Known};
 use super::marks::{MARK_LIFETIME, Marks};
 use super::{SessionStore, SqlSessions, key, profile};
-use crate::domain::account::AccountId;
+use crate::domain::account::{AccountId, PasswordChange, PasswordHash, PasswordStep};
 use crate::domain::clock::{Timestamp, millis};
 use crate::domain::limit::{Limit, Quota};
 use crate::domain::refresh_token::RefreshClaim;
@@ -39,7 +39,7 @@ const SAVE_INTERVAL: Duration = Duration::from_hours(1);
 /// two of them, nor because Redis counts time a little differently.
 const MARGIN: Duration = Duration::from_mins(1);
 
-/// How long a client may take to repeat the end of its other sessions, and find those marked that an earlier try has ended.
+/// How long a client may take to repeat the end of several sessions, and find those marked that an earlier try has ended.
 const RETRY_WINDOW: Duration = Duration::from_hours(24);
 /// How often a session is brought back to a Redis that loses it while it is asked.
 const ATTEMPTS: usize = 5;
@@ -221,6 +221,12 @@ impl HotSessions {
         }
     }
 
+    /// Marks what SQL has ended of the account: also what an earlier try ended there, but could not mark here.
+    async fn mark_ended(&self, account: AccountId, now: Timestamp) -> Result<()> {
+        let ended = self.sql.ended_since(account, now.minus(RETRY_WINDOW)).await?;
+        self.marks.set(&ended).await
+    }
+
     fn is_live(&self, session: &Session, now: Timestamp) -> bool {
         now < session.over_at(self.sql.lifetimes())
     }
@@ -272,9 +278,9 @@ impl SessionStore for HotSessions {
         self.redis.ping().await
     }
 
-    async fn open(&self, session: &NewSession) -> Result<()> {
+    async fn open(&self, session: &NewSession, compared: &PasswordHash) -> Result<PasswordStep> {
         // Redis learns of it at first use.
-        self.sql.open(session).await
+        self.sql.open(session, compared).await
     }
 
     async fn find(&self, id: SessionId, now: Timestamp) -> Result<Option<LiveSession>> {
@@ -338,9 +344,22 @@ impl SessionStore for HotSessions {
     async fn end_others(&self, account: AccountId, except: SessionId, reason: EndReason, now: Timestamp) -> Result<()> {
         self.check_ready().await?;
         self.told(self.sql.end_others(account, except, reason, now).await)?;
-        // Also those that an earlier try ended in SQL, but could not mark here.
-        let ended = self.sql.ended_since(account, now.minus(RETRY_WINDOW)).await?;
-        self.marks.set(&ended).await
+        self.mark_ended(account, now).await
+    }
+
+    async fn end_all(&self, account: AccountId, reason: EndReason, now: Timestamp) -> Result<u64> {
+        self.check_ready().await?;
+        let count = self.told(self.sql.end_all(account, reason, now).await)?;
+        self.mark_ended(account, now).await?;
+        Ok(count)
+    }
+
+    async fn change_password(&self, change: &PasswordChange, now: Timestamp) -> Result<PasswordStep> {
+        self.check_ready().await?;
+        let step = self.told(self.sql.change_password(change, now).await)?;
+        // A Redis that fails only now leaves the password changed, and the marks owed.
+        self.mark_ended(change.account, now).await?;
+        Ok(step)
     }
 
     async fn forget_account(&self, account: AccountId) -> Result<()> {

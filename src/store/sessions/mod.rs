@@ -9,13 +9,14 @@ mod hot_lookup;
 mod lookup;
 mod marks;
 mod notes;
+mod password;
 mod profile;
 mod sql;
 
 use async_trait::async_trait;
 
 use crate::domain::Result;
-use crate::domain::account::AccountId;
+use crate::domain::account::{AccountId, PasswordChange, PasswordHash, PasswordStep};
 use crate::domain::clock::Timestamp;
 use crate::domain::limit::Limit;
 use crate::domain::refresh_token::RefreshClaim;
@@ -31,8 +32,8 @@ pub trait SessionStore: Send + Sync {
     /// Whether everything needed to open, renew or end a session answers. Asked before work that would be lost otherwise.
     async fn check_ready(&self) -> Result<()>;
 
-    /// Opens a session.
-    async fn open(&self, session: &NewSession) -> Result<()>;
+    /// Opens a session on a password, unless its hash is no longer the one that was compared.
+    async fn open(&self, session: &NewSession, compared: &PasswordHash) -> Result<PasswordStep>;
 
     /// Finds a live session and its account; `None` if it has been ended, its time is over, it never was one, or the account is gone.
     async fn find(&self, id: SessionId, now: Timestamp) -> Result<Option<LiveSession>>;
@@ -53,6 +54,13 @@ pub trait SessionStore: Send + Sync {
 
     /// Ends every session of the account that is open now, except one; as lasting as `end`.
     async fn end_others(&self, account: AccountId, except: SessionId, reason: EndReason, now: Timestamp) -> Result<()>;
+
+    /// Ends every session of the account that is open now; as lasting as `end`. Says how many it ended.
+    async fn end_all(&self, account: AccountId, reason: EndReason, now: Timestamp) -> Result<u64>;
+
+    /// Changes a password and ends every session of the account that is open now, except the one that asks: both or neither, and the ends
+    /// as lasting as `end`. Nothing changes if the hash is no longer the old one, or the session that asks is over.
+    async fn change_password(&self, change: &PasswordChange, now: Timestamp) -> Result<PasswordStep>;
 
     /// To be called after what is public of an account has changed in SQL: once this returns, no node finds a session of it with
     /// what was there before.

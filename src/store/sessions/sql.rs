@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, UpdateMany};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, UpdateMany};
 use uuid::Uuid;
 
 use super::{SessionStore, lookup};
-use crate::domain::account::AccountId;
+use crate::domain::account::{AccountId, PasswordChange, PasswordHash, PasswordStep};
 use crate::domain::clock::Timestamp;
 use crate::domain::limit::Limit;
 use crate::domain::refresh_token::RefreshClaim;
@@ -19,7 +19,7 @@ use crate::domain::session::{
 use crate::domain::{Error, Result};
 use crate::store::batch::Batcher;
 use crate::store::database::{Database, Sweep};
-use crate::store::entity::sessions::{ActiveModel, Column, Entity, Model, session_end};
+use crate::store::entity::sessions::{Column, Entity, Model, session_end};
 use crate::store::limits::{Limits, LimitsInProcess};
 use crate::store::outage::Outage;
 
@@ -31,6 +31,12 @@ const SWEEP_BATCH: u64 = 500;
 const AT_ONCE: usize = 500;
 /// Most sessions in a list: nobody has more devices, and a robot's need not be shown.
 const LIST_LENGTH: u64 = 100;
+
+/// The sessions of an account that are open now, but for one if it is named.
+pub(super) struct OpenSessions {
+    pub(super) account: AccountId,
+    pub(super) except: Option<SessionId>,
+}
 
 /// Sessions in SQL alone.
 #[derive(Debug)]
@@ -169,6 +175,33 @@ impl SqlSessions {
         )))
     }
 
+    /// Ends every session of the account that is open now, but for one if it is named; how many.
+    pub(super) async fn end_open(
+        &self,
+        connection: &impl ConnectionTrait,
+        of: OpenSessions,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Result<u64> {
+        // Named one by one: a statement that a server which hung carries out late must not end what was opened since, and the clocks of
+        // the nodes that opened them may differ.
+        let mut open = Entity::find()
+            .select_only()
+            .column(Column::Id)
+            .filter(Column::AccountId.eq(of.account.0))
+            .filter(Column::EndedAt.is_null());
+        if let Some(except) = of.except {
+            open = open.filter(Column::Id.ne(except.0));
+        }
+        let open: Vec<Uuid> = self.database.answer(open.into_tuple().all(connection)).await?;
+        let mut count = 0;
+        for some in open.chunks(AT_ONCE) {
+            let ended = Self::ending(reason, now).filter(Column::Id.is_in(some.iter().copied()));
+            count += self.database.answer(ended.exec(connection)).await?.rows_affected;
+        }
+        Ok(count)
+    }
+
     /// The end of whatever is not over yet.
     fn ending(reason: EndReason, now: Timestamp) -> UpdateMany<Entity> {
         Entity::update_many()
@@ -185,11 +218,8 @@ impl SessionStore for SqlSessions {
         Ok(())
     }
 
-    async fn open(&self, session: &NewSession) -> Result<()> {
-        self.database
-            .answer(Entity::insert(ActiveModel::from(session)).exec_without_returning(&self.database.connection()))
-            .await?;
-        Ok(())
+    async fn open(&self, session: &NewSession, compared: &PasswordHash) -> Result<PasswordStep> {
+        self.open_on_password(session, compared).await
     }
 
     async fn find(&self, id: SessionId, now: Timestamp) -> Result<Option<LiveSession>> {
@@ -231,23 +261,20 @@ impl SessionStore for SqlSessions {
     }
 
     async fn end_others(&self, account: AccountId, except: SessionId, reason: EndReason, now: Timestamp) -> Result<()> {
-        // Named one by one: a statement that a server which hung carries out late must not end what was opened since, and the clocks of
-        // the nodes that opened them may differ.
-        let others = Entity::find()
-            .select_only()
-            .column(Column::Id)
-            .filter(Column::AccountId.eq(account.0))
-            .filter(Column::Id.ne(except.0))
-            .filter(Column::EndedAt.is_null());
-        let others: Vec<Uuid> = self
-            .database
-            .answer(others.into_tuple().all(&self.database.connection()))
-            .await?;
-        for some in others.chunks(AT_ONCE) {
-            let ended = Self::ending(reason, now).filter(Column::Id.is_in(some.iter().copied()));
-            self.database.answer(ended.exec(&self.database.connection())).await?;
-        }
-        Ok(())
+        let except = Some(except);
+        let others = OpenSessions { account, except };
+        self.end_open(&self.database.connection(), others, reason, now)
+            .await
+            .map(drop)
+    }
+
+    async fn end_all(&self, account: AccountId, reason: EndReason, now: Timestamp) -> Result<u64> {
+        let all = OpenSessions { account, except: None };
+        self.end_open(&self.database.connection(), all, reason, now).await
+    }
+
+    async fn change_password(&self, change: &PasswordChange, now: Timestamp) -> Result<PasswordStep> {
+        self.replace_password(change, now).await
     }
 
     async fn forget_account(&self, _account: AccountId) -> Result<()> {

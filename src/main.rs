@@ -251,13 +251,13 @@ async fn end_sessions(settings: &Settings, name: &AccountName) -> Result<(), Fai
     let ender = app::session_ender(settings, database, audit, Arc::new(SystemClock))
         .await
         .map_err(not_started)?;
-    let ended = ender.end_all(name).await;
+    let outcome = ender.end_all(name).await;
     writer.finish().await;
-    let Some(ended) = ended.map_err(not_started)? else {
+    let Some(ended) = outcome.map_err(not_started)? else {
         return Err((1, "there is no such account; nothing was ended".to_owned()));
     };
     print(&format!(
-        "account {}: {} sessions ended\n",
+        "sessions of account {} that were ended: {}\n",
         ended.account.0, ended.count
     ))
 }

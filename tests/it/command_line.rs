@@ -4,9 +4,10 @@ use std::process::Output;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::{AUTH_SECRET as SECRET, Backend, Process, Stores, http, raw, run_to_end};
+use crate::harness::{AUTH_SECRET as SECRET, Backend, Process, Socket, Stores, http, raw, run_to_end};
 
 fn complaint(output: &Output) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(output.stderr.clone()).unwrap())
@@ -34,6 +35,7 @@ fn a_wrong_setting_is_one_sentence_with_its_name_and_an_example() {
         ("JWT_ALGORITHM", "HS256", "EdDSA, ES256 or RS256"),
         ("SIGNING_KEY_LEAD", "8d", "7m"),
         ("PASSWORD_MIN_LENGTH", "0", "12"),
+        ("PASSWORD_CONTEXT_WORDS", "acme,,tools", "auth-gateway"),
         ("ARGON2_MEMORY_KIB", "lots", "19456"),
         ("HASH_THREADS", "0", "4"),
         ("TRUSTED_PROXIES", "10.0.0.0/33", "10.0.0.0/8"),
@@ -232,6 +234,113 @@ fn the_healthcheck_tells_by_its_exit_code() {
             .code(),
         Some(1)
     );
+}
+
+/// The session of a sign-in at one node, and whether a node refuses it as ended.
+async fn is_revoked(node: &Process, token: &str) -> bool {
+    let (status, _, answer) = raw(http().get(format!("{}/auth/me", node.url)).bearer_auth(token)).await;
+    status == 401 && answer["reason"] == "revoked"
+}
+
+#[tokio::test]
+async fn an_operator_ends_all_sessions_of_an_account_at_every_node() {
+    for backend in [Backend::Sqlite, Backend::Postgres, Backend::PostgresRedis] {
+        let stores = Stores::new(backend).await;
+        let mut options = vec!["--database-url", &stores.database_url];
+        if let Some(url) = &stores.redis_url {
+            options.extend(["--redis-url", url]);
+        }
+        let cheap = [&options[..], &["--argon2-memory-kib=128", "--rate-limit=off"]].concat();
+        let nodes = [
+            Process::start(stores.folder.path(), &cheap),
+            Process::start(stores.folder.path(), &cheap),
+        ];
+        let post = async |node: &Process, path: &str, body: Value| {
+            raw(http().post(format!("{}{path}", node.url)).json(&body)).await.2
+        };
+        let register = async |name: &str| {
+            let email = format!("{name}@example.com");
+            let input = json!({"email": email, "password": "Password@123", "username": name});
+            post(&nodes[0], "/auth/register", input).await
+        };
+        let (john, jane) = (register("johndoe").await, register("janedoe").await);
+        let id = john["user"]["uuid"].as_str().unwrap();
+        let hers = jane["token"]["access_token"].as_str().unwrap();
+        let end = |name: &str| {
+            let arguments = [&["sessions", "end", "--account", name], &options[..]].concat();
+            run_to_end(stores.folder.path(), &arguments, &[])
+        };
+        for name in [id, "JohnDoe", "johndoe@EXAMPLE.com"] {
+            let mut sessions = Vec::new();
+            for node in &nodes {
+                let login = json!({"username": "johndoe", "password": "Password@123"});
+                let signed_in = post(node, "/auth/login", login).await;
+                assert!(signed_in["token"].is_object(), "{backend:?}: {signed_in}");
+                sessions.push(signed_in["token"].clone());
+            }
+            let (first, second) = (&sessions[0], sessions[1]["access_token"].as_str().unwrap());
+            // Each node has seen the session that it is asked for.
+            assert!(!is_revoked(&nodes[0], second).await && !is_revoked(&nodes[1], second).await);
+            let mut socket = Socket::bearing(&nodes[1].url, second).await;
+            socket.subscribe("1", "subscription { sessionEnded { reason } }").await;
+
+            let ended = end(name);
+            assert!(ended.status.success(), "{ended:?}");
+            let said = String::from_utf8(ended.stdout).unwrap();
+            let count = if name == id { 3 } else { 2 };
+            assert_eq!(said, format!("sessions of account {id} that were ended: {count}\n"));
+            for node in &nodes {
+                for token in [first["access_token"].as_str().unwrap(), second] {
+                    assert!(is_revoked(node, token).await, "{backend:?} {name}");
+                }
+            }
+            let refresh = json!({"refresh_token": first["refresh_token"]});
+            assert_eq!(
+                post(&nodes[1], "/auth/refresh", refresh).await["code"],
+                "REFRESH_TOKEN_INVALID"
+            );
+            let told = socket.message().await;
+            assert_eq!(told["payload"]["data"]["sessionEnded"]["reason"], "OPERATOR", "{told}");
+        }
+        assert!(!is_revoked(&nodes[1], hers).await, "another account's");
+        let events = stores.audit().await;
+        let ended: Vec<_> = events
+            .iter()
+            .filter(|row| row["event"] == "all_sessions_ended")
+            .collect();
+        assert_eq!(ended.len(), 3, "{events:?}");
+        assert!(ended.iter().all(|row| row["account_id"] == id));
+    }
+}
+
+#[tokio::test]
+async fn an_operator_who_names_nobody_or_has_no_redis_ends_nothing() {
+    let stores = Stores::new(Backend::Postgres).await;
+    let options = ["--database-url", &stores.database_url];
+    let end = |name: &str, more: &[&str]| {
+        let arguments = [&["sessions", "end", "--account", name], &options[..], more].concat();
+        complaint(&run_to_end(stores.folder.path(), &arguments, &[]))
+    };
+    let (code, sentence) = end("john", &[]);
+    assert_eq!(code, Some(1));
+    assert!(sentence.contains("auth-gateway migrate up"), "{sentence}");
+    let node = Process::start(stores.folder.path(), &options);
+    let input = json!({"email": "john.doe@example.com", "password": "Password@123", "username": "johndoe"});
+    let (_, _, john) = raw(http().post(format!("{}/auth/register", node.url)).json(&input)).await;
+    for name in ["jane", "jane@example.com", "6a9a5f10-dc19-41df-9831-57f37f7f9687"] {
+        let (code, sentence) = end(name, &[]);
+        assert_eq!(code, Some(1), "{sentence}");
+        assert_eq!(sentence, "auth-gateway: there is no such account; nothing was ended\n");
+    }
+    let (code, sentence) = end("john doe", &[]);
+    assert_eq!(code, Some(2));
+    assert!(
+        sentence.starts_with("auth-gateway: ACCOUNT is \"john doe\", which must be"),
+        "{sentence}"
+    );
+    let (code, sentence) = end("johndoe", &["--redis-url", "redis://127.0.0.1:1"]);
+    assert_eq!(code, Some(1), "{sentence}");
+    assert!(!is_revoked(&node, john["token"]["access_token"].as_str().unwrap()).await);
 }
 
 #[test]

@@ -39,6 +39,7 @@ mod nodes;
 mod operations;
 mod oracle;
 mod outage;
+mod password;
 mod redis_kinds;
 mod refresh;
 mod register;

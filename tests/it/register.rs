@@ -77,6 +77,38 @@ scenario! {
 }
 
 scenario! {
+    async fn a_password_that_is_tried_first_is_refused_with_the_reason(world: &World) {
+        for (password, reason) in [
+            ("trustno1", "most common"),
+            ("Liverpool1", "most common"),
+            ("Jane.Doe1987", "e-mail"),
+            ("jane.doe@example.com", "e-mail"),
+            ("calamity_1", "username"),
+            ("AuthGateway!", "name of this service"),
+        ] {
+            let refusal = world.client().register_with("jane.doe@example.com", password, "Calamity").await.unwrap_err();
+            assert_eq!((refusal.code.as_str(), refusal.fields), ("VALIDATION_FAILED", vec!["password".to_owned()]), "{password}");
+            assert!(refusal.message.contains(reason), "{password}: {}", refusal.message);
+        }
+        assert_eq!(world.stores.rows().await, (0, 0));
+    }
+}
+
+#[tokio::test]
+async fn an_operator_may_add_words_that_are_no_passwords() {
+    let options = [
+        "--password-context-words=Acme Tools,Road Runner",
+        "--public-url=https://login.coyote.example",
+    ];
+    let world = World::with(Backend::Sqlite, Door::Rest, &options).await;
+    let register = async |password: &str| world.client().register_with("jane@example.com", password, "jane").await;
+    for password in ["acme-tools-1", "RoadRunner!", "coyote 2026", "login.coyote.example"] {
+        assert_eq!(register(password).await.unwrap_err().fields, ["password"], "{password}");
+    }
+    assert!(register("a road runner is a bird").await.is_ok());
+}
+
+scenario! {
     async fn a_password_of_any_unicode_works_in_both_spellings(world: &World) {
         world.client().register_with("eva@example.com", "  caf\u{e9} \u{1f512} au lait  ", "eva").await.unwrap();
         assert!(world.login("eva@example.com", "  cafe\u{301} \u{1f512} au lait  ").await.is_ok());

@@ -147,6 +147,18 @@ async fn everything_at_rest(talker: &mut Talker) {
     for request in requests {
         assert!(raw(request).await.0.as_u16() < 500);
     }
+    let chosen = talker.secret("a chosen password");
+    let change = |current: &str, new: &str| {
+        let body = json!({"current_password": current, "new_password": new});
+        talker
+            .request(Method::POST, "/auth/password")
+            .bearer_auth(&access)
+            .json(&body)
+    };
+    assert_eq!(raw(change(&wrong, &chosen)).await.2["code"], "INVALID_CREDENTIALS");
+    assert_eq!(raw(change(&password, "johndoe1")).await.2["code"], "VALIDATION_FAILED");
+    assert_eq!(raw(change(&password, &chosen)).await.0, 204);
+    assert_eq!(raw(change(&chosen, &password)).await.0, 204);
     let login = talker.request(Method::POST, "/auth/login");
     let login = login.json(&json!({"email": "john.doe@example.com", "password": password}));
     talker.tokens(login).await;
@@ -185,6 +197,9 @@ async fn everything_at_graphql(talker: &mut Talker) {
     let renewal = talker.request(Method::POST, "/graphql").json(&renew(&second));
     talker.tokens(renewal).await;
     for query in [
+        format!(r#"mutation {{ changePassword(input: {{currentPassword: "{wrong}", newPassword: "{password}"}}) }}"#),
+        format!(r#"mutation {{ changePassword(input: {{currentPassword: "{password}", newPassword: "{garbage}"}}) }}"#),
+        format!(r#"mutation {{ changePassword(input: {{currentPassword: "{garbage}", newPassword: "{password}"}}) }}"#),
         renew(&refresh)["query"].as_str().unwrap().to_owned(),
         renew(&garbage)["query"].as_str().unwrap().to_owned(),
         format!(r#"mutation {{ login(input: {{username: "janedoe", password: "{wrong}"}}) {tokens} }}"#),

@@ -14,6 +14,8 @@ use auth_gateway::domain::username::Username;
 use auth_gateway::store::sessions::{HotSessions, SqlSessions};
 use auth_gateway::store::{Accounts, Database, Redis, SessionStore};
 
+use futures_util::future::join_all;
+
 use crate::harness::{Backend, RedisUser, Stores, redis_url};
 
 pub const LIFETIMES: Lifetimes = Lifetimes {
@@ -98,6 +100,17 @@ impl Bench {
         let opened = self.sessions.open(&session, &hash("")).await.unwrap();
         assert_eq!(opened, PasswordStep::Taken);
         session.id
+    }
+
+    /// A change of password, from the hash of one name to that of another.
+    async fn change(&self, by: SessionId, old: &str, new: &str) -> PasswordStep {
+        let change = PasswordChange {
+            account: self.account,
+            by,
+            old: hash(old),
+            new: hash(new),
+        };
+        self.sessions.change_password(&change, START).await.unwrap()
     }
 
     pub async fn rotate(&self, session: SessionId, generation: u32, now: Timestamp) -> Outcome {
@@ -188,6 +201,11 @@ async fn polled<T>(work: impl Future<Output = T>, times: u32) {
 async fn redis() -> redis::aio::MultiplexedConnection {
     let client = redis::Client::open(redis_url()).unwrap();
     client.get_multiplexed_async_connection().await.unwrap()
+}
+
+/// A hash that no password has; the one without a name is that of the account.
+fn hash(name: &str) -> PasswordHash {
+    PasswordHash(format!("$argon2id${name}"))
 }
 
 fn session_of(account: AccountId) -> NewSession {
@@ -332,6 +350,75 @@ on_each_store! {
         bench.sessions.end_others(bench.account, own, EndReason::EndedElsewhere, START).await.unwrap();
         assert!(!bench.is_live(ahead.id, ahead.created_at).await);
         assert!(bench.is_live(own, START).await);
+    }
+
+    async fn all_are_all_the_accounts_open_sessions(bench: &Bench) {
+        let (first, second, ended) = (bench.open().await, bench.open().await, bench.open().await);
+        let stranger = bench.add_account(AccountId::random(), "jane").await;
+        bench.sessions.end(ended, EndReason::Logout, START).await.unwrap();
+        for session in [first, second, stranger] {
+            assert!(bench.is_live(session, START).await);
+        }
+        let end_all = async || bench.sessions.end_all(bench.account, EndReason::Operator, START).await.unwrap();
+        assert_eq!((end_all().await, end_all().await), (3, 0), "with the one of the registration");
+        for session in [first, second] {
+            assert!(!bench.is_live(session, START).await);
+            bench.forget(session).await;
+            assert_eq!(bench.rotate(session, 1, START).await, Outcome::Over);
+        }
+        assert!(bench.is_live(stranger, START).await);
+        assert_eq!(bench.sessions.find_end(ended).await.unwrap().unwrap().reason, EndReason::Logout);
+        assert_eq!(bench.sessions.find_end(first).await.unwrap().unwrap().reason, EndReason::Operator);
+    }
+
+    async fn a_password_that_was_changed_opens_nothing_and_changes_nothing(bench: &Bench) {
+        let (own, other) = (bench.open().await, bench.open().await);
+        assert!(bench.is_live(other, START).await);
+        assert_eq!(bench.change(own, "", "2").await, PasswordStep::Taken);
+        assert_eq!((bench.is_live(own, START).await, bench.is_live(other, START).await), (true, false));
+        assert_eq!(bench.sessions.find_end(other).await.unwrap().unwrap().reason, EndReason::PasswordChanged);
+
+        let late = session_of(bench.account);
+        assert_eq!(bench.sessions.open(&late, &hash("")).await.unwrap(), PasswordStep::Outdated);
+        assert!(!bench.is_live(late.id, START).await);
+        assert_eq!(bench.sessions.open(&late, &hash("2")).await.unwrap(), PasswordStep::Taken);
+        assert_eq!(bench.change(own, "", "3").await, PasswordStep::Outdated);
+        assert!(bench.is_live(late.id, START).await, "who comes too late ends nothing");
+        bench.sessions.end(own, EndReason::Logout, START).await.unwrap();
+        assert_eq!(bench.change(own, "2", "3").await, PasswordStep::Outdated, "a session that is over asks for nothing");
+        assert!(bench.is_live(late.id, START).await);
+    }
+
+    async fn no_session_on_the_old_password_outlives_its_change(bench: &Bench) {
+        let own = bench.open().await;
+        for round in 0..5 {
+            let (old, new) = (round.to_string(), (round + 1).to_string());
+            if round == 0 {
+                assert_eq!(bench.change(own, "", "0").await, PasswordStep::Taken);
+            }
+            let sessions: Vec<NewSession> = (0..20).map(|_| session_of(bench.account)).collect();
+            let compared = hash(&old);
+            let opening = join_all(sessions.iter().map(|session| bench.sessions.open(session, &compared)));
+            let (opened, changed) = tokio::join!(opening, bench.change(own, &old, &new));
+            assert_eq!(changed, PasswordStep::Taken);
+            for (session, opened) in sessions.iter().zip(opened) {
+                assert!(!bench.is_live(session.id, START).await, "{opened:?} in round {round}");
+            }
+            assert!(bench.is_live(own, START).await);
+        }
+    }
+
+    async fn of_many_changes_at_once_one_is_made(bench: &Bench) {
+        let sessions = join_all((0..8).map(|_| bench.open())).await;
+        let changes = sessions.iter().enumerate().map(|(number, session)| async move {
+            bench.change(*session, "", &number.to_string()).await
+        });
+        let steps = join_all(changes).await;
+        let taken: Vec<usize> = (0..8).filter(|number| steps[*number] == PasswordStep::Taken).collect();
+        assert_eq!(taken.len(), 1, "{steps:?}");
+        let alive = join_all(sessions.iter().map(|session| bench.is_live(*session, START))).await;
+        assert_eq!(alive.iter().filter(|is_live| **is_live).count(), 1);
+        assert!(alive[taken[0]]);
     }
 
     async fn a_registration_that_is_dropped_half_way_spoils_nothing(bench: &Bench) {

@@ -1,4 +1,4 @@
-//! The five operations, asked at either door; and requests of any other kind.
+//! The operations, asked at either door; and requests of any other kind.
 
 use std::net::SocketAddr;
 
@@ -176,6 +176,25 @@ impl Client {
                 let query = "mutation($id: ID!) { endSession(id: $id) }";
                 let data = self.graphql(query, &json!({ "id": id }), Some(access_token)).await?;
                 assert_eq!(data["endSession"], json!(true));
+                Ok(())
+            }
+        }
+    }
+
+    pub async fn change_password(&self, access_token: &str, current: &str, new: &str) -> Result<(), Refusal> {
+        match self.door {
+            Door::Rest => {
+                let body = json!({"current_password": current, "new_password": new});
+                let (path, success) = ("/auth/password", StatusCode::NO_CONTENT);
+                self.rest(Method::POST, path, Some(&body), Some(access_token), success)
+                    .await
+                    .map(drop)
+            }
+            Door::Graphql => {
+                let query = "mutation($input: ChangePasswordInput!) { changePassword(input: $input) }";
+                let input = json!({"input": {"currentPassword": current, "newPassword": new}});
+                let data = self.graphql(query, &input, Some(access_token)).await?;
+                assert_eq!(data["changePassword"], json!(true));
                 Ok(())
             }
         }

@@ -253,12 +253,12 @@ async fn end_sessions(settings: &Settings, name: &AccountName) -> Result<(), Fai
         .map_err(not_started)?;
     let outcome = ender.end_all(name).await;
     writer.finish().await;
-    let Some(ended) = outcome.map_err(not_started)? else {
+    let Some(done) = outcome.map_err(not_started)? else {
         return Err((1, "there is no such account; nothing was ended".to_owned()));
     };
     print(&format!(
         "sessions of account {} that were ended: {}\n",
-        ended.account.0, ended.count
+        done.account.0, done.count
     ))
 }
 

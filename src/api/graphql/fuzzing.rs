@@ -2,17 +2,19 @@
 
 #![allow(clippy::panic, reason = "a fuzzer's target fails by panicking")]
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute};
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
-use async_graphql::{Name, Request, Response};
+use async_graphql::{Name, Response, ValidationMode, Variables};
 use futures_util::FutureExt;
 
-use super::document::Rules;
-use super::{Gateway, http, schema};
+use super::document::{Documents, Parameters, Rules};
+use super::{Gateway, schema};
+use crate::domain::Result;
 use crate::domain::document::DocumentLimits;
 
 /// The limits that a gateway has unless it is told otherwise, and the widest that it can be told.
@@ -33,7 +35,14 @@ const fn rules(depth: usize, fields: usize, few: usize, tokens: usize) -> Rules 
     }
 }
 
-static ENGINE: LazyLock<Gateway> = LazyLock::new(|| schema().extension(Halt).limit_recursive_depth(20).finish());
+/// The engine as it validates what is new, and as it does what it has taken before.
+static ENGINE: LazyLock<Gateway> = LazyLock::new(|| engine(ValidationMode::Strict));
+static LENIENT_ENGINE: LazyLock<Gateway> = LazyLock::new(|| engine(ValidationMode::Fast));
+
+fn engine(mode: ValidationMode) -> Gateway {
+    let builder = schema().extension(Halt).validation_mode(mode);
+    builder.limit_recursive_depth(USUAL.limits.depth).finish()
+}
 
 /// Ends a request when it has been validated.
 struct Halt;
@@ -57,35 +66,61 @@ impl Extension for Halt {
 /// When one that is let through is larger than the limits allow, or an error lacks its code.
 pub fn document(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let _within_the_stack = WIDEST.parse(Request::new(&*text)).map(|parsed| WIDEST.check(parsed));
-    through_the_engine(Request::new(&*text));
+    let documents = Documents::new(WIDEST);
+    let _within_the_stack = documents.parse(asking(&text)).map(|parsed| documents.check(parsed).map(drop));
+    through_the_engine(|| Ok(asking(&text)));
 }
 
 /// A body, or the query of an address.
 pub(in crate::api) fn body(data: &[u8]) {
-    let bodies = [
-        http::from_body(data),
-        http::from_address(&String::from_utf8_lossy(data)),
-    ];
-    for request in bodies {
-        match request {
-            Ok(request) => through_the_engine(request),
-            Err(error) => assert!(["BAD_REQUEST", "GRAPHQL_BATCH"].contains(&error.code()), "{error}"),
-        }
+    through_the_engine(|| Parameters::from_body(data));
+    let address = String::from_utf8_lossy(data);
+    through_the_engine(|| Parameters::from_address(&address));
+}
+
+fn asking(text: &str) -> Parameters<'_> {
+    Parameters {
+        query: Cow::Borrowed(text),
+        operation_name: None,
+        variables: Variables::default(),
     }
 }
 
-fn through_the_engine(request: Request) {
-    let text = request.query.clone();
-    let Ok(parsed) = USUAL.parse(request) else { return };
-    let Ok(request) = USUAL.check(parsed) else { return };
+/// Twice: what was taken is remembered, and must be judged as it was.
+fn through_the_engine<'a>(read: impl Fn() -> Result<Parameters<'a>>) {
+    let documents = Documents::new(USUAL);
+    let verdicts = [(); 2].map(|()| match read() {
+        Ok(parameters) => verdict(&documents, parameters),
+        Err(error) => {
+            assert!(["BAD_REQUEST", "GRAPHQL_BATCH"].contains(&error.code()), "{error}");
+            Vec::new()
+        }
+    });
+    assert_eq!(verdicts[0], verdicts[1], "what comes again is judged otherwise");
+}
+
+/// The codes of the errors in the answer.
+fn verdict(documents: &Documents, parameters: Parameters<'_>) -> Vec<String> {
+    let text = parameters.query.to_string();
+    let Ok(parsed) = documents.parse(parameters) else {
+        return Vec::new();
+    };
+    let Ok(checked) = documents.check(parsed) else {
+        return Vec::new();
+    };
     assert_bounded(&text);
-    let outcome = ENGINE.execute(request).now_or_never();
-    let outcome = outcome.map(|outcome| USUAL.tidied(outcome)).unwrap_or_default();
-    for error in outcome.errors {
-        let extensions = error.extensions.unwrap_or_default();
-        assert!(extensions.get("code").is_some(), "without a code: {}", error.message);
-    }
+    let engine = if checked.is_valid { &LENIENT_ENGINE } else { &ENGINE };
+    let outcome = engine.execute(checked.request).now_or_never().unwrap_or_default();
+    documents.learn(checked.candidate, &outcome);
+    let errors = documents.tidied(outcome).errors.into_iter();
+    errors
+        .map(|error| {
+            let extensions = error.extensions.unwrap_or_default();
+            let code = extensions.get("code");
+            code.unwrap_or_else(|| panic!("without a code: {}", error.message))
+                .to_string()
+        })
+        .collect()
 }
 
 /// Follows every spread, as the engine does, and counts fields and aliases one by one.

@@ -67,7 +67,9 @@ impl Extension for Halt {
 pub fn document(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let documents = Documents::new(WIDEST);
-    let _within_the_stack = documents.parse(asking(&text)).map(|parsed| documents.check(parsed).map(drop));
+    let _within_the_stack = documents
+        .parse(asking(&text))
+        .map(|parsed| documents.check(parsed).map(drop));
     through_the_engine(|| Ok(asking(&text)));
 }
 
@@ -159,9 +161,9 @@ impl<'a> Walk<'a> {
                 Selection::InlineFragment(fragment) => self.through(&fragment.node.selection_set.node),
                 Selection::FragmentSpread(spread) => {
                     let fragment = fragments.get(&spread.node.fragment_name.node);
-                    fragment
-                        .into_iter()
-                        .for_each(|fragment| self.through(&fragment.node.selection_set.node));
+                    if let Some(fragment) = fragment {
+                        self.through(&fragment.node.selection_set.node);
+                    }
                 }
             }
         }

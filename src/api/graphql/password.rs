@@ -36,7 +36,7 @@ impl PasswordMutation {
             new_password: SecretString::new(input.new_password),
         };
         service(context)
-            .change_password(input, &asker.credentials, &asker.visitor)
+            .change_password(input, &asker.credentials, &asker.visitor())
             .await?;
         Ok(true)
     }

@@ -1,12 +1,15 @@
 //! Bodies of any bytes, as this door reads them; and what they hold, as the domain does.
 
+use std::sync::LazyLock;
+
 use serde_json::{Map, Value};
 
 use super::http::parse;
 use super::sign_in::{LoginBody, LogoutBody, RefreshBody, RegisterBody};
 use crate::domain::Result;
+use crate::domain::context_words::{ContextWords, Owner};
 use crate::domain::email::Email;
-use crate::domain::password::{NewPassword, PresentedPassword};
+use crate::domain::password::{NewPassword, PasswordRules, PresentedPassword};
 use crate::domain::username::Username;
 
 /// Most characters of a sentence that quotes nothing but a name.
@@ -52,6 +55,12 @@ fn read<T: serde::de::DeserializeOwned>(data: &[u8], known: &[&str]) -> Option<M
     members
 }
 
+/// Those of an installation that was set up by nobody.
+static RULES: LazyLock<PasswordRules> = LazyLock::new(|| PasswordRules {
+    min_length: 8,
+    context_words: ContextWords::of("http://localhost:8000", &[]),
+});
+
 /// What is taken means the same when it is read again.
 fn values(text: &str) {
     if let Ok(email) = Email::parse(text) {
@@ -71,7 +80,11 @@ fn values(text: &str) {
             Ok(username.key())
         );
     }
-    if let Ok(password) = NewPassword::parse(text, 8) {
+    let owner = Owner {
+        email: "john.doe@example.com",
+        username: "johndoe",
+    };
+    if let Ok(password) = NewPassword::parse(text, &RULES, owner) {
         let password = password.into_presented();
         let again = std::str::from_utf8(password.expose()).map(PresentedPassword::parse);
         assert!(

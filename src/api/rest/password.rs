@@ -50,7 +50,7 @@ pub(super) async fn change(
     };
     shared
         .service
-        .change_password(input, &asker.credentials, &asker.visitor)
+        .change_password(input, &asker.credentials, &asker.visitor())
         .await?;
     Ok((StatusCode::NO_CONTENT, NO_STORE))
 }

@@ -160,8 +160,7 @@ impl<'a> Walk<'a> {
                 }
                 Selection::InlineFragment(fragment) => self.through(&fragment.node.selection_set.node),
                 Selection::FragmentSpread(spread) => {
-                    let fragment = fragments.get(&spread.node.fragment_name.node);
-                    if let Some(fragment) = fragment {
+                    if let Some(fragment) = fragments.get(&spread.node.fragment_name.node) {
                         self.through(&fragment.node.selection_set.node);
                     }
                 }

@@ -40,7 +40,7 @@ fn well_formed(target: &Target) -> Vec<(&'static str, String)> {
 async fn bodies(backend: Backend) {
     let mut target = Target::start(backend, "EdDSA").await;
     let (mut tally, mut chance) = (Tally::new("live-bodies"), target.chance());
-    for case in 0..target.cases() {
+    for case in 0..Target::cases() {
         if case % 50 == 0 {
             target.sign_jane_in().await;
         }

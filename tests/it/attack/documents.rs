@@ -218,7 +218,7 @@ impl Author<'_> {
             " @nothing(a: 1)",
             " @deprecated",
         ];
-        *self.chance.pick::<&str>(&directives)
+        self.chance.pick::<&str>(&directives)
     }
 }
 
@@ -255,7 +255,7 @@ async fn documents(backend: Backend) {
     let mut target = Target::start(backend, "EdDSA").await;
     let (schema, mut tally, mut chance) = (Schema::read(), Tally::new("live-documents"), target.chance());
     let mut executed = 0;
-    for case in 0..target.cases() {
+    for case in 0..Target::cases() {
         if case % 20 == 0 {
             target.sign_jane_in().await;
         }
@@ -291,7 +291,7 @@ async fn documents(backend: Backend) {
         request = chance
             .pick(&bearer)
             .iter()
-            .fold(request, |request, token| request.bearer_auth(token));
+            .fold(request, reqwest::RequestBuilder::bearer_auth);
         let answer = target.send(&mut tally, request, &body.to_string()).await;
         executed += usize::from(is_executed(&answer));
         if !is_graphql(&answer) {
@@ -302,7 +302,7 @@ async fn documents(backend: Backend) {
         }
     }
     assert!(
-        executed * 20 > target.cases(),
+        executed * 20 > Target::cases(),
         "only {executed} documents reached the resolvers"
     );
     target.finish(tally).await;

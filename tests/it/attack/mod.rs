@@ -70,7 +70,7 @@ impl Target {
         }
     }
 
-    fn cases(&self) -> usize {
+    fn cases() -> usize {
         usize::try_from(given("ATTACK_CASES", 200)).unwrap()
     }
 
@@ -132,9 +132,9 @@ impl Target {
         let secrets = [self.password.clone(), signature(&self.john), signature(&self.jane)];
         let tokens = [&self.john, &self.jane].map(|signed_in| signed_in.refresh_token.clone());
         for secret in secrets.iter().chain(&tokens) {
-            let line = log.lines().find(|line| line.contains(secret.as_str()));
-            line.into_iter()
-                .for_each(|line| tally.leaked(format!("the log: {line:.500}")));
+            if let Some(line) = log.lines().find(|line| line.contains(secret.as_str())) {
+                tally.leaked(format!("the log: {line:.500}"));
+            }
         }
         tally.finish();
     }

@@ -31,9 +31,8 @@ fn forged(john: &str, jane: &str, chance: &mut Chance) -> String {
         }
     }
     if chance.one_in(4) {
-        token[2] = chance
-            .pick(&[String::new(), encode([0; 64]), encode([0xff; 64]), other[2].clone()])
-            .clone();
+        let signatures = [String::new(), encode([0; 64]), encode([0xff; 64]), other[2].clone()];
+        token[2].clone_from(chance.pick(&signatures));
     }
     token.join(".")
 }
@@ -92,9 +91,9 @@ async fn forgeries(backend: Backend, algorithm: &str) {
     let target = Target::start(backend, algorithm).await;
     let (mut tally, mut chance) = (Tally::new("live-forgeries"), target.chance());
     let genuine = [target.john.access_token.clone(), target.jane.access_token.clone()];
-    for _ in 0..target.cases() {
+    for _ in 0..Target::cases() {
         let token = forged(&genuine[0], &genuine[1], &mut chance);
-        let plain: String = token.chars().filter(|c| c.is_ascii_graphic()).collect();
+        let plain: String = token.chars().filter(char::is_ascii_graphic).collect();
         if genuine.contains(&plain) {
             continue;
         }

@@ -25,9 +25,9 @@ use super::pulse::{InProgress, Pulse, Wait};
 use super::socket::Socket;
 
 /// Largest head of a request, in bytes. Beyond it, and beyond the 100 headers that hyper reads, the answer is 431 (RFC 6585 section 5).
-const MAX_HEAD: usize = 32 * 1024;
+const MAX_HEAD: usize = 128 * 1024;
 /// The same for HTTP/2, as RFC 9113 section 6.5.2 counts it.
-const MAX_HEADER_LIST: u32 = 32 * 1024;
+const MAX_HEADER_LIST: u32 = 128 * 1024;
 /// Requests at once over one HTTP/2 connection; fewer would get in the way of clients (RFC 9113 section 6.5.2).
 const MAX_STREAMS: u32 = 100;
 /// Streams that the client opened and took back before we saw them; one more ends the connection (CVE-2023-44487, "rapid reset").

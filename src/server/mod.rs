@@ -103,6 +103,7 @@ impl House {
         let _best_effort = stream.set_nodelay(true);
         match self.take_place(peer.ip()) {
             Ok(place) => {
+                tracing::trace!(%peer, "a connection is taken");
                 let socket = Socket::new(stream, place);
                 let served = connection::serve(socket, peer, self.shared.clone(), stopped.clone());
                 tokio::spawn(served);

@@ -240,6 +240,39 @@ async fn variables_may_be_deep_or_long_and_are_refused_in_a_sentence() {
     }
 }
 
+/// A fuzzer found that the engine panics at these.
+#[tokio::test]
+async fn a_default_for_a_list_of_an_unknown_type_is_a_mistake_of_the_client() {
+    let world = World::new(Backend::Sqlite, Door::Graphql).await;
+    let john = world.john().await;
+    let mut socket = Socket::bearing(&world.url(""), &john.access_token).await;
+    for variable in [
+        "$a: [Nothing] = [1]",
+        "$a: [Nothing!]! = [1]",
+        "$a: [Nothing] = 1",
+        "$a: [[Nothing]] = [[1]]",
+        "$a: [email] = [\"x\"]",
+        "$b: [Int] = [1], $a: [Nothing] = [{}]",
+    ] {
+        let query = format!("query Q({variable}) {{ me {{ id }} }} query R {{ __typename }}");
+        let body = json!({"query": query, "operationName": "Q"});
+        let (status, answer) = post(&world, &body).await;
+        assert_eq!(status, 400, "{variable} {answer:.300}");
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "BAD_REQUEST");
+        assert!(answer.to_string().contains("Unknown type"), "{answer}");
+        let query = format!("subscription Q({variable}) {{ sessionEnded {{ reason }} }}");
+        socket.subscribe("1", &query).await;
+        let answer = socket.message().await;
+        assert_eq!(
+            answer["payload"]["errors"][0]["extensions"]["code"], "BAD_REQUEST",
+            "{answer}"
+        );
+        assert_eq!(socket.message().await, json!({"type": "complete", "id": "1"}));
+    }
+    let known = "query ($a: [String!] = [\"x\"], $b: [[Int]] = [[1]]) { __typename @skip(if: false) }";
+    assert_eq!(code(&world, known).await, "BAD_REQUEST", "the variables are not used");
+}
+
 #[tokio::test]
 async fn a_batch_is_refused_by_name() {
     let world = World::new(Backend::Sqlite, Door::Graphql).await;

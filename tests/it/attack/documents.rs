@@ -73,7 +73,7 @@ impl Author<'_> {
             0 => "($v: String)",
             1 => "($v: LoginInput!, $w: Boolean! = true)",
             2 => "($v: [Int!]! = [1])",
-            3 => "($v: Nothing)",
+            3 => *self.chance.pick(&["($v: Nothing)", "($v: [Nothing] = [1])"]),
             _ => "",
         };
         self.fragments = if self.chance.one_in(4) { FRAGMENTS } else { 0 };

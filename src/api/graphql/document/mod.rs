@@ -5,6 +5,7 @@
 //! with its fragments in place ([`measure`]). The engine has no limits of its own besides. A document that went all the way is remembered
 //! ([`known`]), and goes straight to the engine when it comes again.
 
+mod defaults;
 mod known;
 mod measure;
 mod parameters;
@@ -112,8 +113,9 @@ impl Documents {
         }
         let (document, is_valid, candidate) = match parsed.document {
             Document::Known(known) => (known.parsed.clone(), known.is_constant, None),
-            Document::New(document, tokens) => {
+            Document::New(mut document, tokens) => {
                 measure::check(&document, &self.rules)?;
+                defaults::drop_unjudgeable(&mut document);
                 let known = KnownDocument::of(&parsed.text, &document, tokens);
                 let candidate = known.map(|known| Candidate {
                     text: parsed.text,

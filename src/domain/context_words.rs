@@ -46,7 +46,8 @@ impl ContextWords {
     /// # Errors
     /// What is not allowed, as a clause that follows the field's name.
     pub(super) fn check(&self, password: &str, owner: Owner<'_>) -> Result<(), &'static str> {
-        let spells = |word: &str| spells(password, word);
+        let letters = letters_of(password);
+        let spells = |word: &str| spells(password, &letters, word);
         let local_part = owner.email.rsplit_once('@').map_or("", |(local, _)| local);
         if spells(owner.email) || spells(local_part) {
             return Err(
@@ -64,18 +65,18 @@ impl ContextWords {
 }
 
 /// Whether the password is the word, or has its letters. A word without letters, such as a number, is compared as it stands alone.
-fn spells(password: &str, word: &str) -> bool {
-    let (letters, expected) = (folded(password, char::is_alphabetic), folded(word, char::is_alphabetic));
+fn spells(password: &str, letters: &SecretString, word: &str) -> bool {
+    let expected = letters_of(word);
     if expected.expose().is_empty() {
         return !word.is_empty() && password == word;
     }
     letters.expose() == expected.expose()
 }
 
-/// The characters that are kept, in NFC and lower case.
-fn folded(text: &str, keep: fn(char) -> bool) -> SecretString {
+/// The letters of a text, in NFC and lower case.
+fn letters_of(text: &str) -> SecretString {
     let mut kept = String::with_capacity(3 * text.len());
-    kept.extend(text.nfc().filter(|c| keep(*c)).flat_map(char::to_lowercase));
+    kept.extend(text.nfc().filter(|c| c.is_alphabetic()).flat_map(char::to_lowercase));
     SecretString::new(kept)
 }
 

@@ -2,7 +2,7 @@
 
 use super::Service;
 use super::input::Problems;
-use super::login::ATTEMPTS;
+use super::login::{ATTEMPTS, replaced_again_and_again};
 use super::measure::measured;
 use super::unstoppable::unstoppable;
 use crate::domain::account::{Account, AccountWithPassword, PasswordChange, PasswordHash, PasswordStep};
@@ -76,9 +76,7 @@ impl Service {
             caller = self.authenticate(credentials).await?;
             found = self.get_with_password(&caller).await?;
         }
-        Err(Error::unavailable(
-            "the password hash of an account is replaced again and again",
-        ))
+        Err(replaced_again_and_again())
     }
 
     fn read_passwords(&self, input: &ChangePasswordInput, account: &Account) -> Result<Passwords> {

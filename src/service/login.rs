@@ -18,6 +18,11 @@ use crate::security::Verdict;
 /// change of the password, after which it is wrong.
 pub(super) const ATTEMPTS: usize = 3;
 
+/// What there is to say after so many.
+pub(super) fn replaced_again_and_again() -> Error {
+    Error::unavailable("the password hash of an account is replaced again and again")
+}
+
 /// What a person types to sign in: an e-mail or a username, and the password.
 #[derive(Debug)]
 pub struct LoginInput {
@@ -63,9 +68,7 @@ impl Service {
             }
             found = self.parts.accounts.find_for_login(&identifier).await?;
         }
-        Err(Error::unavailable(
-            "the password hash of an account is replaced again and again",
-        ))
+        Err(replaced_again_and_again())
     }
 
     fn opened(&self, account: Account, session: &NewSession, visitor: &Visitor) -> Result<SignedIn> {

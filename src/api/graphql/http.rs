@@ -3,9 +3,9 @@
 //! The door reads and writes the bytes itself: async-graphql's own extractor takes `text/plain` bodies of any size and does not
 //! negotiate the answer's media type.
 
-use async_graphql::ServerError;
 use std::sync::Arc;
 
+use async_graphql::ServerError;
 use async_graphql::parser::types::OperationType;
 use axum::extract::Request as HttpRequest;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};

@@ -7,9 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
-
-use super::{SqlSessions, key};
+use super::{SqlSessions, key, tell_each};
 use crate::domain::Result;
 use crate::domain::clock::Timestamp;
 use crate::domain::session::SessionId;
@@ -18,9 +16,6 @@ use crate::store::Redis;
 /// How long a change may become visible after one that was made later: transactions commit in any order. The triggers write at the end
 /// of theirs, so this is the time of a commit.
 const OVERLAP: Duration = Duration::from_mins(1);
-
-/// Sessions that Redis is told to forget at the same time.
-const AT_A_TIME: usize = 64;
 
 /// What one node has Redis forget.
 pub(super) struct Changes {
@@ -48,13 +43,7 @@ impl Changes {
     /// Lets Redis forget whose sessions these are, and with that a lease of whoever has read it from SQL before. Of a session that SQL
     /// does not know any more nothing comes back.
     pub(super) async fn forget(&self, ids: &[SessionId]) -> Result<()> {
-        let forgetting = ids.iter().copied().map(|id| self.forget_one(id));
-        let mut forgetting = stream::iter(forgetting).buffer_unordered(AT_A_TIME);
-        let mut outcome = Ok(());
-        while let Some(forgotten) = forgetting.next().await {
-            outcome = outcome.and(forgotten);
-        }
-        outcome
+        tell_each(ids, |id| self.forget_one(id)).await
     }
 
     async fn forget_one(&self, id: SessionId) -> Result<()> {

@@ -221,10 +221,19 @@ impl HotSessions {
         }
     }
 
-    /// Marks what SQL has ended of the account: also what an earlier try ended there, but could not mark here.
-    async fn mark_ended(&self, account: AccountId, now: Timestamp) -> Result<()> {
+    /// Takes a step in SQL that ends several sessions of the account, and marks what SQL has ended: also what an earlier try ended there,
+    /// but could not mark here. A Redis that is down keeps the step from being taken; one that fails only after it leaves the marks owed.
+    async fn end_several<T: Send>(
+        &self,
+        account: AccountId,
+        step: impl Future<Output = Result<T>> + Send,
+        now: Timestamp,
+    ) -> Result<T> {
+        self.check_ready().await?;
+        let outcome = self.told(step.await)?;
         let ended = self.sql.ended_since(account, now.minus(RETRY_WINDOW)).await?;
-        self.marks.set(&ended).await
+        self.marks.set(&ended).await?;
+        Ok(outcome)
     }
 
     fn is_live(&self, session: &Session, now: Timestamp) -> bool {
@@ -342,24 +351,18 @@ impl SessionStore for HotSessions {
     }
 
     async fn end_others(&self, account: AccountId, except: SessionId, reason: EndReason, now: Timestamp) -> Result<()> {
-        self.check_ready().await?;
-        self.told(self.sql.end_others(account, except, reason, now).await)?;
-        self.mark_ended(account, now).await
+        let in_sql = self.sql.end_others(account, except, reason, now);
+        self.end_several(account, in_sql, now).await
     }
 
     async fn end_all(&self, account: AccountId, reason: EndReason, now: Timestamp) -> Result<u64> {
-        self.check_ready().await?;
-        let count = self.told(self.sql.end_all(account, reason, now).await)?;
-        self.mark_ended(account, now).await?;
-        Ok(count)
+        let in_sql = self.sql.end_all(account, reason, now);
+        self.end_several(account, in_sql, now).await
     }
 
     async fn change_password(&self, change: &PasswordChange, now: Timestamp) -> Result<PasswordStep> {
-        self.check_ready().await?;
-        let step = self.told(self.sql.change_password(change, now).await)?;
-        // A Redis that fails only now leaves the password changed, and the marks owed.
-        self.mark_ended(change.account, now).await?;
-        Ok(step)
+        let in_sql = self.sql.change_password(change, now);
+        self.end_several(change.account, in_sql, now).await
     }
 
     async fn forget_account(&self, account: AccountId) -> Result<()> {

@@ -4,10 +4,9 @@ use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
 use redis::Script;
 
-use super::key;
+use super::{key, tell_each};
 use crate::domain::Result;
 use crate::domain::clock::millis;
 use crate::domain::session::SessionId;
@@ -15,9 +14,6 @@ use crate::store::Redis;
 
 /// How long the mark of an ended session stays: longer than any rebuild that read its row before it was ended.
 pub(super) const MARK_LIFETIME: Duration = Duration::from_mins(10);
-
-/// Marks that are written at the same time.
-const AT_A_TIME: usize = 64;
 
 /// The marks that one node writes.
 pub(super) struct Marks {
@@ -56,12 +52,7 @@ impl Marks {
 
     /// Writes marks, many at a time; one that fails keeps no other from being written.
     pub(super) async fn write_all(&self, ids: &[SessionId]) -> Result<()> {
-        let mut writing = stream::iter(ids.iter().copied().map(|id| self.write(id))).buffer_unordered(AT_A_TIME);
-        let mut outcome = Ok(());
-        while let Some(written) = writing.next().await {
-            outcome = outcome.and(written);
-        }
-        outcome
+        tell_each(ids, |id| self.write(id)).await
     }
 
     async fn write(&self, id: SessionId) -> Result<()> {

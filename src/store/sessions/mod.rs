@@ -14,6 +14,7 @@ mod profile;
 mod sql;
 
 use async_trait::async_trait;
+use futures_util::{StreamExt, stream};
 
 use crate::domain::Result;
 use crate::domain::account::{AccountId, PasswordChange, PasswordHash, PasswordStep};
@@ -82,6 +83,22 @@ pub trait SessionStore: Send + Sync {
     /// Forgets some of the sessions that ended or expired a week ago or longer, and says how many: a small batch, so that nobody waits
     /// for it. Nodes that sweep at the same time do not wait for each other either; one of them sweeps.
     async fn sweep(&self, now: Timestamp) -> Result<u64>;
+}
+
+/// Sessions that Redis is told something about at the same time.
+const AT_A_TIME: usize = 64;
+
+/// Tells Redis something about each of these sessions; one that fails keeps no other from being told.
+async fn tell_each<F>(ids: &[SessionId], tell: impl Fn(SessionId) -> F) -> Result<()>
+where
+    F: Future<Output = Result<()>>,
+{
+    let mut telling = stream::iter(ids.iter().copied().map(tell)).buffer_unordered(AT_A_TIME);
+    let mut outcome = Ok(());
+    while let Some(told) = telling.next().await {
+        outcome = outcome.and(told);
+    }
+    outcome
 }
 
 /// The key of a session in Redis.

@@ -7,11 +7,9 @@ use uuid::Uuid;
 
 use super::SqlSessions;
 use crate::domain::Result;
-use crate::domain::account::AccountId;
 use crate::domain::clock::Timestamp;
 use crate::domain::session::SessionId;
 use crate::store::entity::changed_sessions::{Column, Entity};
-use crate::store::entity::sessions;
 
 /// How long a note is kept: a node that was down for less learns of the change when it starts.
 const RETENTION: Duration = Duration::from_hours(24);
@@ -19,20 +17,6 @@ const RETENTION: Duration = Duration::from_hours(24);
 const SWEEP_BATCH: u64 = 5_000;
 
 impl SqlSessions {
-    /// The account's sessions that have not been ended.
-    pub(super) async fn unended(&self, account: AccountId) -> Result<Vec<SessionId>> {
-        let ids = sessions::Entity::find()
-            .select_only()
-            .column(sessions::Column::Id)
-            .filter(sessions::Column::AccountId.eq(account.0))
-            .filter(sessions::Column::EndedAt.is_null());
-        let ids: Vec<Uuid> = self
-            .database
-            .answer(ids.into_tuple().all(&self.database.connection()))
-            .await?;
-        Ok(ids.into_iter().map(SessionId).collect())
-    }
-
     /// The sessions that were changed, each with the number of its note, from the note after `number` on.
     pub(super) async fn changes_after(&self, number: i64) -> Result<Vec<(i64, SessionId)>> {
         let notes = Entity::find()

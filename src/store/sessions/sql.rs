@@ -185,6 +185,17 @@ impl SqlSessions {
     ) -> Result<u64> {
         // Named one by one: a statement that a server which hung carries out late must not end what was opened since, and the clocks of
         // the nodes that opened them may differ.
+        let open = self.open_ids(connection, of).await?;
+        let mut count = 0;
+        for some in open.chunks(AT_ONCE) {
+            let ended = Self::ending(reason, now).filter(Column::Id.is_in(some.iter().copied()));
+            count += self.database.answer(ended.exec(connection)).await?.rows_affected;
+        }
+        Ok(count)
+    }
+
+    /// Which sessions those are.
+    async fn open_ids(&self, connection: &impl ConnectionTrait, of: OpenSessions) -> Result<Vec<Uuid>> {
         let mut open = Entity::find()
             .select_only()
             .column(Column::Id)
@@ -193,13 +204,14 @@ impl SqlSessions {
         if let Some(except) = of.except {
             open = open.filter(Column::Id.ne(except.0));
         }
-        let open: Vec<Uuid> = self.database.answer(open.into_tuple().all(connection)).await?;
-        let mut count = 0;
-        for some in open.chunks(AT_ONCE) {
-            let ended = Self::ending(reason, now).filter(Column::Id.is_in(some.iter().copied()));
-            count += self.database.answer(ended.exec(connection)).await?.rows_affected;
-        }
-        Ok(count)
+        self.database.answer(open.into_tuple().all(connection)).await
+    }
+
+    /// The account's sessions that have not been ended.
+    pub(super) async fn unended(&self, account: AccountId) -> Result<Vec<SessionId>> {
+        let all = OpenSessions { account, except: None };
+        let ids = self.open_ids(&self.database.connection(), all).await?;
+        Ok(ids.into_iter().map(SessionId).collect())
     }
 
     /// The end of whatever is not over yet.

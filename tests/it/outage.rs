@@ -2,34 +2,13 @@
 
 use std::time::Duration;
 
-use crate::harness::{Backend, Door, State, Wire, World, eventually, http, raw};
+use crate::harness::{State, World, code, eventually, http, raw};
 
 const DOWN: [State; 2] = [State::Cut, State::Hung];
 
-fn code<T>(outcome: Result<T, crate::harness::Refusal>) -> String {
-    outcome.map_or_else(|refusal| refusal.code, |_| "ok".to_owned())
-}
-
-/// A gateway on PostgreSQL and Redis, with a wire to each.
-async fn wired() -> (World, Wire, Wire) {
-    let mut world = World::stores_only(Backend::PostgresRedis, Door::Rest).await;
-    let database = Wire::to(&world.stores.database_url).await;
-    let redis = Wire::to(world.stores.redis_url.as_ref().unwrap()).await;
-    world
-        .start(&["--database-url", &database.url, "--redis-url", &redis.url])
-        .await;
-    (world, database, redis)
-}
-
-/// Reconnecting takes a moment, and a first try may fail.
-async fn until_ready(world: &World) {
-    let ready = async || (raw(http().get(world.url("/readyz"))).await.0 == 200).then_some(());
-    eventually("the gateway is ready again", ready).await;
-}
-
 #[tokio::test]
 async fn without_redis_me_goes_on_and_the_rest_asks_to_come_back() {
-    let (world, _database, redis) = wired().await;
+    let (world, _database, redis) = World::wired().await;
     let john = world.john().await;
     for state in DOWN {
         redis.set(state);
@@ -51,7 +30,7 @@ async fn without_redis_me_goes_on_and_the_rest_asks_to_come_back() {
         );
         assert_eq!(raw(http().get(world.url("/.well-known/jwks.json"))).await.0, 200);
         redis.set(State::Whole);
-        until_ready(&world).await;
+        world.until_ready().await;
     }
     assert_eq!(world.stores.rows().await, (1, 1), "what was refused is not half done");
     assert!(
@@ -67,7 +46,7 @@ async fn without_redis_me_goes_on_and_the_rest_asks_to_come_back() {
 
 #[tokio::test]
 async fn a_logout_without_redis_changes_nothing_and_can_be_repeated() {
-    let (world, _database, redis) = wired().await;
+    let (world, _database, redis) = World::wired().await;
     let john = world.john().await;
     let elsewhere = world.login("john.doe@example.com", "Password@123").await.unwrap();
     for state in DOWN {
@@ -77,7 +56,7 @@ async fn a_logout_without_redis_changes_nothing_and_can_be_repeated() {
             assert_eq!(code(outcome), "UNAVAILABLE", "{state:?} {scope}");
         }
         redis.set(State::Whole);
-        until_ready(&world).await;
+        world.until_ready().await;
         for session in [&john, &elsewhere] {
             assert_eq!(
                 code(world.me(&session.access_token).await),
@@ -105,7 +84,7 @@ async fn a_logout_without_redis_changes_nothing_and_can_be_repeated() {
 
 #[tokio::test]
 async fn without_the_database_who_is_in_redis_goes_on_and_nobody_is_turned_away_for_good() {
-    let (world, database, _redis) = wired().await;
+    let (world, database, _redis) = World::wired().await;
     let mut john = world.john().await;
     john = world.refresh(&john.refresh_token).await.unwrap();
     let renewed = world.login("john.doe@example.com", "Password@123").await.unwrap();
@@ -131,7 +110,7 @@ async fn without_the_database_who_is_in_redis_goes_on_and_nobody_is_turned_away_
         assert_eq!((status.as_u16(), headers["retry-after"].to_str().unwrap()), (503, "1"));
         assert_eq!(raw(http().get(world.url("/.well-known/jwks.json"))).await.0, 200);
         database.set(State::Whole);
-        until_ready(&world).await;
+        world.until_ready().await;
     }
     world.clock.advance(Duration::from_mins(10));
     let again = world
@@ -151,7 +130,7 @@ async fn without_the_database_who_is_in_redis_goes_on_and_nobody_is_turned_away_
 /// a predecessor by then.
 #[tokio::test]
 async fn an_outage_does_not_count_against_the_grace_period() {
-    let (world, _database, redis) = wired().await;
+    let (world, _database, redis) = World::wired().await;
     let john = world.john().await;
     world.refresh(&john.refresh_token).await.unwrap();
     let renewed = world.refresh(&john.refresh_token).await.unwrap();
@@ -160,7 +139,7 @@ async fn an_outage_does_not_count_against_the_grace_period() {
     assert_eq!(code(world.refresh(&renewed.refresh_token).await), "UNAVAILABLE");
     world.clock.advance(Duration::from_mins(10));
     redis.set(State::Whole);
-    until_ready(&world).await;
+    world.until_ready().await;
     let again = world
         .refresh(&renewed.refresh_token)
         .await
@@ -176,12 +155,12 @@ async fn an_outage_does_not_count_against_the_grace_period() {
 /// A server that vanishes closes nothing: the connections to it stay silent for ever, while its successor takes new ones.
 #[tokio::test]
 async fn connections_that_go_silent_are_given_up_for_new_ones() {
-    let (world, database, redis) = wired().await;
+    let (world, database, redis) = World::wired().await;
     let mut john = world.john().await;
     for wire in [&redis, &database] {
         wire.forget_connections();
         assert_eq!(raw(http().get(world.url("/readyz"))).await.0, 503);
-        until_ready(&world).await;
+        world.until_ready().await;
         let renewed = async || world.refresh(&john.refresh_token).await.ok();
         john = eventually("sessions can be renewed again", renewed).await;
     }

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Backend, Door, Refusal, SignedIn, Socket, State, Wire, World, eventually, http, raw, scenario};
+use crate::harness::{Backend, Door, SignedIn, Socket, State, World, code, eventually, http, raw, scenario};
 
 const EMAIL: &str = "john.doe@example.com";
 const OLD: &str = "Password@123";
@@ -22,10 +22,6 @@ fn field(world: &World, rest: &str, graphql: &str) -> String {
 
 fn new_password(world: &World) -> String {
     field(world, "new_password", "newPassword")
-}
-
-fn code<T>(outcome: Result<T, Refusal>) -> String {
-    outcome.map_or_else(|refusal| refusal.code, |_| "ok".to_owned())
 }
 
 async fn is_revoked(world: &World, session: &SignedIn) -> bool {
@@ -304,12 +300,7 @@ async fn a_change_at_one_node_counts_at_the_other_and_front_ends_learn_why() {
 
 #[tokio::test]
 async fn without_a_store_nothing_is_half_done() {
-    let mut world = World::stores_only(Backend::PostgresRedis, Door::Rest).await;
-    let database = Wire::to(&world.stores.database_url).await;
-    let redis = Wire::to(world.stores.redis_url.as_ref().unwrap()).await;
-    world
-        .start(&["--database-url", &database.url, "--redis-url", &redis.url])
-        .await;
+    let (world, database, redis) = World::wired().await;
     let (john, elsewhere) = (world.john().await, world.login(EMAIL, OLD).await.unwrap());
     for wire in [&redis, &database] {
         for state in [State::Cut, State::Hung] {
@@ -317,8 +308,7 @@ async fn without_a_store_nothing_is_half_done() {
             let change = world.client().change_password(&john.access_token, OLD, NEW).await;
             assert_eq!(code(change), "UNAVAILABLE", "{state:?}");
             wire.set(State::Whole);
-            let ready = async || (raw(http().get(world.url("/readyz"))).await.0 == 200).then_some(());
-            eventually("the gateway is ready again", ready).await;
+            world.until_ready().await;
             assert!(world.me(&elsewhere.access_token).await.is_ok(), "{state:?}");
         }
     }

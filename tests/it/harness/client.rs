@@ -37,6 +37,11 @@ pub struct Refusal {
     pub message: String,
 }
 
+/// The code of what was refused; "ok" where nothing was.
+pub fn code<T>(outcome: Result<T, Refusal>) -> String {
+    outcome.map_or_else(|refusal| refusal.code, |_| "ok".to_owned())
+}
+
 #[derive(Debug, Clone, Copy)]
 pub struct Client {
     pub door: Door,

@@ -13,7 +13,7 @@ mod websocket;
 mod wire;
 mod world;
 
-pub use client::{Client, Door, Refusal, SignedIn, http, raw};
+pub use client::{Client, Door, SignedIn, code, http, raw};
 pub use clock::ManualClock;
 pub use line::Line;
 pub use patience::eventually;

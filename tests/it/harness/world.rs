@@ -12,8 +12,8 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use uuid::Uuid;
 
-use super::client::{Client, Door, Refusal, SignedIn, User};
-use super::{Backend, ManualClock, Stores};
+use super::client::{Client, Door, Refusal, SignedIn, User, http, raw};
+use super::{Backend, ManualClock, Stores, Wire, eventually};
 
 /// The `AUTH_SECRET` of every world.
 pub const AUTH_SECRET: &str = "VGhpcyBzZWNyZXQgaXMgZm9yIHRlc3RzIGFsb25lLiEh";
@@ -58,6 +58,23 @@ impl World {
         let secret = STANDARD.encode([Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat());
         let limited = ["--rate-limit=on", "--auth-secret", &secret];
         Self::with(backend, door, &[&limited[..], options].concat()).await
+    }
+
+    /// On PostgreSQL and Redis, with a wire to each.
+    pub async fn wired() -> (Self, Wire, Wire) {
+        let mut world = Self::stores_only(Backend::PostgresRedis, Door::Rest).await;
+        let database = Wire::to(&world.stores.database_url).await;
+        let redis = Wire::to(world.stores.redis_url.as_ref().unwrap()).await;
+        world
+            .start(&["--database-url", &database.url, "--redis-url", &redis.url])
+            .await;
+        (world, database, redis)
+    }
+
+    /// Reconnecting takes a moment, and a first try may fail.
+    pub async fn until_ready(&self) {
+        let ready = async || (raw(http().get(self.url("/readyz"))).await.0 == 200).then_some(());
+        eventually("the gateway is ready again", ready).await;
     }
 
     /// Without a gateway yet.

@@ -18,7 +18,7 @@ use crate::domain::password::PasswordRules;
 use crate::domain::places::Places;
 use crate::domain::secret::SecretBytes;
 use crate::domain::session::Lifetimes;
-use crate::security::{AccessTokens, KeyVault, PasswordPool, Pseudonyms, RefreshTokens, TokenRules};
+use crate::security::{AccessTokens, KeyVault, PasswordPool, ProfileSeal, Pseudonyms, RefreshTokens, TokenRules};
 use crate::server::{self, ConnectionRules, Patience};
 use crate::service::{Audit, AuditWriter, KeyKeeper, Parts, Service, SessionEnder, WATCH_INTERVAL};
 use crate::store::limits::{LimitsInProcess, LimitsInRedis};
@@ -86,7 +86,7 @@ impl App {
         passwords.learn_costs(&accounts.some_password_hashes().await?);
         let service = Arc::new(Service::new(Parts {
             accounts,
-            sessions: sessions(&database, redis.as_ref(), lifetimes),
+            sessions: sessions(&database, redis.as_ref(), lifetimes, &secrets)?,
             limits: limits(settings, redis.as_ref()),
             pseudonyms: Pseudonyms::new(&secrets)?,
             passwords,
@@ -198,9 +198,9 @@ pub async fn session_ender(
     audit: Audit,
     clock: Arc<dyn Clock>,
 ) -> Result<SessionEnder, StartError> {
-    let redis = redis(settings).await?;
+    let (secrets, redis) = (settings.auth_secret()?.0, redis(settings).await?);
     Ok(SessionEnder {
-        sessions: sessions(&database, redis.as_ref(), settings.tokens.lifetimes()),
+        sessions: sessions(&database, redis.as_ref(), settings.tokens.lifetimes(), &secrets)?,
         accounts: Accounts::new(database),
         audit,
         clock,
@@ -242,12 +242,21 @@ pub async fn check_migrations(database: &Database) -> Result<(), StartError> {
     }
 }
 
-fn sessions(database: &Database, redis: Option<&Redis>, lifetimes: Lifetimes) -> Arc<dyn SessionStore> {
+fn sessions(
+    database: &Database,
+    redis: Option<&Redis>,
+    lifetimes: Lifetimes,
+    secrets: &[SecretBytes],
+) -> Result<Arc<dyn SessionStore>, Error> {
     let sql = SqlSessions::new(database.clone(), lifetimes);
-    match redis {
-        Some(redis) => Arc::new(HotSessions::new(redis.clone(), sql)),
+    Ok(match redis {
+        Some(redis) => Arc::new(HotSessions::new(
+            redis.clone(),
+            sql,
+            Arc::new(ProfileSeal::new(secrets)?),
+        )),
         None => Arc::new(sql),
-    }
+    })
 }
 
 fn limits(settings: &Settings, redis: Option<&Redis>) -> Option<Arc<dyn Limits>> {

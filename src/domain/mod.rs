@@ -17,6 +17,7 @@ pub mod limit;
 pub mod password;
 pub mod places;
 pub mod refresh_token;
+pub mod seal;
 pub mod secret;
 pub mod session;
 pub mod signing_key;

@@ -13,6 +13,7 @@ mod key_pair;
 mod low_s;
 mod password_pool;
 mod priority;
+mod profile_seal;
 mod pseudonyms;
 mod refresh_tokens;
 mod signing_keys;
@@ -20,6 +21,7 @@ mod verified_tokens;
 
 pub use access_tokens::{AccessTokens, TokenRules, Verification};
 pub use password_pool::{PasswordPool, Verdict};
+pub use profile_seal::ProfileSeal;
 pub use pseudonyms::Pseudonyms;
 pub use refresh_tokens::RefreshTokens;
 pub use signing_keys::{FreshKey, KeyRing, KeyVault};

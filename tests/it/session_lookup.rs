@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use auth_gateway::domain::account::Account;
+use auth_gateway::domain::account::{Account, AccountId};
 use auth_gateway::domain::limit::{Allowance, Limit};
 use auth_gateway::domain::refresh_token::RefreshClaim;
 use auth_gateway::domain::session::{EndReason, Generation, Rotation, SessionId};
@@ -289,6 +289,52 @@ async fn a_key_without_an_account_is_filled_in_from_sql() {
     assert_eq!(bench.rotate(session, 2, START).await, Outcome::Current(3));
     let late = START.plus(LIFETIMES.grace).plus(Duration::from_millis(1));
     assert_eq!(bench.rotate(session, 2, late).await, Outcome::Reused);
+}
+
+/// Whoever can write to Redis may change their own session there, or put another's account beside it; SQL goes on naming the account.
+#[tokio::test]
+async fn an_account_that_somebody_else_wrote_into_redis_is_not_believed() {
+    let bench = Bench::new(Backend::PostgresRedis).await;
+    let (mine, admins) = (
+        bench.open().await,
+        bench.add_account(AccountId::random(), "admin").await,
+    );
+    bench.make_admin().await;
+    let me = bench.account_of(mine).await.unwrap();
+    assert!(bench.account_of(admins).await.is_some());
+    let theirs = [
+        bench.field(admins, "account").await,
+        bench.field(admins, "profile").await,
+    ];
+    let profile = bench.field(mine, "profile").await;
+    let json = profile.split_once('.').unwrap().1;
+    let richer = profile.replace(r#""roles":["#, r#""roles":["owner","#);
+    assert_ne!(richer, profile);
+
+    let mut generation = 1;
+    for written in [&richer, json, "{", "", &theirs[1]] {
+        bench.overwrite_field(mine, "profile", written).await;
+        assert_eq!(bench.account_of(mine).await.as_ref(), Some(&me), "{written}");
+        assert_eq!(bench.field(mine, "profile").await, profile, "it is mended");
+
+        bench.overwrite_field(mine, "profile", written).await;
+        let renewal = bench
+            .sessions
+            .rotate(claim(mine, generation), START, None)
+            .await
+            .unwrap();
+        generation += 1;
+        let expected = Rotation::Current {
+            account: me.clone(),
+            generation: Generation(generation),
+        };
+        assert_eq!(renewal.rotation, expected, "{written}");
+        assert_eq!(bench.account_of(mine).await.as_ref(), Some(&me));
+    }
+    for (field, written) in ["account", "profile"].into_iter().zip(&theirs) {
+        bench.overwrite_field(mine, field, written).await;
+    }
+    assert_eq!(bench.account_of(mine).await, Some(me));
 }
 
 /// SQL that fires no trigger, as a restored backup: the hourly word with SQL is about the account too.

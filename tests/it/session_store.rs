@@ -8,9 +8,10 @@ use auth_gateway::domain::account::{Account, AccountId, NewAccount, PasswordChan
 use auth_gateway::domain::clock::Timestamp;
 use auth_gateway::domain::email::Email;
 use auth_gateway::domain::refresh_token::RefreshClaim;
-use auth_gateway::domain::secret::SecretString;
+use auth_gateway::domain::secret::{SecretBytes, SecretString};
 use auth_gateway::domain::session::{Device, EndReason, Generation, Lifetimes, NewSession, Rotation, SessionId};
 use auth_gateway::domain::username::Username;
+use auth_gateway::security::ProfileSeal;
 use auth_gateway::store::sessions::{HotSessions, SqlSessions};
 use auth_gateway::store::{Accounts, Database, Redis, SessionStore};
 
@@ -53,6 +54,7 @@ impl Bench {
             Some(url) => Arc::new(HotSessions::new(
                 Redis::new(&RedisUrl(vec![SecretString::new(url.clone())])).unwrap(),
                 sql,
+                Arc::new(ProfileSeal::new(&[SecretBytes::new(vec![7; 32])]).unwrap()),
             )),
             None => Arc::new(sql),
         };
@@ -68,7 +70,7 @@ impl Bench {
     }
 
     /// An account, and with it the session that a registration opens.
-    async fn add_account(&self, id: AccountId, name: &str) -> SessionId {
+    pub async fn add_account(&self, id: AccountId, name: &str) -> SessionId {
         let account = NewAccount {
             id,
             email: Email::parse(&format!("{name}@example.com")).unwrap(),
@@ -159,6 +161,25 @@ impl Bench {
     }
 
     /// Redis has a session without one of its fields.
+    pub async fn field(&self, session: SessionId, field: &str) -> String {
+        let key = format!("auth-gateway:session:{}", session.0);
+        let mut read = redis::cmd("HGET");
+        read.arg(key).arg(field).query_async(&mut redis().await).await.unwrap()
+    }
+
+    pub async fn overwrite_field(&self, session: SessionId, field: &str, value: &str) {
+        let key = format!("auth-gateway:session:{}", session.0);
+        let mut write = redis::cmd("HSET");
+        let added: i64 = write
+            .arg(key)
+            .arg(field)
+            .arg(value)
+            .query_async(&mut redis().await)
+            .await
+            .unwrap();
+        assert_eq!(added, 0, "the field is called something else");
+    }
+
     pub async fn forget_field(&self, session: SessionId, field: &str) {
         let key = format!("auth-gateway:session:{}", session.0);
         let mut forget = redis::cmd("HDEL");

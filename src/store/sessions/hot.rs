@@ -6,6 +6,7 @@
 //! row's generation and the newest one is taken for current; that is the price of not writing SQL at each renewal. An end is written to
 //! SQL first and to Redis second, so whatever Redis loses, an ended session stays ended.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -18,11 +19,13 @@ use super::changes::Changes;
 use super::hot_answer::{Answer, RotateAnswer};
 use super::hot_lookup::{self, Known};
 use super::marks::{MARK_LIFETIME, Marks};
-use super::{SessionStore, SqlSessions, key, profile};
+use super::profile::Profiles;
+use super::{SessionStore, SqlSessions, key};
 use crate::domain::account::{AccountId, PasswordChange, PasswordHash, PasswordStep};
 use crate::domain::clock::{Timestamp, millis};
 use crate::domain::limit::{Limit, Quota};
 use crate::domain::refresh_token::RefreshClaim;
+use crate::domain::seal::Seal;
 use crate::domain::session::{
     EndReason, LiveSession, NewSession, Renewal, Rotation, Session, SessionEnd, SessionId, SessionRecord,
 };
@@ -52,6 +55,7 @@ pub struct HotSessions {
     outage: Outage,
     marks: Marks,
     changes: Changes,
+    profiles: Profiles,
     lookup: Option<Batcher<SessionId, Known>>,
     has_taken_over: AtomicBool,
 }
@@ -73,9 +77,10 @@ enum Rebuilt {
 }
 
 impl HotSessions {
-    /// Hot state in `redis`, truth in `sql`.
+    /// Hot state in `redis`, truth in `sql`; what Redis says of an account is believed under this seal alone.
     #[must_use]
-    pub fn new(redis: Redis, sql: SqlSessions) -> Self {
+    pub fn new(redis: Redis, sql: SqlSessions, seal: Arc<dyn Seal>) -> Self {
+        let profiles = Profiles::under(seal);
         let scripts = Scripts {
             load: Script::new(concat!(include_str!("lua/history.lua"), include_str!("lua/load.lua"))),
             find: Script::new(concat!(include_str!("lua/history.lua"), include_str!("lua/find.lua"))),
@@ -85,7 +90,8 @@ impl HotSessions {
             outage: Outage::new(sql.lifetimes().grace),
             marks: Marks::in_redis(redis.clone()),
             changes: Changes::in_redis(redis.clone()),
-            lookup: hot_lookup::in_redis(&redis),
+            lookup: hot_lookup::in_redis(&redis, &profiles),
+            profiles,
             redis,
             sql,
             scripts,
@@ -111,7 +117,11 @@ impl HotSessions {
             let found: Result<Answer> = self.ask(&self.scripts.find, id, &[nonce()], now).await;
             let Ok(answer) = found else { break };
             match answer.outcome.as_str() {
-                "found" => return answer.live_session(id).map(Some),
+                "found" => match answer.live_session(id, &self.profiles) {
+                    Some(live) => return Ok(Some(live)),
+                    None if self.changes.forget(&[id]).await.is_ok() => continue,
+                    None => break,
+                },
                 "ended" => return Ok(None),
                 _ => {}
             }
@@ -147,7 +157,7 @@ impl HotSessions {
             millis(self.sql.lifetimes().refresh_token).to_string(),
             millis(MARGIN).to_string(),
             lease.to_owned(),
-            profile::written(account)?,
+            self.profiles.written(session.id, account)?,
         ];
         let key = key(session.id);
         let _was_put: i64 = self.redis.run(&self.scripts.load, &key, &arguments).await?;
@@ -190,7 +200,7 @@ impl HotSessions {
     }
 
     /// Tells SQL where the session stands, which now and then is due. SQL has the last word on whether it lives, and whose it is; if it
-    /// has none to say, the renewal stands all the same: Redis has made it, and the client must get its token.
+    /// has none to say, the renewal stands all the same, as far as Redis can be believed: it has made it, and the client must get its token.
     async fn save(&self, id: SessionId, answer: &Answer, now: Timestamp) -> Result<Rotation> {
         let saved = async {
             self.sql.catch_up(&answer.session(id)?).await?;
@@ -198,7 +208,7 @@ impl HotSessions {
         };
         match saved.await {
             Ok(Some(live)) => {
-                if live.account != answer.account()? {
+                if answer.account(id, &self.profiles).as_ref() != Some(&live.account) {
                     // Where Redis does not take it, the next saving finds the same.
                     let _best_effort = self.changes.forget(&[id]).await;
                 }
@@ -216,7 +226,7 @@ impl HotSessions {
                     error = &error as &dyn std::error::Error,
                     "the database could not be told of a renewal"
                 );
-                current(answer)
+                self.current(id, answer).ok_or(error)
             }
         }
     }
@@ -261,11 +271,21 @@ impl HotSessions {
         self.ask(&self.scripts.rotate, claim.session, &arguments, now).await
     }
 
+    fn current(&self, id: SessionId, answer: &Answer) -> Option<Rotation> {
+        Some(Rotation::Current {
+            account: answer.account(id, &self.profiles)?,
+            generation: answer.generation,
+        })
+    }
+
     /// What the last of the answers to a renewal means.
     async fn rotation(&self, id: SessionId, renewed: &RotateAnswer, now: Timestamp) -> Result<Rotation> {
         let answer = &renewed.answer;
         match answer.outcome.as_str() {
-            "moved" | "repeated" => current(answer),
+            "moved" | "repeated" => match self.current(id, answer) {
+                Some(rotation) => Ok(rotation),
+                None => self.save(id, answer, now).await,
+            },
             "due" => self.save(id, answer, now).await,
             "reused" => Ok(Rotation::Reused {
                 account: answer.account_id()?,
@@ -403,11 +423,4 @@ impl SessionStore for HotSessions {
 /// Tells one lease from every other.
 fn nonce() -> String {
     Uuid::new_v4().simple().to_string()
-}
-
-fn current(answer: &Answer) -> Result<Rotation> {
-    Ok(Rotation::Current {
-        account: answer.account()?,
-        generation: answer.generation,
-    })
 }

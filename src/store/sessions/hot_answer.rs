@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::{FromRedisValue, ParsingError, Value, from_redis_value};
 use uuid::Uuid;
 
-use super::profile;
+use super::profile::Profiles;
 use crate::domain::account::{Account, AccountId};
 use crate::domain::clock::Timestamp;
 use crate::domain::limit::{Allowance, Limit};
@@ -39,8 +39,9 @@ impl Answer {
         Uuid::parse_str(&self.account).map(AccountId).map_err(Error::internal)
     }
 
-    pub(super) fn account(&self) -> Result<Account> {
-        profile::read(self.account_id()?, &self.profile)
+    /// Whose session this is; `None` if Redis holds of it what the gateway has not written.
+    pub(super) fn account(&self, id: SessionId, profiles: &Profiles) -> Option<Account> {
+        profiles.read(id, self.account_id().ok()?, &self.profile)
     }
 
     pub(super) fn session(&self, id: SessionId) -> Result<Session> {
@@ -53,10 +54,11 @@ impl Answer {
         })
     }
 
-    pub(super) fn live_session(&self, id: SessionId) -> Result<LiveSession> {
-        Ok(LiveSession {
-            session: self.session(id)?,
-            account: self.account()?,
+    /// The session and whose it is; `None` as for the account.
+    pub(super) fn live_session(&self, id: SessionId, profiles: &Profiles) -> Option<LiveSession> {
+        Some(LiveSession {
+            session: self.session(id).ok()?,
+            account: self.account(id, profiles)?,
         })
     }
 }

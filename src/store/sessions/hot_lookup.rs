@@ -1,6 +1,6 @@
 //! Reads sessions from Redis: for everybody who asks at the same time, one round trip, without a script.
 //!
-//! By the rule of `find.lua`: what is found is known to this history of writes, by a server that is no replica, with the account. Of
+//! By the rule of `find.lua`: what is found is known to this history of writes, by a server that is no replica, with the account under our seal. Of
 //! everything else this says nothing, and the script has to be asked.
 
 use std::collections::HashMap;
@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use futures_util::FutureExt;
 use uuid::Uuid;
 
-use super::{key, profile};
+use super::key;
+use super::profile::Profiles;
 use crate::domain::Result;
 use crate::domain::account::AccountId;
 use crate::domain::clock::Timestamp;
@@ -37,18 +38,18 @@ pub(super) enum Known {
 }
 
 /// Finds sessions in this Redis; `None` for a cluster, whose servers have a history each.
-pub(super) fn in_redis(redis: &Redis) -> Option<Batcher<SessionId, Known>> {
+pub(super) fn in_redis(redis: &Redis, profiles: &Profiles) -> Option<Batcher<SessionId, Known>> {
     if redis.is_cluster() {
         return None;
     }
-    let redis = redis.clone();
+    let (redis, profiles) = (redis.clone(), profiles.clone());
     Some(Batcher::new(PATIENCE, move |ids| {
-        let redis = redis.clone();
-        async move { find_all(&redis, ids).await }.boxed()
+        let (redis, profiles) = (redis.clone(), profiles.clone());
+        async move { find_all(&redis, &profiles, ids).await }.boxed()
     }))
 }
 
-async fn find_all(redis: &Redis, ids: Vec<SessionId>) -> Result<HashMap<SessionId, Known>> {
+async fn find_all(redis: &Redis, profiles: &Profiles, ids: Vec<SessionId>) -> Result<HashMap<SessionId, Known>> {
     let keys: Vec<String> = ids.iter().copied().map(key).collect();
     let Some(reading) = redis.read_all(&keys, &FIELDS).await? else {
         return Ok(HashMap::new());
@@ -56,7 +57,7 @@ async fn find_all(redis: &Redis, ids: Vec<SessionId>) -> Result<HashMap<SessionI
     // A server that became a replica in between, and took over what another one holds, has another history at the end.
     let history = current_history(&reading.before).filter(|history| current_history(&reading.after) == Some(*history));
     let known = ids.into_iter().zip(reading.hashes);
-    let known = known.filter_map(|(id, fields)| Some((id, known_of(id, fields, history?)?)));
+    let known = known.filter_map(|(id, fields)| Some((id, known_of(id, fields, history?, profiles)?)));
     Ok(known.collect())
 }
 
@@ -72,7 +73,7 @@ fn current_history(replication: &str) -> Option<&str> {
     value("master_replid")?.get(..16)
 }
 
-fn known_of(id: SessionId, fields: Vec<Option<String>>, current: &str) -> Option<Known> {
+fn known_of(id: SessionId, fields: Vec<Option<String>>, current: &str, profiles: &Profiles) -> Option<Known> {
     let fields: [Option<String>; FIELDS.len()] = fields.try_into().ok()?;
     let [owner, generation, rotated, expires, ended, history, stored] = fields;
     if ended.is_some() {
@@ -81,7 +82,7 @@ fn known_of(id: SessionId, fields: Vec<Option<String>>, current: &str) -> Option
     if history? != current {
         return None;
     }
-    let account = profile::read(AccountId(Uuid::parse_str(&owner?).ok()?), &stored?).ok()?;
+    let account = profiles.read(id, AccountId(Uuid::parse_str(&owner?).ok()?), &stored?)?;
     let time = |field: String| field.parse().ok().map(Timestamp::from_millis);
     let session = Session {
         id,

@@ -6,10 +6,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response};
 use tokio::net::TcpListener;
 
-use crate::api::{self, BodyRules, BrowserOptions, DoorOptions, Proxies};
+use crate::api::{self, BodyRules, BrowserOptions, DoorOptions, Doors, Proxies};
 use crate::config::{SettingError, Settings};
 use crate::domain::Error;
 use crate::domain::clock::Clock;
@@ -19,7 +20,7 @@ use crate::domain::places::Places;
 use crate::domain::secret::SecretBytes;
 use crate::domain::session::Lifetimes;
 use crate::security::{AccessTokens, KeyVault, PasswordPool, ProfileSeal, Pseudonyms, RefreshTokens, TokenRules};
-use crate::server::{self, ConnectionRules, Patience};
+use crate::server::{self, ConnectionRules, Patience, Site};
 use crate::service::{Audit, AuditWriter, KeyKeeper, Parts, Service, SessionEnder, WATCH_INTERVAL};
 use crate::store::limits::{LimitsInProcess, LimitsInRedis};
 use crate::store::sessions::{HotSessions, SqlSessions};
@@ -37,7 +38,7 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
 /// A gateway, ready to serve.
 pub struct App {
-    router: Router,
+    doors: Doors,
     connections: ConnectionRules,
     audit_writer: AuditWriter,
 }
@@ -113,7 +114,7 @@ impl App {
             service.tell_watchers().await
         }));
         Ok(Self {
-            router: api::routes(service, &door_options(settings)),
+            doors: Doors::new(service, &door_options(settings)),
             connections: connection_rules(settings),
             audit_writer,
         })
@@ -121,8 +122,14 @@ impl App {
 
     /// Serves until `stop` resolves; then takes no new connection and gives the open requests ten seconds.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
-        server::serve(listener, self.router, self.connections, stop).await;
+        server::serve(listener, self.doors, self.connections, stop).await;
         self.audit_writer.finish().await;
+    }
+}
+
+impl Site for Doors {
+    fn answer(self, request: Request<Body>) -> impl Future<Output = Response<Body>> + Send + 'static {
+        Self::answer(self, request)
     }
 }
 

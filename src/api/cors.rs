@@ -1,10 +1,12 @@
 //! Which pages of other origins may read an answer (Fetch standard, "CORS protocol").
 
+use std::convert::Infallible;
+
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, header};
-use axum::middleware::Next;
 use axum::response::Response;
-use tower::{Layer, ServiceExt};
+use futures_util::FutureExt;
+use tower::{Layer, ServiceExt, service_fn};
 use tower_http::cors::CorsLayer;
 
 /// What the headers of an answer depend on, whoever asks: a cache must not give a page what was meant for none, or the other way round.
@@ -33,19 +35,24 @@ impl Cors {
 
     /// Answers with the headers of CORS, and answers preflights: those of unknown routes too, or a page would learn of a CORS error in
     /// place of the 404 that it can read. An `OPTIONS` that is no preflight ("CORS-preflight request") is a request like any other.
-    pub(super) async fn answer(&self, request: Request, next: Next) -> Response {
+    pub(super) async fn answer<F>(&self, request: Request, work: impl Fn(Request) -> F) -> Response
+    where
+        F: Future<Output = Response>,
+    {
         let is_preflight = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
         if request.method() == Method::OPTIONS {
             if !is_preflight {
-                return next.run(request).await;
+                return work(request).await;
             }
         } else if !request.headers().contains_key(header::ORIGIN) {
             // No page asks that needs leave: most requests, which the layer would take apart and put together again.
-            let mut response = next.run(request).await;
+            let mut response = work(request).await;
             response.headers_mut().append(header::VARY, VARY);
             return response;
         }
-        let Ok(response) = self.0.layer(next).oneshot(request).await;
+        let work = service_fn(|request| work(request).map(Ok::<_, Infallible>));
+        // Boxed, as it is for the few: every request would carry its size about.
+        let Ok(response) = Box::pin(self.0.layer(work).oneshot(request)).await;
         response
     }
 }

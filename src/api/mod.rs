@@ -24,10 +24,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::middleware::{self, Next};
+use axum::extract::Request;
 use axum::response::Response;
-use tower_http::catch_panic::CatchPanicLayer;
+use tower::Service as _;
 
 use crate::domain::document::DocumentLimits;
 use crate::domain::places::Places;
@@ -94,45 +93,60 @@ struct Shared {
 /// The address that a connection came from, as the listener saw it.
 pub type Peer = axum::extract::ConnectInfo<SocketAddr>;
 
-/// All routes of the public listener.
-pub fn routes(service: Arc<Service>, options: &DoorOptions) -> Router {
-    let shared = Shared {
-        service,
-        proxies: Arc::new(options.proxies.clone()),
-        cookie_rules: Arc::new(CookieRules::new(&options.browsers)),
-        bodies: options.bodies,
-    };
-    let rim = Rim {
-        cors: Cors::new(&options.browsers.cors_origins),
-        transport: Transport {
-            is_https: options.browsers.is_https(),
-        },
-    };
-    Router::new()
-        .merge(graphql::routes(&shared, options))
-        .merge(rest::routes())
-        .merge(well_known::routes())
-        .merge(health::routes())
-        .with_state(shared)
-        .fallback(rest::not_found)
-        .method_not_allowed_fallback(rest::method_not_allowed)
-        // As one layer: each of its own costs every request a few allocations.
-        .layer((
-            middleware::from_fn_with_state(Arc::new(rim), Rim::pass),
-            middleware::from_fn_with_state(options.answer_patience, request::end_in_time),
-            CatchPanicLayer::custom(rest::panicked),
-        ))
+/// All that the public listener serves: the routes, and what stands around every one of them.
+#[derive(Clone)]
+pub struct Doors {
+    routes: Router,
+    rim: Arc<Rim>,
 }
 
-/// What stands around every route.
 struct Rim {
     cors: Cors,
     transport: Transport,
+    answer_patience: Duration,
 }
 
-impl Rim {
-    async fn pass(State(rim): State<Arc<Self>>, request: Request, next: Next) -> Response {
-        let mut response = request::scope(request, |request| rim.cors.answer(request, next)).await;
+impl Doors {
+    /// Both doors over this service.
+    #[must_use]
+    pub fn new(service: Arc<Service>, options: &DoorOptions) -> Self {
+        let shared = Shared {
+            service,
+            proxies: Arc::new(options.proxies.clone()),
+            cookie_rules: Arc::new(CookieRules::new(&options.browsers)),
+            bodies: options.bodies,
+        };
+        let rim = Rim {
+            cors: Cors::new(&options.browsers.cors_origins),
+            transport: Transport {
+                is_https: options.browsers.is_https(),
+            },
+            answer_patience: options.answer_patience,
+        };
+        let routes = Router::new()
+            .merge(graphql::routes(&shared, options))
+            .merge(rest::routes())
+            .merge(well_known::routes())
+            .merge(health::routes())
+            .with_state(shared)
+            .fallback(rest::not_found)
+            .method_not_allowed_fallback(rest::method_not_allowed);
+        Self {
+            routes,
+            rim: Arc::new(rim),
+        }
+    }
+
+    /// Answers a request.
+    pub async fn answer(self, request: Request) -> Response {
+        let Self { routes, rim } = self;
+        // Plain calls, one within the other: a layer for each would cost every request several allocations.
+        let work = |asked| {
+            let mut routes = routes.clone();
+            let work = async move { routes.call(asked).await };
+            request::end_in_time(rim.answer_patience, request::guarded(work))
+        };
+        let mut response = request::scope(request, |request| rim.cors.answer(request, work)).await;
         headers::complete(response.headers_mut(), rim.transport);
         response
     }

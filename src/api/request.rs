@@ -1,12 +1,14 @@
 //! What every request has, at either door: an id, a log line, an end, and a body that is JSON, not too large and not too slow.
 
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
-use axum::middleware::Next;
 use axum::response::Response;
+use futures_util::FutureExt;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use metrics::{SharedString, counter};
 use tokio::time::timeout;
@@ -81,9 +83,17 @@ where
 
 /// Ends a request that nothing else has ended: each thing that a handler waits for has a time of its own, and this is the net below them
 /// all. The handler is dropped, as when its client hangs up; a WebSocket lives on, since its handshake is answered at once.
-pub(super) async fn end_in_time(State(patience): State<Duration>, request: Request, next: Next) -> Response {
-    let answered = timeout(patience, next.run(request)).await;
-    answered.unwrap_or_else(|_elapsed| rest::overdue())
+pub(super) async fn end_in_time(patience: Duration, work: impl Future<Output = Response>) -> Response {
+    timeout(patience, work).await.unwrap_or_else(|_elapsed| rest::overdue())
+}
+
+/// Keeps a panic to the request that it is in.
+pub(super) async fn guarded(work: impl Future<Output = std::result::Result<Response, Infallible>>) -> Response {
+    // What a panic leaves behind is dropped with the request.
+    match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(Ok(response)) => response,
+        Err(panic) => rest::panicked(panic),
+    }
 }
 
 fn span_of(id: HeaderValue, method: Method, uri: Uri) -> impl Fn() -> Span + Send + Sync + 'static {
@@ -210,20 +220,13 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use axum::Router;
-    use axum::middleware::from_fn_with_state;
-    use axum::routing::get;
     use serde_json::{Value, json};
-    use tower::ServiceExt;
 
     use super::*;
 
     #[tokio::test]
     async fn what_finds_no_end_is_unavailable() {
-        let endless = Router::new()
-            .route("/", get(async || std::future::pending::<()>().await))
-            .layer(from_fn_with_state(Duration::from_millis(1), end_in_time));
-        let response = endless.oneshot(Request::new(Body::empty())).await.unwrap();
+        let response = end_in_time(Duration::from_millis(1), std::future::pending()).await;
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(response.headers()[header::RETRY_AFTER], "1");
         let body = response.into_body().collect().await.unwrap().to_bytes();

@@ -5,23 +5,32 @@
 
 use std::fmt;
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 /// A secret string: a password, a token, an address with a password inside.
 #[derive(Clone)]
-pub struct SecretString(Zeroizing<String>);
+pub struct SecretString(String);
 
 impl SecretString {
     /// Takes the text over; the caller keeps no copy.
     #[must_use]
     pub fn new(text: String) -> Self {
-        Self(Zeroizing::new(text))
+        Self(text)
     }
 
     /// The text itself. Every call is a place where it could leak: keep them few.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl Drop for SecretString {
+    fn drop(&mut self) {
+        // As one slice: wiped byte by byte, a token costs a request more than to verify it.
+        let mut bytes = std::mem::take(&mut self.0).into_bytes();
+        bytes.resize(bytes.capacity(), 0);
+        bytes.as_mut_slice().zeroize();
     }
 }
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderValue, Request, Response, StatusCode, Version, header};
@@ -18,11 +17,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use metrics::counter;
 use tokio::sync::watch;
-use tower::Service;
 
-use super::Shared;
 use super::pulse::{InProgress, Pulse, Wait};
 use super::socket::Socket;
+use super::{Shared, Site};
 
 /// Largest head of a request, in bytes. Beyond it, and beyond the 100 headers that hyper reads, the answer is 431 (RFC 6585 section 5).
 const MAX_HEAD: usize = 128 * 1024;
@@ -59,10 +57,15 @@ pub(super) fn http() -> Builder<TokioExecutor> {
 }
 
 /// Serves requests until the client goes, lets us wait for too long, or everything stops.
-pub(super) async fn serve(socket: Socket, peer: SocketAddr, shared: Arc<Shared>, mut stopped: watch::Receiver<()>) {
+pub(super) async fn serve<S: Site>(
+    socket: Socket,
+    peer: SocketAddr,
+    shared: Arc<Shared<S>>,
+    mut stopped: watch::Receiver<()>,
+) {
     let pulse = socket.pulse().clone();
     let requests = Requests {
-        router: shared.router.clone(),
+        site: shared.site.clone(),
         peer,
         pulse: pulse.clone(),
     };
@@ -96,21 +99,25 @@ pub(super) async fn serve(socket: Socket, peer: SocketAddr, shared: Arc<Shared>,
 }
 
 /// From a connection's requests to its answers.
-struct Requests {
-    router: Router,
+struct Requests<S> {
+    site: S,
     peer: SocketAddr,
     pulse: Arc<Pulse>,
 }
 
-impl Requests {
-    fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Result<Response<Answer>, Infallible>> + use<> {
+impl<S: Site> Requests<S> {
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + use<S> {
         let version = request.version();
         let in_progress = self.pulse.begin(version);
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(self.peer));
-        let response = self.router.clone().call(request);
+        // Boxed at once: hyper moves what it is given, and all that waits for a request in it.
+        let response = Box::pin(self.site.clone().answer(request));
         async move {
-            let mut response = response.await?;
+            let mut response = response.await;
             if response.status() == StatusCode::REQUEST_TIMEOUT && version < Version::HTTP_2 {
                 // What follows would be taken for the next request (RFC 9110 section 15.5.9).
                 let close = HeaderValue::from_static("close");

@@ -19,12 +19,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response};
 use hyper_util::rt::TokioExecutor;
 use hyper_util::server::conn::auto::Builder;
 use ipnet::IpNet;
 use metrics::counter;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tower::Service;
 
 use crate::domain::places::{Full, Place, Places};
 use socket::Socket;
@@ -35,6 +38,19 @@ pub use pulse::Patience;
 const REST: Duration = Duration::from_secs(1);
 /// How often the log says that connections are refused: each of a flood would be a flood of lines.
 const COMPLAINT_INTERVAL: Duration = Duration::from_mins(1);
+
+/// What is served. A clone answers each request, so it must be cheap to make.
+pub trait Site: Clone + Send + Sync + 'static {
+    /// Answers a request.
+    fn answer(self, request: Request<Body>) -> impl Future<Output = Response<Body>> + Send + 'static;
+}
+
+impl Site for Router {
+    async fn answer(mut self, request: Request<Body>) -> Response<Body> {
+        let Ok(response) = self.call(request).await;
+        response
+    }
+}
 
 /// What connections have to keep.
 #[derive(Debug, Clone)]
@@ -50,10 +66,10 @@ pub struct ConnectionRules {
 }
 
 /// Serves until `stop` resolves; then takes no new connection, and gives the requests that are in progress their grace to finish.
-pub async fn serve(listener: TcpListener, router: Router, rules: ConnectionRules, stop: impl Future<Output = ()>) {
+pub async fn serve(listener: TcpListener, site: impl Site, rules: ConnectionRules, stop: impl Future<Output = ()>) {
     let (stopping, stopped) = watch::channel(());
     let grace = rules.grace;
-    let mut house = House::new(router, rules);
+    let mut house = House::new(site, rules);
     let mut stop = pin!(stop);
     loop {
         tokio::select! {
@@ -69,25 +85,24 @@ pub async fn serve(listener: TcpListener, router: Router, rules: ConnectionRules
 }
 
 /// What is the same for all connections.
-struct Shared {
+struct Shared<S> {
     http: Builder<TokioExecutor>,
-    router: Router,
+    site: S,
     patience: Patience,
 }
 
-struct House {
-    shared: Arc<Shared>,
+struct House<S> {
+    shared: Arc<Shared<S>>,
     places: Places,
     proxies: Vec<IpNet>,
     complained_at: Option<Instant>,
 }
 
-impl House {
-    fn new(router: Router, rules: ConnectionRules) -> Self {
+impl<S: Site> House<S> {
+    fn new(site: S, rules: ConnectionRules) -> Self {
         let shared = Shared {
             http: connection::http(),
-            // Done once here, it need not be done for each request.
-            router: router.with_state(()),
+            site,
             patience: rules.patience,
         };
         Self {

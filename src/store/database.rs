@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -11,11 +11,14 @@ use std::time::Duration;
 
 use migration::{Migrator, MigratorTrait};
 use sea_orm::sqlx::postgres::PgConnectOptions;
-use sea_orm::sqlx::{ConnectOptions as _, Connection as _};
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr,
     SqliteTransactionMode, SqlxError, Statement, TransactionOptions, TransactionTrait,
 };
+
+use tokio::sync::Mutex;
 
 use crate::config::DatabaseUrl;
 use crate::domain::secret::SecretString;
@@ -56,6 +59,8 @@ pub struct Database {
     patience: Duration,
     /// PostgreSQL's address; a file is always where it is.
     server: Option<Arc<SecretString>>,
+    /// SQLite's file.
+    file: Option<Arc<PathBuf>>,
     failures: Arc<AtomicU32>,
 }
 
@@ -74,11 +79,11 @@ impl Database {
     /// # Errors
     /// `Unavailable` when the server does not answer or the file cannot be opened.
     pub async fn connect(url: &DatabaseUrl) -> Result<Self> {
-        let (options, patience, server) = match url {
-            DatabaseUrl::Sqlite(file) => (sqlite(file)?, BUSY_TIMEOUT, None),
+        let (options, patience, server, file) = match url {
+            DatabaseUrl::Sqlite(file) => (sqlite(file)?, BUSY_TIMEOUT, None, Some(Arc::new(file.clone()))),
             DatabaseUrl::Postgres(url) => {
                 try_postgres(url.expose()).await?;
-                (postgres(url.expose()), PATIENCE, Some(Arc::new(url.clone())))
+                (postgres(url.expose()), PATIENCE, Some(Arc::new(url.clone())), None)
             }
         };
         let pool = sea_orm::Database::connect(options).await.map_err(failure)?;
@@ -86,6 +91,7 @@ impl Database {
             pool: Arc::new(RwLock::new(pool)),
             patience,
             server,
+            file,
             failures: Arc::default(),
         })
     }
@@ -156,26 +162,54 @@ impl Database {
         self.pool.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether it is a SQLite file.
+    pub(super) fn is_file(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Opens a witness of this file.
+    ///
+    /// # Errors
+    /// `Unavailable` where it cannot be opened; `Internal` if it is no file.
+    pub(super) async fn witness(&self) -> Result<Witness> {
+        let file = self
+            .file
+            .as_ref()
+            .ok_or_else(|| Error::internal("the database is no file"))?;
+        let options = pragmas(SqliteConnectOptions::new().filename(file.as_path())).disable_statement_logging();
+        let connection = options.connect().await.map_err(Error::unavailable)?;
+        Ok(Witness(Mutex::new(connection)))
+    }
+
     /// How long a statement is waited for.
     pub(super) fn patience(&self) -> Duration {
         self.patience
     }
 
     /// Waits for a statement, but not for ever: a server that hangs is down.
-    pub(super) async fn answer<T>(&self, statement: impl Future<Output = std::result::Result<T, DbErr>>) -> Result<T> {
-        self.answer_or(failure, statement).await
+    pub(super) fn answer<T, F>(&self, statement: F) -> impl Future<Output = Result<T>> + use<T, F>
+    where
+        F: Future<Output = std::result::Result<T, DbErr>>,
+    {
+        self.answer_or(failure, statement)
     }
 
     /// The same, for a statement whose failure may mean something else.
-    pub(super) async fn answer_or<T>(
+    pub(super) fn answer_or<T, F>(
         &self,
         meaning: fn(DbErr) -> Error,
-        statement: impl Future<Output = std::result::Result<T, DbErr>>,
-    ) -> Result<T> {
-        // Boxed: the library's futures are large, and an operation holds several of them.
-        match tokio::time::timeout(self.patience, Box::pin(statement)).await {
-            Ok(answer) => answer.map_err(meaning),
-            Err(elapsed) => Err(Error::unavailable(elapsed)),
+        statement: F,
+    ) -> impl Future<Output = Result<T>> + use<T, F>
+    where
+        F: Future<Output = std::result::Result<T, DbErr>>,
+    {
+        // Boxed before it is part of another future: the library's are large, and whoever holds one is moved with it.
+        let (statement, patience) = (Box::pin(statement), self.patience);
+        async move {
+            match tokio::time::timeout(patience, statement).await {
+                Ok(answer) => answer.map_err(meaning),
+                Err(elapsed) => Err(Error::unavailable(elapsed)),
+            }
         }
     }
 
@@ -241,6 +275,22 @@ impl Database {
     }
 }
 
+/// A connection that never writes, and is never replaced by another, to whom each version would mean something else.
+pub(super) struct Witness(Mutex<SqliteConnection>);
+
+/// What a witness has seen of a file: two are the same if nothing was committed in between (SQLite, "`PRAGMA data_version`").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FileVersion(i64);
+
+impl Witness {
+    /// The version of the file now.
+    pub(super) async fn version(&self) -> Result<FileVersion> {
+        let mut connection = self.0.lock().await;
+        let version = sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut *connection);
+        version.await.map(FileVersion).map_err(Error::unavailable)
+    }
+}
+
 fn lock(statement: &str, name: i64) -> Statement {
     Statement::from_sql_and_values(DbBackend::Postgres, statement, [name.into()])
 }
@@ -269,15 +319,16 @@ fn sqlite(file: &Path) -> Result<ConnectOptions> {
         .map_err(|error| Error::unavailable(format!("the database file {} cannot be made: {error}", file.display())))?;
     let file = file.to_owned();
     let mut options = base("sqlite://", SQLITE_CONNECTIONS, BUSY_TIMEOUT);
-    options.map_sqlx_sqlite_opts(move |sqlite| {
-        // WAL lets readers go on beside the writer; FULL makes a commit outlast a power cut.
-        sqlite
-            .filename(&file)
-            .busy_timeout(BUSY_TIMEOUT)
-            .pragma("journal_mode", "WAL")
-            .pragma("synchronous", "FULL")
-    });
+    options.map_sqlx_sqlite_opts(move |sqlite| pragmas(sqlite.filename(&file)));
     Ok(options)
+}
+
+/// WAL lets readers go on beside the writer; FULL makes a commit outlast a power cut.
+fn pragmas(sqlite: SqliteConnectOptions) -> SqliteConnectOptions {
+    sqlite
+        .busy_timeout(BUSY_TIMEOUT)
+        .pragma("journal_mode", "WAL")
+        .pragma("synchronous", "FULL")
 }
 
 /// E-mail addresses and password hashes are for the gateway's own eyes. SQLite gives its other files the same mode.

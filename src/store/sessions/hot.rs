@@ -284,9 +284,9 @@ impl HotSessions {
         match answer.outcome.as_str() {
             "moved" | "repeated" => match self.current(id, answer) {
                 Some(rotation) => Ok(rotation),
-                None => self.save(id, answer, now).await,
+                None => Box::pin(self.save(id, answer, now)).await,
             },
-            "due" => self.save(id, answer, now).await,
+            "due" => Box::pin(self.save(id, answer, now)).await,
             "reused" => Ok(Rotation::Reused {
                 account: answer.account_id()?,
                 is_first: self.end(id, EndReason::Reuse, now).await?.is_some(),
@@ -316,7 +316,8 @@ impl SessionStore for HotSessions {
         let found = match self.look_up(id, now).await {
             Ok(Some(Known::Live(live))) => Some(live),
             Ok(Some(Known::Ended)) => None,
-            Ok(None) => self.find_or_rebuild(id, now).await?,
+            // Boxed, as it seldom happens: every request would carry its size about.
+            Ok(None) => Box::pin(self.find_or_rebuild(id, now)).await?,
             // As below: a Redis that does not answer is not asked twice.
             Err(_) => self.sql.find(id, now).await?,
         };
@@ -350,7 +351,7 @@ impl SessionStore for HotSessions {
             if answer.answer.outcome != "missing" {
                 break;
             }
-            match self.rebuild(claim.session, answer.answer.lease(), now).await? {
+            match Box::pin(self.rebuild(claim.session, answer.answer.lease(), now)).await? {
                 Rebuilt::Yes => {}
                 Rebuilt::Over => return Ok(is_over),
                 Rebuilt::Refused(error) => return Err(error),

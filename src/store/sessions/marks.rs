@@ -47,7 +47,12 @@ impl Marks {
     /// Writes what is owed of this session, so that Redis can be believed about it. Others' marks are nobody's to wait for.
     pub(super) async fn pay_for(&self, id: SessionId) -> Result<()> {
         let is_owed = self.owed().contains(&id);
-        if is_owed { self.write(id).await } else { Ok(()) }
+        // Boxed, as it seldom happens: every request would carry its size about.
+        if is_owed {
+            Box::pin(self.write(id)).await
+        } else {
+            Ok(())
+        }
     }
 
     /// Writes marks, many at a time; one that fails keeps no other from being written.

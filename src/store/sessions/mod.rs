@@ -11,6 +11,7 @@ mod marks;
 mod notes;
 mod password;
 mod profile;
+mod remembered;
 mod sql;
 
 use async_trait::async_trait;

@@ -7,6 +7,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, UpdateMany};
 use uuid::Uuid;
 
+use super::remembered::Remembered;
 use super::{SessionStore, lookup};
 use crate::domain::account::{AccountId, PasswordChange, PasswordHash, PasswordStep};
 use crate::domain::clock::Timestamp;
@@ -44,6 +45,7 @@ pub struct SqlSessions {
     pub(super) database: Database,
     lifetimes: Lifetimes,
     lookup: Batcher<SessionId, LiveSession>,
+    remembered: Option<Remembered>,
     renewals: LimitsInProcess,
     outage: Outage,
 }
@@ -54,6 +56,7 @@ impl SqlSessions {
     pub fn new(database: Database, lifetimes: Lifetimes) -> Self {
         Self {
             lookup: lookup::in_sql(&database),
+            remembered: Remembered::of(&database),
             renewals: LimitsInProcess::default(),
             outage: Outage::new(lifetimes.grace),
             database,
@@ -235,7 +238,10 @@ impl SessionStore for SqlSessions {
     }
 
     async fn find(&self, id: SessionId, now: Timestamp) -> Result<Option<LiveSession>> {
-        let found = self.lookup.ask(id).await?;
+        let found = match &self.remembered {
+            Some(remembered) => remembered.find(id, &self.lookup).await?,
+            None => self.lookup.ask(id).await?,
+        };
         Ok(found.filter(|live| now < live.session.over_at(&self.lifetimes)))
     }
 

@@ -31,6 +31,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use baseline::Code;
 use dataset::Size;
 use people::Sizes;
 use process::Meter;
@@ -80,6 +81,9 @@ enum Baseline {
     Hash {
         #[arg(long)]
         seconds: f64,
+        /// By the argon2 crate
+        #[arg(long)]
+        portable: bool,
     },
 }
 
@@ -233,8 +237,9 @@ fn serve(baseline: Baseline) -> Result<()> {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(baseline::serve(address, sizes, variable("BENCH_REDIS_URL").ok()))
         }
-        Baseline::Hash { seconds } => {
-            println!("{}", baseline::hash(Duration::from_secs_f64(seconds))?);
+        Baseline::Hash { seconds, portable } => {
+            let code = if portable { Code::Crate } else { Code::Fastest };
+            println!("{}", baseline::hash(code, Duration::from_secs_f64(seconds))?);
             Ok(())
         }
     }

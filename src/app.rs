@@ -72,9 +72,7 @@ impl App {
     /// Connects the stores, brings the schema up to date (in production it must be so already), and wires the parts.
     pub async fn assemble(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let secrets = settings.auth_secret()?.0;
-        let database = connect(settings).await?;
-        bring_up_to_date(&database, settings).await?;
-        let redis = redis(settings).await?;
+        let (database, redis) = tokio::try_join!(open_database(settings), redis(settings))?;
         let audit_log = AuditLog::new(database.clone());
         let (audit, audit_writer) = Audit::start(audit_log.clone(), clock.clone());
         let key_keeper = key_keeper(settings, &secrets, &database, audit.clone())?;
@@ -231,11 +229,15 @@ where
     }
 }
 
-async fn bring_up_to_date(database: &Database, settings: &Settings) -> Result<(), StartError> {
-    if !settings.is_production() {
-        return Ok(database.migrate_up().await?);
+/// Connects to the database, whose schema is up to date then.
+async fn open_database(settings: &Settings) -> Result<Database, StartError> {
+    let database = connect(settings).await?;
+    if settings.is_production() {
+        check_migrations(&database).await?;
+    } else {
+        database.migrate_up().await?;
     }
-    check_migrations(database).await
+    Ok(database)
 }
 
 /// Refuses a database whose schema is older than the program.

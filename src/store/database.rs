@@ -11,15 +11,14 @@ use std::time::Duration;
 
 use migration::{Migrator, MigratorTrait};
 use sea_orm::sqlx::postgres::PgConnectOptions;
-use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _};
+use sea_orm::sqlx::sqlite::SqliteConnectOptions;
+use sea_orm::sqlx::{ConnectOptions as _, Connection as _};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr,
     SqliteTransactionMode, SqlxError, Statement, TransactionOptions, TransactionTrait,
 };
 
-use tokio::sync::Mutex;
-
+use super::witness::Witness;
 use crate::config::DatabaseUrl;
 use crate::domain::secret::SecretString;
 use crate::domain::{Error, Result};
@@ -81,12 +80,13 @@ impl Database {
     pub async fn connect(url: &DatabaseUrl) -> Result<Self> {
         let (options, patience, server, file) = match url {
             DatabaseUrl::Sqlite(file) => (sqlite(file)?, BUSY_TIMEOUT, None, Some(Arc::new(file.clone()))),
-            DatabaseUrl::Postgres(url) => {
-                try_postgres(url.expose()).await?;
-                (postgres(url.expose()), PATIENCE, Some(Arc::new(url.clone())), None)
-            }
+            DatabaseUrl::Postgres(url) => (postgres(url.expose()), PATIENCE, Some(Arc::new(url.clone())), None),
         };
-        let pool = sea_orm::Database::connect(options).await.map_err(failure)?;
+        let pool = match (sea_orm::Database::connect(options).await, &server) {
+            (Ok(pool), _) => pool,
+            (Err(_), Some(server)) => connect_patiently(server.expose()).await?,
+            (Err(error), None) => return Err(failure(error)),
+        };
         Ok(Self {
             pool: Arc::new(RwLock::new(pool)),
             patience,
@@ -116,10 +116,7 @@ impl Database {
 
     async fn renew_pool(&self) -> Result<()> {
         let Some(server) = &self.server else { return Ok(()) };
-        try_postgres(server.expose()).await?;
-        let renewed = sea_orm::Database::connect(postgres(server.expose()))
-            .await
-            .map_err(failure)?;
+        let renewed = connect_patiently(server.expose()).await?;
         let silent = std::mem::replace(&mut *self.pool.write().unwrap_or_else(PoisonError::into_inner), renewed);
         self.failures.store(0, Ordering::Relaxed);
         tracing::warn!("the connections to the database had gone silent, and were given up for new ones");
@@ -162,23 +159,15 @@ impl Database {
         self.pool.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether it is a SQLite file.
-    pub(super) fn is_file(&self) -> bool {
-        self.file.is_some()
-    }
-
-    /// Opens a witness of this file.
+    /// Opens a witness of this file; `None` if it is a server.
     ///
     /// # Errors
-    /// `Unavailable` where it cannot be opened; `Internal` if it is no file.
-    pub(super) async fn witness(&self) -> Result<Witness> {
-        let file = self
-            .file
-            .as_ref()
-            .ok_or_else(|| Error::internal("the database is no file"))?;
-        let options = pragmas(SqliteConnectOptions::new().filename(file.as_path())).disable_statement_logging();
-        let connection = options.connect().await.map_err(Error::unavailable)?;
-        Ok(Witness(Mutex::new(connection)))
+    /// `Unavailable` where the file, or what SQLite keeps beside it, cannot be opened.
+    pub(super) async fn witness(&self) -> Result<Option<Witness>> {
+        match &self.file {
+            Some(file) => Witness::of(file).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// How long a statement is waited for.
@@ -275,22 +264,6 @@ impl Database {
     }
 }
 
-/// A connection that never writes, and is never replaced by another, to whom each version would mean something else.
-pub(super) struct Witness(Mutex<SqliteConnection>);
-
-/// What a witness has seen of a file: two are the same if nothing was committed in between (SQLite, "`PRAGMA data_version`").
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct FileVersion(i64);
-
-impl Witness {
-    /// The version of the file now.
-    pub(super) async fn version(&self) -> Result<FileVersion> {
-        let mut connection = self.0.lock().await;
-        let version = sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut *connection);
-        version.await.map(FileVersion).map_err(Error::unavailable)
-    }
-}
-
 fn lock(statement: &str, name: i64) -> Statement {
     Statement::from_sql_and_values(DbBackend::Postgres, statement, [name.into()])
 }
@@ -306,12 +279,13 @@ impl fmt::Display for MigrationState {
     }
 }
 
-/// Connects once without the pool, which would only say that it waited in vain.
-async fn try_postgres(url: &str) -> Result<()> {
+/// Connects once without the pool, which would only say that it waited in vain; then with it.
+async fn connect_patiently(url: &str) -> Result<DatabaseConnection> {
     let options = PgConnectOptions::from_str(url).map_err(Error::unavailable)?;
     let attempt = tokio::time::timeout(START_PATIENCE, options.connect()).await;
     let connection = attempt.map_err(Error::unavailable)?.map_err(Error::unavailable)?;
-    connection.close().await.map_err(Error::unavailable)
+    connection.close().await.map_err(Error::unavailable)?;
+    sea_orm::Database::connect(postgres(url)).await.map_err(failure)
 }
 
 fn sqlite(file: &Path) -> Result<ConnectOptions> {
@@ -324,7 +298,7 @@ fn sqlite(file: &Path) -> Result<ConnectOptions> {
 }
 
 /// WAL lets readers go on beside the writer; FULL makes a commit outlast a power cut.
-fn pragmas(sqlite: SqliteConnectOptions) -> SqliteConnectOptions {
+pub(super) fn pragmas(sqlite: SqliteConnectOptions) -> SqliteConnectOptions {
     sqlite
         .busy_timeout(BUSY_TIMEOUT)
         .pragma("journal_mode", "WAL")

@@ -12,6 +12,7 @@ mod outage;
 mod redis;
 pub mod sessions;
 mod signing_keys;
+mod witness;
 
 pub use accounts::Accounts;
 pub use audit::AuditLog;

@@ -1,29 +1,27 @@
 //! Sessions as SQLite told of them, believed for as long as nobody has written to its file since.
 //!
-//! Nobody has to tell this memory of a change: SQLite itself says whether anything was committed, by whomever: this process, the command
-//! line, somebody with a shell. It is asked at every question, together with whoever asks at the same time, which costs far less than
-//! to read the session and its account anew. Where the file is written all the time, this remembers nothing for long, and everything
-//! is read from it.
+//! Nobody has to tell this memory of a change: the file itself shows whether anything was committed, by whomever. It is looked at for
+//! every question, which costs far less than to read the session and its account anew. Where the file is written all the time, this
+//! remembers nothing for long, and everything is read from it.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 
-use futures_util::FutureExt;
 use quick_cache::sync::Cache;
 use tokio::sync::OnceCell;
 
 use crate::domain::Result;
 use crate::domain::session::{LiveSession, SessionId};
 use crate::store::batch::Batcher;
-use crate::store::database::{Database, FileVersion, Witness};
+use crate::store::database::Database;
+use crate::store::witness::{FileVersion, Witness};
 
 /// Most sessions that are remembered, in a few hundred bytes each; none of it is taken before it is needed.
 const MOST: usize = 16_384;
 
 /// What one file told.
 pub(super) struct Remembered {
-    versions: Batcher<(), FileVersion>,
+    /// `None` within for a database that is a server, or whose file cannot be watched.
+    witness: OnceCell<Option<Witness>>,
     sessions: Cache<SessionId, Told>,
 }
 
@@ -35,32 +33,22 @@ struct Told {
 }
 
 impl Remembered {
-    /// For a database that is a file; `None` for a server.
-    pub(super) fn of(database: &Database) -> Option<Self> {
-        let witness = Arc::new(OnceCell::new());
-        let (patience, database) = (database.patience(), database.is_file().then(|| database.clone())?);
-        let versions = Batcher::new(patience, move |_| {
-            let (witness, database) = (witness.clone(), database.clone());
-            async move {
-                let witness: &Witness = witness.get_or_try_init(|| database.witness()).await?;
-                Ok(HashMap::from([((), witness.version().await?)]))
-            }
-            .boxed()
-        });
-        Some(Self {
-            versions,
+    pub(super) fn nothing() -> Self {
+        Self {
+            witness: OnceCell::new(),
             sessions: Cache::new(MOST),
-        })
+        }
     }
 
     /// Finds a session as it is now, from memory or by `lookup`.
     pub(super) async fn find(
         &self,
         id: SessionId,
+        database: &Database,
         lookup: &Batcher<SessionId, LiveSession>,
     ) -> Result<Option<LiveSession>> {
-        // First the version: what is written between the two questions makes the answer newer than it says, which does no harm.
-        let Ok(Some(at)) = self.versions.ask(()).await else {
+        // First the version: what is written between the two makes the answer newer than it says, which does no harm.
+        let Some(at) = self.version(database).await else {
             return lookup.ask(id).await;
         };
         if let Some(told) = self.sessions.get(&id)
@@ -72,6 +60,25 @@ impl Remembered {
         self.sessions.insert(id, Told { at, live: live.clone() });
         Ok(live)
     }
+
+    async fn version(&self, database: &Database) -> Option<FileVersion> {
+        let watched = match self.witness.get() {
+            Some(watched) => watched,
+            // Boxed, as it happens once: every request would carry its size about.
+            None => Box::pin(self.witness.get_or_init(|| watch(database))).await,
+        };
+        watched.as_ref()?.version()
+    }
+}
+
+async fn watch(database: &Database) -> Option<Witness> {
+    database.witness().await.unwrap_or_else(|error| {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "the database file cannot be watched: sessions are read from it each time"
+        );
+        None
+    })
 }
 
 impl fmt::Debug for Remembered {

@@ -45,7 +45,7 @@ pub struct SqlSessions {
     pub(super) database: Database,
     lifetimes: Lifetimes,
     lookup: Batcher<SessionId, LiveSession>,
-    remembered: Option<Remembered>,
+    remembered: Remembered,
     renewals: LimitsInProcess,
     outage: Outage,
 }
@@ -56,7 +56,7 @@ impl SqlSessions {
     pub fn new(database: Database, lifetimes: Lifetimes) -> Self {
         Self {
             lookup: lookup::in_sql(&database),
-            remembered: Remembered::of(&database),
+            remembered: Remembered::nothing(),
             renewals: LimitsInProcess::default(),
             outage: Outage::new(lifetimes.grace),
             database,
@@ -238,10 +238,7 @@ impl SessionStore for SqlSessions {
     }
 
     async fn find(&self, id: SessionId, now: Timestamp) -> Result<Option<LiveSession>> {
-        let found = match &self.remembered {
-            Some(remembered) => remembered.find(id, &self.lookup).await?,
-            None => self.lookup.ask(id).await?,
-        };
+        let found = self.remembered.find(id, &self.database, &self.lookup).await?;
         Ok(found.filter(|live| now < live.session.over_at(&self.lifetimes)))
     }
 

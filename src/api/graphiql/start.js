@@ -1,4 +1,4 @@
-// Starts GraphiQL on the page's own address, with one ready-made tab per operation.
+// Starts GraphiQL on the page's own address, with ready-made tabs: as many as can be read side by side.
 //
 // The page remembers the newest tokens it has seen, in memory only, and sends them wherever a request still holds
 // a placeholder. So "register, then me" needs no copying, and tokens stay out of the browser's storage, where GraphiQL

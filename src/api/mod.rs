@@ -128,9 +128,10 @@ impl Doors {
             .merge(rest::routes())
             .merge(well_known::routes())
             .merge(health::routes())
-            .with_state(shared)
             .fallback(rest::not_found)
-            .method_not_allowed_fallback(rest::method_not_allowed);
+            .method_not_allowed_fallback(rest::method_not_allowed)
+            // Last: what it leaves without a state is made anew for each request.
+            .with_state(shared);
         Self {
             routes,
             rim: Arc::new(rim),

@@ -17,6 +17,7 @@ mod profile_seal;
 mod pseudonyms;
 mod refresh_tokens;
 mod signing_keys;
+mod tag;
 mod verified_tokens;
 
 pub use access_tokens::{AccessTokens, TokenRules, Verification};

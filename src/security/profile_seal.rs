@@ -1,20 +1,16 @@
 //! The seal on what Redis holds of an account: whoever can write there must not name the roles of the next access token.
 
-use aws_lc_rs::{constant_time, hmac};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::derived_key::Keys;
+use super::tag::TagKeys;
 use crate::domain::Result;
 use crate::domain::seal::Seal;
 use crate::domain::secret::SecretBytes;
 
-/// As much of HMAC-SHA-256 as a refresh token has (RFC 2104 section 5 asks for half of it at least).
-const BYTES: usize = 16;
-
-/// Seals profiles: HMAC-SHA-256, cut to 128 bits.
+/// Seals profiles with tags.
 pub struct ProfileSeal {
-    keys: Keys<hmac::Key>,
+    keys: TagKeys,
 }
 
 impl ProfileSeal {
@@ -23,30 +19,21 @@ impl ProfileSeal {
     /// # Errors
     /// Without a secret.
     pub fn new(secrets: &[SecretBytes]) -> Result<Self> {
-        let key = |bytes: &[u8]| Ok(hmac::Key::new(hmac::HMAC_SHA256, bytes));
         Ok(Self {
-            keys: Keys::derive(secrets, "session profiles", key)?,
+            keys: TagKeys::for_tags(secrets, "session profiles")?,
         })
     }
 }
 
 impl Seal for ProfileSeal {
     fn tag(&self, message: &[u8]) -> String {
-        URL_SAFE_NO_PAD.encode(cut(&hmac::sign(self.keys.first(), message)))
+        URL_SAFE_NO_PAD.encode(self.keys.tag(message))
     }
 
     fn is_genuine(&self, message: &[u8], tag: &str) -> bool {
-        let Ok(tag) = URL_SAFE_NO_PAD.decode(tag) else {
-            return false;
-        };
-        self.keys
-            .all()
-            .any(|key| constant_time::verify_slices_are_equal(cut(&hmac::sign(key, message)), &tag).is_ok())
+        let tag = URL_SAFE_NO_PAD.decode(tag);
+        tag.is_ok_and(|tag| self.keys.is_genuine(message, &tag))
     }
-}
-
-fn cut(tag: &hmac::Tag) -> &[u8] {
-    tag.as_ref().get(..BYTES).unwrap_or_default()
 }
 
 #[cfg(test)]

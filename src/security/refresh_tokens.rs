@@ -4,12 +4,11 @@
 //! store yields none, garbage is refused before any I/O, and the same generation always has the same token,
 //! which is what makes a retry harmless.
 
-use aws_lc_rs::{constant_time, hmac};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
 
-use super::derived_key::Keys;
+use super::tag::{TAG_BYTES, TagKeys};
 use crate::domain::Result;
 use crate::domain::refresh_token::RefreshClaim;
 use crate::domain::secret::{SecretBytes, SecretString};
@@ -17,14 +16,13 @@ use crate::domain::session::{Generation, SessionId};
 
 const VERSION: u8 = 1;
 const CLAIM_BYTES: usize = 1 + 16 + 4;
-const TAG_BYTES: usize = 16;
 const TOKEN_BYTES: usize = CLAIM_BYTES + TAG_BYTES;
 /// Length of every token, in characters: 37 bytes in base64 without padding.
 const TOKEN_CHARS: usize = 50;
 
 /// Makes refresh tokens and reads them back.
 pub struct RefreshTokens {
-    keys: Keys<hmac::Key>,
+    keys: TagKeys,
 }
 
 impl RefreshTokens {
@@ -33,16 +31,15 @@ impl RefreshTokens {
     /// # Errors
     /// Without a secret.
     pub fn new(secrets: &[SecretBytes]) -> Result<Self> {
-        let key = |bytes: &[u8]| Ok(hmac::Key::new(hmac::HMAC_SHA256, bytes));
         Ok(Self {
-            keys: Keys::derive(secrets, "refresh token", key)?,
+            keys: TagKeys::for_tags(secrets, "refresh token")?,
         })
     }
 
     /// A token of these bytes with the right tag, whatever they say.
     #[cfg(any(test, fuzzing))]
     pub(super) fn seal_anything(&self, claim: &[u8]) -> String {
-        URL_SAFE_NO_PAD.encode([claim, &tag(self.keys.first(), claim)].concat())
+        URL_SAFE_NO_PAD.encode([claim, &self.keys.tag(claim)].concat())
     }
 
     /// The one token for this claim.
@@ -52,7 +49,7 @@ impl RefreshTokens {
         bytes.push(VERSION);
         bytes.extend_from_slice(claim.session.0.as_bytes());
         bytes.extend_from_slice(&claim.generation.0.to_be_bytes());
-        let tag = tag(self.keys.first(), &bytes);
+        let tag = self.keys.tag(&bytes);
         bytes.extend_from_slice(&tag);
         SecretString::new(URL_SAFE_NO_PAD.encode(bytes))
     }
@@ -65,9 +62,7 @@ impl RefreshTokens {
         }
         let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
         let (claim, presented) = bytes.split_at_checked(CLAIM_BYTES)?;
-        let is_made_with =
-            |key: &hmac::Key| constant_time::verify_slices_are_equal(presented, &tag(key, claim)).is_ok();
-        if !self.keys.all().any(is_made_with) {
+        if !self.keys.is_genuine(claim, presented) {
             return None;
         }
         let (version, rest) = claim.split_first()?;
@@ -80,15 +75,6 @@ impl RefreshTokens {
             generation: Generation(u32::from_be_bytes(generation.try_into().ok()?)),
         })
     }
-}
-
-fn tag(key: &hmac::Key, claim: &[u8]) -> [u8; TAG_BYTES] {
-    let mut tag = [0; TAG_BYTES];
-    let full = hmac::sign(key, claim);
-    tag.iter_mut()
-        .zip(full.as_ref())
-        .for_each(|(short, long)| *short = *long);
-    tag
 }
 
 #[cfg(test)]

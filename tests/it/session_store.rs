@@ -35,6 +35,10 @@ pub struct Bench {
     pub account: AccountId,
 }
 
+fn redis_key(session: SessionId) -> String {
+    format!("auth-gateway:session:{}", session.0)
+}
+
 impl Bench {
     pub async fn new(backend: Backend) -> Self {
         Self::over(Stores::new(backend).await, backend).await
@@ -140,7 +144,7 @@ impl Bench {
 
     /// What Redis holds of a session, byte for byte.
     pub async fn key_of(&self, session: SessionId) -> Vec<u8> {
-        let key = format!("auth-gateway:session:{}", session.0);
+        let key = redis_key(session);
         redis::cmd("DUMP")
             .arg(key)
             .query_async(&mut redis().await)
@@ -150,25 +154,23 @@ impl Bench {
 
     /// Redis is at another history of writes, and there the session is as it was: a replica has taken over that had missed the rest.
     async fn fall_back_to(&self, session: SessionId, held: &[u8]) {
-        let key = format!("auth-gateway:session:{}", session.0);
+        let key = redis_key(session);
         let mut restore = redis::cmd("RESTORE");
         restore.arg(&key).arg(60_000).arg(held).arg("REPLACE");
         let _done: String = restore.query_async(&mut redis().await).await.unwrap();
-        let mut other = redis::cmd("HSET");
-        other.arg(&key).arg("history").arg("another");
-        let new_fields: i64 = other.query_async(&mut redis().await).await.unwrap();
-        assert_eq!(new_fields, 0, "the field is called something else");
+        self.overwrite_field(session, "history", "another").await;
     }
 
-    /// Redis has a session without one of its fields.
+    /// What Redis has in a field of a session.
     pub async fn field(&self, session: SessionId, field: &str) -> String {
-        let key = format!("auth-gateway:session:{}", session.0);
+        let key = redis_key(session);
         let mut read = redis::cmd("HGET");
         read.arg(key).arg(field).query_async(&mut redis().await).await.unwrap()
     }
 
+    /// Somebody writes something else into one of its fields.
     pub async fn overwrite_field(&self, session: SessionId, field: &str, value: &str) {
-        let key = format!("auth-gateway:session:{}", session.0);
+        let key = redis_key(session);
         let mut write = redis::cmd("HSET");
         let added: i64 = write
             .arg(key)
@@ -180,8 +182,9 @@ impl Bench {
         assert_eq!(added, 0, "the field is called something else");
     }
 
+    /// Redis has a session without one of its fields.
     pub async fn forget_field(&self, session: SessionId, field: &str) {
-        let key = format!("auth-gateway:session:{}", session.0);
+        let key = redis_key(session);
         let mut forget = redis::cmd("HDEL");
         let forgotten: i64 = forget
             .arg(key)
@@ -195,7 +198,7 @@ impl Bench {
     /// Redis forgets a session, as after an eviction or a restart. Without Redis there is nothing to forget.
     pub async fn forget(&self, session: SessionId) {
         if self.stores.redis_url.is_some() {
-            let key = format!("auth-gateway:session:{}", session.0);
+            let key = redis_key(session);
             let _deleted: i64 = redis::cmd("DEL")
                 .arg(key)
                 .query_async(&mut redis().await)

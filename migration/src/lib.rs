@@ -12,6 +12,7 @@ mod m20261122_000002_sessions;
 mod m20261122_000003_signing_keys;
 mod m20261122_000004_audit_events;
 mod m20261122_000005_changed_sessions;
+mod m20261125_000006_noted_ends;
 
 /// The list of steps, in the order in which they are applied.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000003_signing_keys::Step),
             Box::new(m20261122_000004_audit_events::Step),
             Box::new(m20261122_000005_changed_sessions::Step),
+            Box::new(m20261125_000006_noted_ends::Step),
         ]
     }
 }

@@ -103,12 +103,70 @@ async fn an_end_without_a_reason_is_an_operators_and_is_noticed() {
             assert!(bench.is_live(session, START).await);
         }
         bench.sessions.end(other, EndReason::Logout, START).await.unwrap();
-        assert_eq!(bench.stores.count("changed_sessions").await, 0);
+        // A node that remembers what SQLite says learns of the end from its note.
+        let noted = i64::from(backend == Backend::Sqlite);
+        assert_eq!(bench.stores.count("changed_sessions").await, noted);
         bench
             .by_sql("UPDATE sessions SET ended_at = 1 WHERE ended_at IS NULL")
             .await;
         bench.settle().await;
         assert!(!bench.is_live(session, START).await, "{backend:?}");
+    }
+}
+
+/// A second gateway or the command line gives a reason; an operator may do anything.
+#[tokio::test]
+async fn whatever_else_makes_a_session_over_in_a_sqlite_file_shows_at_once() {
+    let another = AccountId::random();
+    let changes = [
+        "ended_at = 1, end_reason = 'logout'".to_owned(),
+        "expires_at = 1".to_owned(),
+        "rotated_at = 1".to_owned(),
+        format!("account_id = X'{}'", another.0.simple()),
+    ];
+    for change in &changes {
+        let bench = Bench::new(Backend::Sqlite).await;
+        let others = bench.add_account(another, "jane").await;
+        let session = bench.open().await;
+        assert_eq!(bench.account_of(session).await.unwrap().id, bench.account);
+        bench
+            .by_sql(&format!("UPDATE sessions SET {change} WHERE account_id {}", bench.own()))
+            .await;
+        let found = bench.account_of(session).await.map(|account| account.id);
+        assert_eq!(found, change.starts_with("account").then_some(another), "{change}");
+        assert!(bench.is_live(others, START).await);
+    }
+}
+
+/// Most of what is written to a file is no news of the session that is asked for.
+#[tokio::test]
+async fn what_sqlite_told_is_remembered_across_commits_until_the_schema_changes() {
+    let bench = Bench::new(Backend::Sqlite).await;
+    let session = bench.open().await;
+    // Only a change that nothing tells of shows whether the session was read anew.
+    bench.by_sql("DROP TRIGGER accounts_note_change").await;
+    let before = bench.profile().await;
+    assert_eq!(bench.account_of(session).await.as_ref(), Some(&before));
+    bench.make_admin().await;
+    let other = bench.open().await;
+    assert_eq!(bench.rotate(other, 1, START).await, Outcome::Current(2));
+    assert_eq!(bench.account_of(session).await, Some(before));
+    bench.by_sql("CREATE TABLE another (id INTEGER)").await;
+    assert_eq!(bench.account_of(session).await, Some(bench.profile().await));
+}
+
+/// Memory does not know of a renewal, and must not take the session for one that nobody uses.
+#[tokio::test]
+async fn a_session_that_was_renewed_lives_on_where_it_was_remembered_too() {
+    for backend in BACKENDS {
+        let bench = Bench::new(backend).await;
+        let session = bench.open().await;
+        assert!(bench.is_live(session, START).await);
+        let later = START.plus(LIFETIMES.refresh_token / 2);
+        assert_eq!(bench.rotate(session, 1, later).await, Outcome::Current(2), "{backend:?}");
+        let unless_renewed = START.plus(LIFETIMES.refresh_token);
+        assert!(bench.is_live(session, unless_renewed).await, "{backend:?}");
+        assert!(!bench.is_live(session, later.plus(LIFETIMES.refresh_token)).await, "{backend:?}");
     }
 }
 

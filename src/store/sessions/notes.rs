@@ -1,20 +1,62 @@
-//! The notes of `changed_sessions`, which triggers write when others than the gateway change something in SQL.
+//! The notes of `changed_sessions`, which triggers write: on PostgreSQL when others than the gateway change something in SQL, on SQLite
+//! also when the gateway ends a session.
 
 use std::time::Duration;
 
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter, QuerySelect, QueryTrait,
+    Statement,
+};
 use uuid::Uuid;
 
 use super::SqlSessions;
-use crate::domain::Result;
+use crate::domain::{Error, Result};
 use crate::domain::clock::Timestamp;
 use crate::domain::session::SessionId;
+use crate::store::database::Database;
 use crate::store::entity::changed_sessions::{Column, Entity};
 
 /// How long a note is kept: a node that was down for less learns of the change when it starts.
 const RETENTION: Duration = Duration::from_hours(24);
 /// Most notes that one sweep removes.
 const SWEEP_BATCH: u64 = 5_000;
+
+/// Most notes that one node reads at once; of more it only learns that they are.
+const MOST_NEWS: u64 = 1_000;
+
+/// What has changed in a SQLite file.
+pub(super) struct News {
+    /// SQLite's count of the changes of its schema, a restored backup included.
+    pub(super) schema: i64,
+    /// The number of the latest note that was ever written.
+    pub(super) number: i64,
+    /// The sessions of the notes that are still there, the oldest first.
+    pub(super) sessions: Vec<SessionId>,
+}
+
+/// What the notes after `number` say, of a SQLite file: in one statement, so of one moment.
+pub(super) async fn news_after(database: &Database, number: i64) -> Result<News> {
+    let question = Statement::from_sql_and_values(
+        DbBackend::Sqlite,
+        "SELECT s.schema_version, \
+            coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'changed_sessions'), 0), n.session_id \
+            FROM pragma_schema_version AS s LEFT JOIN changed_sessions AS n ON n.id > ? ORDER BY n.id LIMIT ?",
+        [number.into(), MOST_NEWS.into()],
+    );
+    let rows = database.answer(database.connection().query_all_raw(question)).await?;
+    let mut news = News {
+        schema: 0,
+        number: 0,
+        sessions: Vec::new(),
+    };
+    for row in rows {
+        news.schema = row.try_get_by_index(0).map_err(Error::unavailable)?;
+        news.number = row.try_get_by_index(1).map_err(Error::unavailable)?;
+        let named: Option<Uuid> = row.try_get_by_index(2).map_err(Error::unavailable)?;
+        news.sessions.extend(named.map(SessionId));
+    }
+    Ok(news)
+}
 
 impl SqlSessions {
     /// The sessions that were changed, each with the number of its note, from the note after `number` on.

@@ -64,6 +64,16 @@ impl SqlSessions {
         }
     }
 
+    /// Finds a live session and its account, to the last renewal.
+    pub(super) async fn read(&self, id: SessionId, now: Timestamp) -> Result<Option<LiveSession>> {
+        let found = self.lookup.ask(id).await?;
+        Ok(found.filter(|live| self.is_live(live, now)))
+    }
+
+    fn is_live(&self, live: &LiveSession, now: Timestamp) -> bool {
+        now < live.session.over_at(&self.lifetimes)
+    }
+
     /// Lets the row catch up with hot state that has moved on: never back, and never out of its end.
     pub(super) async fn catch_up(&self, session: &Session) -> Result<()> {
         self.database
@@ -143,7 +153,7 @@ impl SqlSessions {
     async fn rotate_row(&self, claim: RefreshClaim, now: Timestamp) -> Result<Rotation> {
         for _ in 0..2 {
             // The account is read first: if the database goes down in between, the token is still the current one.
-            let found = self.outage.noted(self.find(claim.session, now).await, now)?;
+            let found = self.outage.noted(self.read(claim.session, now).await, now)?;
             let Some(LiveSession { session, account }) = found else {
                 return Ok(Rotation::Over);
             };
@@ -238,8 +248,9 @@ impl SessionStore for SqlSessions {
     }
 
     async fn find(&self, id: SessionId, now: Timestamp) -> Result<Option<LiveSession>> {
-        let found = self.remembered.find(id, &self.database, &self.lookup).await?;
-        Ok(found.filter(|live| now < live.session.over_at(&self.lifetimes)))
+        let is_live = |live: &LiveSession| self.is_live(live, now);
+        let found = self.remembered.find(id, is_live, &self.database, &self.lookup);
+        Ok(found.await?.filter(is_live))
     }
 
     async fn list(&self, account: AccountId, now: Timestamp) -> Result<Vec<SessionRecord>> {

@@ -17,6 +17,7 @@ mod gateway;
 mod load;
 mod people;
 mod process;
+mod profile;
 mod report;
 mod rounds;
 mod scenarios;
@@ -105,6 +106,9 @@ struct RunOptions {
     /// Two and four gateways on the same servers too
     #[arg(long)]
     nodes: bool,
+    /// What the time of an answer consists of too, as perf sees it
+    #[arg(long)]
+    profile: bool,
     /// Connections of a load
     #[arg(long, default_value = "64")]
     connections: usize,
@@ -166,6 +170,7 @@ fn is_chosen(scenario: &Scenario, options: &RunOptions) -> bool {
     match scenario.part {
         Part::Always => true,
         Part::Large => options.large,
+        Part::Profile => options.profile,
         Part::Nodes => options.nodes,
     }
 }

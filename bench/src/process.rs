@@ -78,6 +78,10 @@ impl Meter {
         Self::of(std::process::id())
     }
 
+    pub fn process(&self) -> u32 {
+        self.process
+    }
+
     /// User and system time so far, in seconds.
     pub fn processor_seconds(&self) -> Result<f64> {
         let ticks: u64 = if self.scope == Scope::Family {

@@ -26,6 +26,7 @@ pub struct Report {
     figures: Table,
     nodes: Table,
     plans: Table,
+    profiles: Table,
     failures: Failures,
     missed: usize,
 }
@@ -75,6 +76,11 @@ impl Report {
         self.nodes.rows.push(cells);
     }
 
+    /// A part of the program, and how long it takes of an answer of each kind.
+    pub fn profile(&mut self, cells: Vec<String>) {
+        self.profiles.rows.push(cells);
+    }
+
     /// A statement, where it runs, and the verdict on its plan.
     pub fn plan(&mut self, statement: String, place: &str, verdict: &str, is_good: bool) {
         if !is_good {
@@ -114,6 +120,11 @@ impl Report {
             "What | Nodes | Per second | ÷ one node | p99, ms | Cores busy: gateways | PostgreSQL | Redis | Loader",
         );
         self.plans.write(&mut text, "### Plans", "Statement | Where | Verdict");
+        self.profiles.write(
+            &mut text,
+            "### Microseconds of an answer",
+            "Where | Part | a bare handler | `me`, REST | `me`, GraphQL | refresh, REST | login, REST",
+        );
         let _infallible = writeln!(text, "Answers that were failures: {}.", self.failures.count);
         text
     }

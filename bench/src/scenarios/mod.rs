@@ -8,6 +8,7 @@ mod growth;
 mod login;
 mod nodes;
 mod plans;
+mod profile;
 mod refresh;
 
 use crate::Result;
@@ -27,10 +28,11 @@ pub enum Part {
     Always,
     Large,
     Nodes,
+    Profile,
 }
 
 /// All of them, in the order in which they run.
-pub const SCENARIOS: [Scenario; 9] = [
+pub const SCENARIOS: [Scenario; 10] = [
     always("doors", doors::run),
     always("refresh", refresh::run),
     always("login", login::run),
@@ -51,6 +53,11 @@ pub const SCENARIOS: [Scenario; 9] = [
         name: "nodes",
         part: Part::Nodes,
         run: nodes::run,
+    },
+    Scenario {
+        name: "profile",
+        part: Part::Profile,
+        run: profile::run,
     },
 ];
 

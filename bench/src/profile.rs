@@ -1,0 +1,210 @@
+//! Where the processor time of a server goes, as Linux' `perf` samples it, by the part of the program that was running.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::process::Meter;
+use crate::{Failure, Result};
+
+/// Samples a second: a prime, so that nothing that happens regularly is always or never met.
+const FREQUENCY: &str = "997";
+
+/// Everything that is told apart, in the order in which tables have it.
+pub const PARTS: [&str; 12] = [
+    "Linux: network",
+    "Linux: threads, timers, files",
+    "HTTP (hyper, axum)",
+    "tasks and timers (tokio)",
+    "GraphQL (async-graphql)",
+    "Redis client",
+    "SQL client, SQLite",
+    "signatures and hashes",
+    "JSON",
+    "memory (mimalloc, copying)",
+    "log and counts",
+    "the gateway's own code",
+];
+const OTHER: &str = "Linux: threads, timers, files";
+const OWN: &str = "the gateway's own code";
+
+/// What a name in a symbol says of where it belongs; the first one that occurs counts.
+const CRATES: [(&str, &str); 42] = [
+    ("hyper", PARTS[2]),
+    ("http", PARTS[2]),
+    ("axum", PARTS[2]),
+    ("matchit", PARTS[2]),
+    ("tower", PARTS[2]),
+    ("bytes", PARTS[2]),
+    ("tokio", PARTS[3]),
+    ("mio", PARTS[3]),
+    ("futures", PARTS[3]),
+    ("async_graphql", PARTS[4]),
+    ("redis", PARTS[5]),
+    ("combine", PARTS[5]),
+    ("backon", PARTS[5]),
+    ("sqlx", PARTS[6]),
+    ("sea_orm", PARTS[6]),
+    ("sea_query", PARTS[6]),
+    ("sqlite3", PARTS[6]),
+    ("aws_lc", PARTS[7]),
+    ("argon2", PARTS[7]),
+    ("blake2", PARTS[7]),
+    ("curve25519", PARTS[7]),
+    ("ed25519", PARTS[7]),
+    ("sha2", PARTS[7]),
+    ("hmac", PARTS[7]),
+    ("digest", PARTS[7]),
+    ("jsonwebtoken", PARTS[7]),
+    ("base64", PARTS[7]),
+    ("rand", PARTS[7]),
+    ("chacha20", PARTS[7]),
+    ("serde", PARTS[8]),
+    ("itoa", PARTS[8]),
+    ("memchr", PARTS[9]),
+    ("mi_", PARTS[9]),
+    ("mem", PARTS[9]),
+    ("zeroize", PARTS[9]),
+    ("raw_vec", PARTS[9]),
+    ("tracing", PARTS[10]),
+    ("metrics", PARTS[10]),
+    ("matchers", PARTS[10]),
+    ("quick_cache", OWN),
+    ("uuid", OWN),
+    ("auth_gateway", OWN),
+];
+
+/// Words of the kernel's functions that move data from one process to another.
+const NETWORK: [&str; 12] = [
+    "tcp", "sock", "skb", "inet", "ip_", "ipv", "net", "loopback", "sendto", "recv", "sendmsg", "csum",
+];
+
+/// `perf` at work.
+pub struct Recording {
+    perf: Child,
+    data: std::path::PathBuf,
+}
+
+/// The share of each part, of 1.
+pub type Shares = BTreeMap<&'static str, f64>;
+
+impl Recording {
+    /// Samples the process of a meter for so long.
+    pub fn start(meter: &Meter, length: Duration, folder: &Path) -> Result<Self> {
+        let data = folder.join("perf.data");
+        let mut perf = Command::new("perf");
+        perf.args(["record", "--quiet", "--event", "cpu-clock", "--freq", FREQUENCY])
+            .args(["--pid", &meter.process().to_string()])
+            .arg("--output")
+            .arg(&data)
+            .args(["--", "sleep", &length.as_secs_f64().to_string()]);
+        let perf = perf.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
+        let perf = perf.map_err(|error| {
+            Failure::from(format!(
+                "perf does not run ({error}); Debian has it in the package linux-perf"
+            ))
+        })?;
+        Ok(Self { perf, data })
+    }
+
+    /// Waits until it is done.
+    pub fn shares(mut self) -> Result<Shares> {
+        if !self.perf.wait()?.success() {
+            return Err("perf could not sample the server: it needs root, or kernel.perf_event_paranoid=1".into());
+        }
+        let mut report = Command::new("perf");
+        report
+            .args([
+                "report",
+                "--stdio",
+                "--no-children",
+                "--sort",
+                "dso,symbol",
+                "--field-separator",
+                "\t",
+            ])
+            .arg("--input")
+            .arg(&self.data);
+        let report = report.stderr(Stdio::null()).output()?;
+        Ok(shares(&String::from_utf8_lossy(&report.stdout)))
+    }
+}
+
+fn shares(report: &str) -> Shares {
+    let mut shares = Shares::new();
+    for line in report.lines().filter(|line| !line.starts_with('#')) {
+        let mut columns = line.splitn(3, '\t').map(str::trim);
+        if let (Some(percent), Some(object), Some(symbol)) = (columns.next(), columns.next(), columns.next())
+            && let Ok(percent) = percent.trim_end_matches('%').parse::<f64>()
+        {
+            *shares.entry(part(object, symbol)).or_default() += percent / 100.0;
+        }
+    }
+    shares
+}
+
+fn part(object: &str, symbol: &str) -> &'static str {
+    if object.starts_with("[kernel") || symbol.starts_with("[k]") {
+        let is_network = NETWORK.iter().any(|word| symbol.contains(word));
+        return if is_network { PARTS[0] } else { OTHER };
+    }
+    if object.starts_with('[') {
+        return OTHER;
+    }
+    let found = CRATES
+        .iter()
+        .filter_map(|(name, part)| Some((place(symbol, name)?, *part)));
+    // A generic function of the standard library belongs to what it is used with.
+    found.min_by_key(|(place, _)| *place).map_or(OWN, |(_, part)| part)
+}
+
+/// Where a word begins with this name.
+fn place(symbol: &str, name: &str) -> Option<usize> {
+    let begins = |at: &usize| !symbol[..*at].ends_with(|before: char| before.is_alphanumeric());
+    symbol.match_indices(name).map(|(at, _)| at).find(begins)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_goes_to_the_part_that_a_symbol_names_first() {
+        for (object, symbol, expected) in [
+            ("[kernel.kallsyms]", "[k] tcp_sendmsg_locked", "Linux: network"),
+            ("[kernel.kallsyms]", "[k] do_syscall_64", OTHER),
+            ("[vdso]", "[.] __vdso_clock_gettime", OTHER),
+            (
+                "auth-gateway",
+                "[.] <hyper::proto::h1::Conn<I, B, T>>::poll",
+                "HTTP (hyper, axum)",
+            ),
+            (
+                "auth-gateway",
+                "[.] core::ptr::drop_in_place::<async_graphql::Request>",
+                "GraphQL (async-graphql)",
+            ),
+            ("auth-gateway", "[.] mi_malloc_aligned", "memory (mimalloc, copying)"),
+            (
+                "libc.so.6",
+                "[.] __memmove_avx_unaligned_erms",
+                "memory (mimalloc, copying)",
+            ),
+            ("auth-gateway", "[.] <auth_gateway::api::Doors>::answer", OWN),
+            ("auth-gateway", "[.] <core::fmt::Formatter>::pad", OWN),
+        ] {
+            assert_eq!(part(object, symbol), expected, "{symbol}");
+            assert!(PARTS.contains(&expected));
+        }
+    }
+
+    #[test]
+    fn shares_are_read_line_by_line() {
+        let report =
+            "# Samples: 4K\n#\n    25.00%\tauth-gateway\t[.] mi_free\n    50.00%\t[kernel.kallsyms]\t[k] tcp_ack\n\n";
+        let shares = shares(report);
+        assert_eq!(shares.get("Linux: network"), Some(&0.5));
+        assert_eq!(shares.get("memory (mimalloc, copying)"), Some(&0.25));
+    }
+}

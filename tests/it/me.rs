@@ -71,3 +71,30 @@ scenario! {
         assert_eq!(world.refresh(&john.refresh_token).await.unwrap_err().code, "REFRESH_TOKEN_INVALID");
     }
 }
+
+scenario! {
+    /// Nobody gets what another was answered, and nobody what they were answered themselves before something changed.
+    async fn the_same_question_again_and_again_is_answered_anew(world: &World) {
+        let john = world.john().await;
+        let jane = world.client().register_with("jane.doe@example.com", "Password@123", "janedoe").await.unwrap();
+        for _ in 0..3 {
+            assert_eq!(world.me(&john.access_token).await.unwrap(), john.user);
+            assert_eq!(world.me(&jane.access_token).await.unwrap(), jane.user);
+        }
+        for picture in ["https://example.com/1.png", "https://example.com/2.png", "https://example.com/1.png"] {
+            world.stores.execute(&format!("UPDATE accounts SET profile_image_url = '{picture}' WHERE username = 'janedoe'")).await;
+            let is_new = async || (world.me(&jane.access_token).await.unwrap().profile_image_url == picture).then_some(());
+            eventually("the picture is new", is_new).await;
+            for _ in 0..3 {
+                assert_eq!(world.me(&jane.access_token).await.unwrap().profile_image_url, picture);
+                assert_eq!(world.me(&john.access_token).await.unwrap(), john.user);
+            }
+        }
+        world.client().logout(Some(&john.access_token), None, None).await.unwrap();
+        for _ in 0..3 {
+            let refusal = world.me(&john.access_token).await.unwrap_err();
+            assert_eq!((refusal.code.as_str(), refusal.reason.as_deref()), ("UNAUTHENTICATED", Some("revoked")));
+            assert_eq!(world.me(&jane.access_token).await.unwrap().username, "janedoe");
+        }
+    }
+}

@@ -130,7 +130,10 @@ async fn whatever_else_makes_a_session_over_in_a_sqlite_file_shows_at_once() {
         let session = bench.open().await;
         assert_eq!(bench.account_of(session).await.unwrap().id, bench.account);
         bench
-            .by_sql(&format!("UPDATE sessions SET {change} WHERE account_id {}", bench.own()))
+            .by_sql(&format!(
+                "UPDATE sessions SET {change} WHERE account_id {}",
+                bench.own()
+            ))
             .await;
         let found = bench.account_of(session).await.map(|account| account.id);
         assert_eq!(found, change.starts_with("account").then_some(another), "{change}");
@@ -163,10 +166,17 @@ async fn a_session_that_was_renewed_lives_on_where_it_was_remembered_too() {
         let session = bench.open().await;
         assert!(bench.is_live(session, START).await);
         let later = START.plus(LIFETIMES.refresh_token / 2);
-        assert_eq!(bench.rotate(session, 1, later).await, Outcome::Current(2), "{backend:?}");
+        assert_eq!(
+            bench.rotate(session, 1, later).await,
+            Outcome::Current(2),
+            "{backend:?}"
+        );
         let unless_renewed = START.plus(LIFETIMES.refresh_token);
         assert!(bench.is_live(session, unless_renewed).await, "{backend:?}");
-        assert!(!bench.is_live(session, later.plus(LIFETIMES.refresh_token)).await, "{backend:?}");
+        assert!(
+            !bench.is_live(session, later.plus(LIFETIMES.refresh_token)).await,
+            "{backend:?}"
+        );
     }
 }
 

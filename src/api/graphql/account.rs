@@ -1,12 +1,13 @@
 //! The caller's own account.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_graphql::{Context, ID, Object, SimpleObject};
 use uuid::Uuid;
 
 use super::error::null_with;
 use crate::api::caller::Asker;
+use crate::domain::Result;
 use crate::domain::account::Account;
 use crate::service::Service;
 
@@ -14,6 +15,20 @@ use crate::service::Service;
 #[derive(Default)]
 pub(super) struct AccountQuery;
 
+/// The caller's account, where it was asked for before the engine was: for whoever of the document asks first.
+pub(super) struct Found(Mutex<Option<Result<Account>>>);
+
+impl Found {
+    pub(super) fn new(account: Result<Account>) -> Self {
+        Self(Mutex::new(Some(account)))
+    }
+
+    fn take(&self) -> Option<Result<Account>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+// Every field must follow from the account alone: answers are remembered beside it (`answers.rs`).
 /// The public side of an account.
 #[derive(SimpleObject)]
 pub(super) struct User {
@@ -46,8 +61,14 @@ impl AccountQuery {
     /// The account of whoever asks: of the access token in `Authorization: Bearer …`. Without a valid one it is null, with an
     /// `UNAUTHENTICATED` error.
     async fn me(&self, context: &Context<'_>) -> Option<User> {
-        let asker = context.data_unchecked::<Asker>();
-        match service(context).me(&asker.credentials).await {
+        let found = context.data_opt::<Found>().and_then(Found::take);
+        let found = if let Some(found) = found {
+            found
+        } else {
+            let asker = context.data_unchecked::<Asker>();
+            service(context).me(&asker.credentials).await
+        };
+        match found {
             Ok(account) => Some(account.into()),
             Err(error) => null_with(context, error),
         }

@@ -7,18 +7,23 @@ use std::sync::Arc;
 
 use async_graphql::ServerError;
 use async_graphql::parser::types::OperationType;
+use axum::body::Bytes;
 use axum::extract::Request as HttpRequest;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::document::{self, Checked, Documents, Parameters, Parsed};
+use super::account::Found;
+use super::answers::Answers;
+use super::document::{self, Checked, DocumentId, Documents, Parameters, Parsed};
 use super::error::GraphqlError;
 use super::{Gateway, websocket};
 use crate::api::caller::Asker;
 use crate::api::request::BodyRules;
 use crate::api::{answer, graphiql};
-use crate::domain::Error;
+use crate::domain::account::Account;
+use crate::domain::{Error, Result};
+use crate::service::Service;
 
 /// The GraphQL engine and how it is shown.
 pub(super) struct Door {
@@ -26,6 +31,8 @@ pub(super) struct Door {
     /// The same schema for documents that are known to be valid: it looks for less that could be wrong with them.
     pub(super) lenient_schema: Gateway,
     pub(super) documents: Documents,
+    pub(super) answers: Answers,
+    pub(super) service: Arc<Service>,
     pub(super) bodies: BodyRules,
     pub(super) sockets: websocket::Sockets,
     pub(super) is_graphiql_on: bool,
@@ -102,6 +109,32 @@ pub(super) async fn write(door: Arc<Door>, asker: Asker, request: HttpRequest) -
 }
 
 async fn execute(door: &Door, asker: Asker, media: Media, parsed: Parsed<'_>) -> Response {
+    match parsed.about_me() {
+        Some(document) => tell_of_me(door, asker, media, parsed, document).await,
+        // Boxed, as the next one: the engine's future is large, and an answer that is known does without.
+        None => Box::pin(ask_engine(door, asker, media, parsed, None)).await,
+    }
+}
+
+/// Answers a document that asks for the caller's account alone, with what that account was answered before, if it is as it was.
+async fn tell_of_me(door: &Door, asker: Asker, media: Media, parsed: Parsed<'_>, document: DocumentId) -> Response {
+    let found = door.service.me(&asker.credentials).await;
+    if let Ok(account) = &found
+        && let Some(body) = door.answers.find(document, account)
+    {
+        return reply(media, StatusCode::OK, body);
+    }
+    Box::pin(ask_engine(door, asker, media, parsed, Some((document, found)))).await
+}
+
+/// The account may be known already, and is all that the answer to this document depends on.
+async fn ask_engine(
+    door: &Door,
+    asker: Asker,
+    media: Media,
+    parsed: Parsed<'_>,
+    me: Option<(DocumentId, Result<Account>)>,
+) -> Response {
     let Checked {
         request,
         is_valid,
@@ -111,13 +144,25 @@ async fn execute(door: &Door, asker: Asker, media: Media, parsed: Parsed<'_>) ->
         Err(error) => return reject(media, vec![GraphqlError::from(error).into()]),
     };
     let schema = if is_valid { &door.lenient_schema } else { &door.schema };
-    let outcome = schema.execute(request.data(asker)).await;
+    let mut request = request.data(asker);
+    let mut about = None;
+    if let Some((document, found)) = me {
+        about = found.as_ref().ok().map(|account| (document, account.clone()));
+        request = request.data(Found::new(found));
+    }
+    let outcome = schema.execute(request).await;
     door.documents.learn(candidate, &outcome);
     let outcome = door.documents.tidied(outcome);
     if document::is_refusal(&outcome) {
         return reject(media, outcome.errors);
     }
-    write_json(media, StatusCode::OK, &outcome)
+    let Some(body) = json(&outcome) else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    if let Some((document, account)) = about.filter(|_| outcome.errors.is_empty()) {
+        door.answers.remember(document, account, body.clone());
+    }
+    reply(media, StatusCode::OK, body)
 }
 
 /// The document does not parse or validate, or is too large: nothing was executed.
@@ -141,19 +186,30 @@ fn write_errors(media: Media, status: StatusCode, errors: Vec<ServerError>) -> R
 }
 
 fn write_json(media: Media, status: StatusCode, answer: &impl Serialize) -> Response {
+    match json(answer) {
+        Some(body) => reply(media, status, body),
+        None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+fn json(answer: &impl Serialize) -> Option<Bytes> {
+    match serde_json::to_vec(answer) {
+        Ok(body) => Some(body.into()),
+        Err(error) => {
+            tracing::error!(%error, "a GraphQL answer could not be written");
+            None
+        }
+    }
+}
+
+fn reply(media: Media, status: StatusCode, body: Bytes) -> Response {
     let media = match media {
         Media::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
         Media::Json => "application/json; charset=utf-8",
     };
     // An answer may hold tokens, which must not stay in any cache (RFC 6749 section 5.1).
     let headers = [(header::CONTENT_TYPE, media), (header::CACHE_CONTROL, "no-store")];
-    match serde_json::to_vec(answer) {
-        Ok(body) => (status, headers, body).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "a GraphQL answer could not be written");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
-    }
+    (status, headers, body).into_response()
 }
 
 /// The first media type in the client's list that we have; `application/json` for a client that does not say.

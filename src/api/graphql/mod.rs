@@ -1,6 +1,7 @@
 //! The GraphQL door: one endpoint, camel case, errors with codes, and GraphiQL for people.
 
 mod account;
+mod answers;
 mod document;
 mod error;
 #[cfg(any(test, fuzzing))]
@@ -20,6 +21,7 @@ use axum::routing::get;
 use super::origins::Origins;
 use super::{DoorOptions, Shared};
 use account::AccountQuery;
+use answers::Answers;
 use document::{Documents, Rules};
 use password::PasswordMutation;
 use sessions::{SessionMutation, SessionQuery, SessionSubscription};
@@ -50,6 +52,8 @@ pub(super) fn routes(shared: &Shared, options: &DoorOptions) -> Router<Shared> {
         schema: engine(ValidationMode::Strict),
         lenient_schema: engine(ValidationMode::Fast),
         documents: Documents::new(rules),
+        answers: Answers::none(),
+        service: shared.service.clone(),
         bodies: shared.bodies,
         sockets: Sockets {
             origins: Arc::new(Origins::new(&options.browsers)),

@@ -10,9 +10,9 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::SqlSessions;
-use crate::domain::{Error, Result};
 use crate::domain::clock::Timestamp;
 use crate::domain::session::SessionId;
+use crate::domain::{Error, Result};
 use crate::store::database::Database;
 use crate::store::entity::changed_sessions::{Column, Entity};
 

@@ -162,9 +162,11 @@ impl Followed {
     /// Takes note of what is new; false if that does not tell all that has happened since.
     fn take(&mut self, news: &News) -> bool {
         // SQLite gives numbers without a gap, so as many notes as numbers are all of them: none was swept unread.
-        let is_all = self.schema == news.schema && i64::try_from(news.sessions.len()) == Ok(news.number - self.mark.number);
+        let is_all =
+            self.schema == news.schema && i64::try_from(news.sessions.len()) == Ok(news.number - self.mark.number);
         if is_all {
-            self.latest.extend((self.mark.number + 1..).zip(news.sessions.iter().copied()));
+            self.latest
+                .extend((self.mark.number + 1..).zip(news.sessions.iter().copied()));
             self.latest.drain(..self.latest.len().saturating_sub(LATEST));
         } else {
             self.mark.forgotten += 1;

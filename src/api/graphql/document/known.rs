@@ -5,8 +5,9 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use async_graphql::parser::types::ExecutableDocument;
+use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
@@ -21,9 +22,16 @@ const TOKEN: u64 = 512;
 /// The documents that are remembered, by their whole text.
 pub(super) struct KnownDocuments(Cache<Box<str>, Arc<KnownDocument>, Memory>);
 
+/// Names a document for as long as the process lives. One that is forgotten and comes again gets another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in crate::api::graphql) struct DocumentId(u64);
+
 /// A document within all limits, that fits the schema.
 pub(super) struct KnownDocument {
     pub(super) parsed: ExecutableDocument,
+    pub(super) id: DocumentId,
+    /// Whether all that it asks for is `me`, whatever the variables: its answer follows from the caller's account alone.
+    pub(super) is_about_me: bool,
     /// Whether the engine's verdict on it holds for ever: variables are the only other thing that it looks at.
     pub(super) is_constant: bool,
     tokens: usize,
@@ -37,12 +45,40 @@ impl KnownDocument {
     /// belong, into variables, has none. Every string has a quotation mark, and every variable a dollar sign (GraphQL specification,
     /// sections 2.9.4 and 2.10).
     pub(super) fn of(text: &str, parsed: &ExecutableDocument, tokens: usize) -> Option<Self> {
-        may_be_kept(text).then(|| Self {
-            parsed: parsed.clone(),
-            is_constant: !text.contains('$'),
-            tokens,
+        may_be_kept(text).then(|| {
+            let is_constant = !text.contains('$');
+            Self {
+                parsed: parsed.clone(),
+                id: DocumentId::fresh(),
+                is_about_me: is_constant && asks_for_me_alone(parsed),
+                is_constant,
+                tokens,
+            }
         })
     }
+}
+
+impl DocumentId {
+    fn fresh() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed))
+    }
+
+    #[cfg(test)]
+    pub(in crate::api::graphql) fn two() -> [Self; 2] {
+        [Self::fresh(), Self::fresh()]
+    }
+}
+
+/// Whether its one operation is a query with one field at its top, which is `me`: asked twice, the account could change in between.
+fn asks_for_me_alone(document: &ExecutableDocument) -> bool {
+    let mut operations = document.operations.iter();
+    let (Some((_, operation)), None) = (operations.next(), operations.next()) else {
+        return false;
+    };
+    let selections = operation.node.selection_set.node.items.as_slice();
+    let is_me = |selection: &Selection| matches!(selection, Selection::Field(field) if field.node.name.node == "me");
+    operation.node.ty == OperationType::Query && matches!(selections, [one] if is_me(&one.node))
 }
 
 impl KnownDocuments {
@@ -103,6 +139,28 @@ mod tests {
         let huge = format!("{{ {} }}", "a ".repeat(10_000));
         known.remember(huge.as_str().into(), document(&huge, 10_002));
         assert!(known.find(&huge).is_none(), "one must not push out all others");
+    }
+
+    #[test]
+    fn only_a_query_for_me_and_nothing_else_is_about_me() {
+        for (text, expected) in [
+            ("{ me { id } }", true),
+            ("query Me { me { id email } }", true),
+            ("{ a: me { ...F } } fragment F on User { email }", true),
+            ("{ a: me { id } b: me { id } }", false),
+            ("{ me { id } sessions { id } }", false),
+            ("{ me: sessions { id } }", false),
+            ("{ ...F } fragment F on Query { me { id } }", false),
+            ("{ me { id } ... { me { id } } }", false),
+            ("query A { me { id } } query B { me { id } }", false),
+            ("mutation { me { id } }", false),
+            ("subscription { me { id } }", false),
+            ("query($a: Boolean!) { me { id @skip(if: $a) } }", false),
+            ("{ __typename me { id } }", false),
+        ] {
+            let document = KnownDocument::of(text, &parse_query(text).unwrap(), 10).unwrap();
+            assert_eq!(document.is_about_me, expected, "{text}");
+        }
     }
 
     #[test]

@@ -23,6 +23,7 @@ use crate::domain::document::DocumentLimits;
 use crate::domain::{Error, Result};
 use known::{KnownDocument, KnownDocuments};
 
+pub(super) use known::DocumentId;
 pub(super) use parameters::Parameters;
 
 /// Most errors in one answer.
@@ -195,6 +196,14 @@ impl Rules {
 }
 
 impl Parsed<'_> {
+    /// The document, if it is known, will be taken, and its answer follows from the caller's account alone.
+    pub(super) fn about_me(&self) -> Option<DocumentId> {
+        match &self.document {
+            Document::Known(known) if known.is_about_me && self.kind().is_some() => Some(known.id),
+            Document::Known(_) | Document::New(..) => None,
+        }
+    }
+
     /// The kind of the chosen operation; `None` if there is no such operation.
     pub(super) fn kind(&self) -> Option<OperationType> {
         let operations = match &self.document {

@@ -1,0 +1,109 @@
+//! Answers to "who am I?" that were given before: to the same document, the same account gets the same answer.
+//!
+//! What is remembered saves the engine its work, and never a question to the store: whose session it is, and what the account looks like
+//! now, is found out first, each time. An answer made from anything else than the account that it stands beside must not come here.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use super::document::DocumentId;
+use crate::domain::account::{Account, AccountId};
+
+/// Most memory for all answers, in bytes; beyond this, those that are used least make room.
+const MEMORY: u64 = 8 << 20;
+/// What an answer takes beside its text and that of its account.
+const OVERHEAD: u64 = 384;
+
+/// The answers that are remembered.
+pub(super) struct Answers(Cache<(DocumentId, AccountId), Arc<Answer>, Memory>);
+
+struct Answer {
+    account: Account,
+    body: Bytes,
+}
+
+#[derive(Clone)]
+struct Memory;
+
+impl Answers {
+    pub(super) fn none() -> Self {
+        let ordinary_ones = usize::try_from(MEMORY / (2 * OVERHEAD)).unwrap_or(usize::MAX);
+        Self(Cache::with_weighter(ordinary_ones, MEMORY, Memory))
+    }
+
+    /// The answer to this document for an account that is as it was then.
+    pub(super) fn find(&self, document: DocumentId, account: &Account) -> Option<Bytes> {
+        let answer = self.0.get(&(document, account.id))?;
+        (answer.account == *account).then(|| answer.body.clone())
+    }
+
+    /// Remembers what was answered to a document that asks for `me` alone.
+    pub(super) fn remember(&self, document: DocumentId, account: Account, body: Bytes) {
+        self.0
+            .insert((document, account.id), Arc::new(Answer { account, body }));
+    }
+}
+
+impl Weighter<(DocumentId, AccountId), Arc<Answer>> for Memory {
+    fn weight(&self, _key: &(DocumentId, AccountId), answer: &Arc<Answer>) -> u64 {
+        let Account {
+            id: _,
+            email,
+            username,
+            profile_image_url,
+            roles,
+        } = &answer.account;
+        let picture = profile_image_url.as_ref().map_or(0, String::len);
+        let roles: usize = roles.iter().map(|role| role.len() + size_of::<String>()).sum();
+        (email.len() + username.len() + picture + roles + answer.body.len()) as u64 + OVERHEAD
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(name: &str) -> Account {
+        Account {
+            id: AccountId::random(),
+            email: format!("{name}@example.com"),
+            username: name.to_owned(),
+            profile_image_url: None,
+            roles: vec!["user".to_owned()],
+        }
+    }
+
+    #[test]
+    fn an_account_that_has_changed_gets_no_old_answer_nor_another_documents() {
+        let (answers, account, [document, other]) = (Answers::none(), account("john"), DocumentId::two());
+        answers.remember(document, account.clone(), Bytes::from_static(b"{}"));
+        assert_eq!(answers.find(document, &account).as_deref(), Some(b"{}".as_slice()));
+        assert!(answers.find(other, &account).is_none());
+        let changed: [fn(&mut Account); 5] = [
+            |account| account.id = AccountId::random(),
+            |account| account.email.push('x'),
+            |account| account.username.push('x'),
+            |account| account.profile_image_url = Some(String::new()),
+            |account| account.roles.clear(),
+        ];
+        for change in changed {
+            let mut now = account.clone();
+            change(&mut now);
+            assert!(answers.find(document, &now).is_none(), "{now:?}");
+        }
+    }
+
+    #[test]
+    fn memory_is_bounded_and_an_answer_that_is_used_stays() {
+        let (answers, used, [document, _]) = (Answers::none(), account("john"), DocumentId::two());
+        answers.remember(document, used.clone(), Bytes::from_static(b"{}"));
+        for number in 0..30_000 {
+            assert!(answers.find(document, &used).is_some(), "after {number} others");
+            answers.remember(document, account("jane"), Bytes::from(vec![b' '; 200]));
+        }
+        assert!(answers.0.weight() <= MEMORY);
+    }
+}

@@ -147,14 +147,20 @@ fn main() -> ExitCode {
 
 fn run(options: &RunOptions) -> Result<()> {
     let mut stage = set(options)?;
-    for scenario in SCENARIOS.iter().filter(|scenario| is_chosen(scenario, options)) {
+    let mut chosen = SCENARIOS.iter().filter(|scenario| is_chosen(scenario, options));
+    let broken = chosen.find_map(|scenario| {
         say(scenario.name);
-        (scenario.run)(&mut stage)?;
-    }
+        let error = (scenario.run)(&mut stage).err()?;
+        Some(format!("{} could not be measured: {error}", scenario.name))
+    });
     let form = if options.quick { "quick form" } else { "standard form" };
     let circumstances = document::circumstances(form, stage.servers.as_ref())?;
     let found = format!("{circumstances}\n\n{}", stage.report.markdown());
+    // Also what was found before something broke, which may have taken long.
     println!("{found}");
+    if let Some(broken) = broken {
+        return Err(broken.into());
+    }
     say(&format!("{} verdicts are not as they should be", stage.report.missed()));
     let failures = stage.report.failures();
     match &failures.first {

@@ -30,7 +30,7 @@ const OTHER: &str = "Linux: threads, timers, files";
 const OWN: &str = "the gateway's own code";
 
 /// What a name in a symbol says of where it belongs; the first one that occurs counts.
-const CRATES: [(&str, &str); 42] = [
+const CRATES: [(&str, &str); 43] = [
     ("hyper", PARTS[2]),
     ("http", PARTS[2]),
     ("axum", PARTS[2]),
@@ -53,6 +53,7 @@ const CRATES: [(&str, &str); 42] = [
     ("blake2", PARTS[7]),
     ("curve25519", PARTS[7]),
     ("ed25519", PARTS[7]),
+    ("Ledwards25519", PARTS[7]), // in assembly
     ("sha2", PARTS[7]),
     ("hmac", PARTS[7]),
     ("digest", PARTS[7]),
@@ -77,7 +78,7 @@ const CRATES: [(&str, &str); 42] = [
 
 /// Words of the kernel's functions that move data from one process to another.
 const NETWORK: [&str; 12] = [
-    "tcp", "sock", "skb", "inet", "ip_", "ipv", "net", "loopback", "sendto", "recv", "sendmsg", "csum",
+    "tcp", "sock", "skb", "inet", " ip_", "_ip_", "net", "loopback", "sendto", "recv", "sendmsg", "csum",
 ];
 
 /// `perf` at work.
@@ -127,6 +128,9 @@ impl Recording {
             .arg("--input")
             .arg(&self.data);
         let report = report.stderr(Stdio::null()).output()?;
+        if !report.status.success() {
+            return Err("perf could not read what it has sampled".into());
+        }
         Ok(shares(&String::from_utf8_lossy(&report.stdout)))
     }
 }

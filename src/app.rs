@@ -118,6 +118,12 @@ impl App {
         })
     }
 
+    /// All that is served, for whoever brings requests by another way than a connection.
+    #[must_use]
+    pub fn doors(&self) -> Doors {
+        self.doors.clone()
+    }
+
     /// Serves until `stop` resolves; then takes no new connection and gives the open requests ten seconds.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
         server::serve(listener, self.doors, self.connections, stop).await;

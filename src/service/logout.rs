@@ -61,7 +61,7 @@ impl Service {
     async fn logout_by_refresh_token(&self, claim: RefreshClaim, scope: LogoutScope, ending: Ending) -> Result<()> {
         let (session, now) = (claim.session, ending.now);
         if scope != LogoutScope::Current
-            && let Some(found) = ending.sessions.find(session, now).await?
+            && let Some(found) = ending.sessions.find_renewed(session, now).await?
             && found.session.standing(claim.generation, now, &self.parts.lifetimes) == Standing::Reused
         {
             let reused = move |account| Event::RefreshTokenReused { account, session };

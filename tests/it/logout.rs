@@ -105,6 +105,8 @@ scenario! {
 scenario! {
     async fn a_stale_token_ends_its_own_session_but_reaches_no_other(world: &World) {
         let (first, second, _) = three_sessions(world).await;
+        // Whoever remembers the session from here must not judge by it.
+        assert!(is_signed_in(world, &first).await);
         world.refresh(&first.refresh_token).await.unwrap();
         world.clock.advance(Duration::from_secs(11));
         let refusal = world.client().logout(None, Some(&first.refresh_token), Some("all")).await.unwrap_err();

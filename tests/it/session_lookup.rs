@@ -141,6 +141,21 @@ async fn whatever_else_makes_a_session_over_in_a_sqlite_file_shows_at_once() {
     }
 }
 
+/// A step of the schema that was taken back under a running gateway, and a note that somebody else has written.
+#[tokio::test]
+async fn notes_that_do_not_tell_everything_are_not_relied_upon() {
+    let bench = Bench::new(Backend::Sqlite).await;
+    let session = bench.open().await;
+    bench.by_sql("DROP TRIGGER sessions_note_end").await;
+    assert!(bench.is_live(session, START).await);
+    bench
+        .by_sql("INSERT INTO changed_sessions (session_id, changed_at) VALUES ('which?', 1)")
+        .await;
+    assert!(bench.is_live(session, START).await);
+    bench.sessions.end(session, EndReason::Logout, START).await.unwrap();
+    assert!(!bench.is_live(session, START).await);
+}
+
 /// Most of what is written to a file is no news of the session that is asked for.
 #[tokio::test]
 async fn what_sqlite_told_is_remembered_across_commits_until_the_schema_changes() {

@@ -28,7 +28,7 @@ impl Found {
     }
 }
 
-// Every field must follow from the account alone: answers are remembered beside it (`answers.rs`).
+// Every field must follow from the account alone: answers are remembered beside it (`document/answers.rs`).
 /// The public side of an account.
 #[derive(SimpleObject)]
 pub(super) struct User {

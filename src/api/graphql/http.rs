@@ -14,8 +14,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::account::Found;
-use super::answers::Answers;
-use super::document::{self, Checked, DocumentId, Documents, Parameters, Parsed};
+use super::document::{self, Answers, Checked, DocumentId, Documents, Parameters, Parsed};
 use super::error::GraphqlError;
 use super::{Gateway, websocket};
 use crate::api::caller::Asker;
@@ -160,7 +159,7 @@ async fn ask_engine(
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     if let Some((document, account)) = about.filter(|_| outcome.errors.is_empty()) {
-        door.answers.remember(document, account, body.clone());
+        door.answers.remember(document, account, &body);
     }
     reply(media, StatusCode::OK, body)
 }

@@ -1,7 +1,6 @@
 //! The GraphQL door: one endpoint, camel case, errors with codes, and GraphiQL for people.
 
 mod account;
-mod answers;
 mod document;
 mod error;
 #[cfg(any(test, fuzzing))]
@@ -21,8 +20,7 @@ use axum::routing::get;
 use super::origins::Origins;
 use super::{DoorOptions, Shared};
 use account::AccountQuery;
-use answers::Answers;
-use document::{Documents, Rules};
+use document::{Answers, Documents, Rules};
 use password::PasswordMutation;
 use sessions::{SessionMutation, SessionQuery, SessionSubscription};
 use sign_in::SignInMutation;

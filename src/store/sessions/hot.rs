@@ -132,12 +132,12 @@ impl HotSessions {
             }
         }
         // SQL knows every end: it can answer for a Redis that does not, or cannot take the session back.
-        self.sql.read(id, now).await
+        self.sql.find_renewed(id, now).await
     }
 
     /// Brings a live session that Redis does not know back from SQL, under the lease that Redis gave for it before.
     async fn rebuild(&self, id: SessionId, lease: &str, now: Timestamp) -> Result<Rebuilt> {
-        let Some(live) = self.sql.read(id, now).await? else {
+        let Some(live) = self.sql.find_renewed(id, now).await? else {
             return Ok(Rebuilt::Over);
         };
         match self.load(&live, lease, now).await {
@@ -204,7 +204,7 @@ impl HotSessions {
     async fn save(&self, id: SessionId, answer: &Answer, now: Timestamp) -> Result<Rotation> {
         let saved = async {
             self.sql.catch_up(&answer.session(id)?).await?;
-            self.sql.read(id, now).await
+            self.sql.find_renewed(id, now).await
         };
         match saved.await {
             Ok(Some(live)) => {
@@ -319,9 +319,13 @@ impl SessionStore for HotSessions {
             // Boxed, as it seldom happens: every request would carry its size about.
             Ok(None) => Box::pin(self.find_or_rebuild(id, now)).await?,
             // As below: a Redis that does not answer is not asked twice.
-            Err(_) => self.sql.read(id, now).await?,
+            Err(_) => self.sql.find_renewed(id, now).await?,
         };
         Ok(found.filter(|live| self.is_live(&live.session, now)))
+    }
+
+    async fn find_renewed(&self, id: SessionId, now: Timestamp) -> Result<Option<LiveSession>> {
+        self.find(id, now).await
     }
 
     async fn list(&self, account: AccountId, now: Timestamp) -> Result<Vec<SessionRecord>> {

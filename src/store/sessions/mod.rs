@@ -37,8 +37,12 @@ pub trait SessionStore: Send + Sync {
     /// Opens a session on a password, unless its hash is no longer the one that was compared.
     async fn open(&self, session: &NewSession, compared: &PasswordHash) -> Result<PasswordStep>;
 
-    /// Finds a live session and its account; `None` if it has been ended, its time is over, it never was one, or the account is gone.
+    /// Finds a live session and its account; `None` if it has been ended, its time is over, it never was one, or the account is gone. It may
+    /// have been renewed since what it says of that.
     async fn find(&self, id: SessionId, now: Timestamp) -> Result<Option<LiveSession>>;
+
+    /// The same, to the last renewal: for whoever judges a refresh token by it.
+    async fn find_renewed(&self, id: SessionId, now: Timestamp) -> Result<Option<LiveSession>>;
 
     /// The account's live sessions, the newest first, at most a hundred.
     async fn list(&self, account: AccountId, now: Timestamp) -> Result<Vec<SessionRecord>>;

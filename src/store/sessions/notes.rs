@@ -28,6 +28,8 @@ const MOST_NEWS: u64 = 1_000;
 pub(super) struct News {
     /// SQLite's count of the changes of its schema, a restored backup included.
     pub(super) schema: i64,
+    /// Whether there is a trigger that notes every end. An older schema has none.
+    pub(super) has_ends: bool,
     /// The number of the latest note that was ever written.
     pub(super) number: i64,
     /// The sessions of the notes that are still there, the oldest first.
@@ -39,6 +41,7 @@ pub(super) async fn news_after(database: &Database, number: i64) -> Result<News>
     let question = Statement::from_sql_and_values(
         DbBackend::Sqlite,
         "SELECT s.schema_version, \
+            EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'sessions_note_end' AND sql LIKE '%rotated_at%'), \
             coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'changed_sessions'), 0), n.session_id \
             FROM pragma_schema_version AS s LEFT JOIN changed_sessions AS n ON n.id > ? ORDER BY n.id LIMIT ?",
         [number.into(), MOST_NEWS.into()],
@@ -46,13 +49,16 @@ pub(super) async fn news_after(database: &Database, number: i64) -> Result<News>
     let rows = database.answer(database.connection().query_all_raw(question)).await?;
     let mut news = News {
         schema: 0,
+        has_ends: false,
         number: 0,
         sessions: Vec::new(),
     };
     for row in rows {
         news.schema = row.try_get_by_index(0).map_err(Error::unavailable)?;
-        news.number = row.try_get_by_index(1).map_err(Error::unavailable)?;
-        let named: Option<Uuid> = row.try_get_by_index(2).map_err(Error::unavailable)?;
+        news.has_ends = row.try_get_by_index(1).map_err(Error::unavailable)?;
+        news.number = row.try_get_by_index(2).map_err(Error::unavailable)?;
+        // One that cannot be read, of a row that somebody else has written, is missed by its number.
+        let named: Option<Uuid> = row.try_get_by_index(3).unwrap_or_default();
         news.sessions.extend(named.map(SessionId));
     }
     Ok(news)

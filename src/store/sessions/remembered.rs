@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 
 use quick_cache::sync::Cache;
 use tokio::sync::OnceCell;
+use tokio::time::timeout;
 
 use super::notes::{self, News};
-use crate::domain::Result;
 use crate::domain::session::{LiveSession, SessionId};
+use crate::domain::{Error, Result};
 use crate::store::batch::Batcher;
 use crate::store::database::Database;
 use crate::store::witness::{FileVersion, Witness};
@@ -50,6 +51,9 @@ struct Followed {
     at: Option<FileVersion>,
     /// Changes with what may make the notes say nothing: other triggers, or another database restored into the file.
     schema: i64,
+    /// How many have begun to follow, and which of them was the latest to be done.
+    begun: u64,
+    done: u64,
     mark: Mark,
     latest: VecDeque<(i64, SessionId)>,
 }
@@ -87,7 +91,8 @@ impl Remembered {
         };
         if !self.is_followed(version) {
             // Boxed, as most requests have nothing to follow: every one would carry its size about.
-            Box::pin(self.follow(witness, database)).await?;
+            let followed = Box::pin(timeout(database.patience(), self.follow(witness, database)));
+            followed.await.map_err(Error::unavailable)??;
         }
         if let Some(told) = self.sessions.get(&id)
             && told.read_at.elapsed() < LONGEST
@@ -120,17 +125,19 @@ impl Remembered {
 
     /// Forgets what is no longer so.
     async fn follow(&self, witness: &Witness, database: &Database) -> Result<()> {
+        let begun_before = self.followed().begun;
         let _turn = self.turn.lock().await;
-        // First the version: what is written between the two makes the notes newer than it says, which does no harm.
-        let at = witness.version();
-        let number = {
-            let followed = self.followed();
-            // Somebody else has done it meanwhile.
-            if at.is_some() && followed.at == at {
+        let (number, own) = {
+            let mut followed = self.followed();
+            // Somebody else has done it meanwhile, and began after this question.
+            if followed.done > begun_before {
                 return Ok(());
             }
-            followed.mark.number
+            followed.begun += 1;
+            (followed.mark.number, followed.begun)
         };
+        // First the version: what is written between the two makes the notes newer than it says, which does no harm.
+        let at = witness.version();
         let news = notes::news_after(database, number).await?;
         let mut followed = self.followed();
         if followed.take(&news) {
@@ -141,6 +148,7 @@ impl Remembered {
             self.sessions.clear();
         }
         followed.at = at;
+        followed.done = own;
         Ok(())
     }
 
@@ -162,8 +170,9 @@ impl Followed {
     /// Takes note of what is new; false if that does not tell all that has happened since.
     fn take(&mut self, news: &News) -> bool {
         // SQLite gives numbers without a gap, so as many notes as numbers are all of them: none was swept unread.
-        let is_all =
-            self.schema == news.schema && i64::try_from(news.sessions.len()) == Ok(news.number - self.mark.number);
+        let is_all = news.has_ends
+            && self.schema == news.schema
+            && i64::try_from(news.sessions.len()) == Ok(news.number - self.mark.number);
         if is_all {
             self.latest
                 .extend((self.mark.number + 1..).zip(news.sessions.iter().copied()));
@@ -210,6 +219,7 @@ mod tests {
         let sessions = sessions.to_vec();
         News {
             schema,
+            has_ends: true,
             number,
             sessions,
         }
@@ -226,6 +236,11 @@ mod tests {
         assert!(!followed.take(&news(4, 44, &[])), "other triggers");
         assert!(!followed.take(&news(4, 43, &[])), "an older file");
         assert!(followed.take(&news(4, 43, &[])));
+        let of_an_older_schema = News {
+            has_ends: false,
+            ..news(4, 43, &[])
+        };
+        assert!(!followed.take(&of_an_older_schema));
     }
 
     #[test]

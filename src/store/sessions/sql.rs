@@ -64,12 +64,6 @@ impl SqlSessions {
         }
     }
 
-    /// Finds a live session and its account, to the last renewal.
-    pub(super) async fn read(&self, id: SessionId, now: Timestamp) -> Result<Option<LiveSession>> {
-        let found = self.lookup.ask(id).await?;
-        Ok(found.filter(|live| self.is_live(live, now)))
-    }
-
     fn is_live(&self, live: &LiveSession, now: Timestamp) -> bool {
         now < live.session.over_at(&self.lifetimes)
     }
@@ -153,7 +147,7 @@ impl SqlSessions {
     async fn rotate_row(&self, claim: RefreshClaim, now: Timestamp) -> Result<Rotation> {
         for _ in 0..2 {
             // The account is read first: if the database goes down in between, the token is still the current one.
-            let found = self.outage.noted(self.read(claim.session, now).await, now)?;
+            let found = self.outage.noted(self.find_renewed(claim.session, now).await, now)?;
             let Some(LiveSession { session, account }) = found else {
                 return Ok(Rotation::Over);
             };
@@ -253,6 +247,11 @@ impl SessionStore for SqlSessions {
         Ok(found.await?.filter(is_live))
     }
 
+    async fn find_renewed(&self, id: SessionId, now: Timestamp) -> Result<Option<LiveSession>> {
+        let found = self.lookup.ask(id).await?;
+        Ok(found.filter(|live| self.is_live(live, now)))
+    }
+
     async fn list(&self, account: AccountId, now: Timestamp) -> Result<Vec<SessionRecord>> {
         let mut records = self.records(account, now).await?;
         records.retain(|record| now < record.session.over_at(&self.lifetimes));
@@ -304,7 +303,7 @@ impl SessionStore for SqlSessions {
     }
 
     async fn forget_account(&self, _account: AccountId) -> Result<()> {
-        // It is read anew each time.
+        // It is read anew, or the file says that it has changed.
         Ok(())
     }
 

@@ -77,7 +77,7 @@ fn asks_for_me_alone(document: &ExecutableDocument) -> bool {
         return false;
     };
     let selections = operation.node.selection_set.node.items.as_slice();
-    let is_me = |selection: &Selection| matches!(selection, Selection::Field(field) if field.node.name.node == "me");
+    let is_me = |selection: &Selection| matches!(selection, Selection::Field(field) if field.node.name.node == "me" && field.node.directives.is_empty());
     operation.node.ty == OperationType::Query && matches!(selections, [one] if is_me(&one.node))
 }
 
@@ -148,6 +148,7 @@ mod tests {
             ("query Me { me { id email } }", true),
             ("{ a: me { ...F } } fragment F on User { email }", true),
             ("{ a: me { id } b: me { id } }", false),
+            ("{ me @skip(if: true) { id } }", false),
             ("{ me { id } sessions { id } }", false),
             ("{ me: sessions { id } }", false),
             ("{ ...F } fragment F on Query { me { id } }", false),

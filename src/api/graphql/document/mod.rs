@@ -5,6 +5,7 @@
 //! with its fragments in place ([`measure`]). The engine has no limits of its own besides. A document that went all the way is remembered
 //! ([`known`]), and goes straight to the engine when it comes again.
 
+mod answers;
 mod defaults;
 mod known;
 mod measure;
@@ -23,6 +24,7 @@ use crate::domain::document::DocumentLimits;
 use crate::domain::{Error, Result};
 use known::{KnownDocument, KnownDocuments};
 
+pub(super) use answers::Answers;
 pub(super) use known::DocumentId;
 pub(super) use parameters::Parameters;
 

@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::document::DocumentId;
+use super::DocumentId;
 use crate::domain::account::{Account, AccountId};
 
 /// Most memory for all answers, in bytes; beyond this, those that are used least make room.
@@ -18,7 +18,7 @@ const MEMORY: u64 = 8 << 20;
 const OVERHEAD: u64 = 384;
 
 /// The answers that are remembered.
-pub(super) struct Answers(Cache<(DocumentId, AccountId), Arc<Answer>, Memory>);
+pub(in crate::api::graphql) struct Answers(Cache<(DocumentId, AccountId), Arc<Answer>, Memory>);
 
 struct Answer {
     account: Account,
@@ -29,19 +29,21 @@ struct Answer {
 struct Memory;
 
 impl Answers {
-    pub(super) fn none() -> Self {
+    pub(in crate::api::graphql) fn none() -> Self {
         let ordinary_ones = usize::try_from(MEMORY / (2 * OVERHEAD)).unwrap_or(usize::MAX);
         Self(Cache::with_weighter(ordinary_ones, MEMORY, Memory))
     }
 
     /// The answer to this document for an account that is as it was then.
-    pub(super) fn find(&self, document: DocumentId, account: &Account) -> Option<Bytes> {
+    pub(in crate::api::graphql) fn find(&self, document: DocumentId, account: &Account) -> Option<Bytes> {
         let answer = self.0.get(&(document, account.id))?;
         (answer.account == *account).then(|| answer.body.clone())
     }
 
     /// Remembers what was answered to a document that asks for `me` alone.
-    pub(super) fn remember(&self, document: DocumentId, account: Account, body: Bytes) {
+    pub(in crate::api::graphql) fn remember(&self, document: DocumentId, account: Account, body: &[u8]) {
+        // A copy: what it was written into has room to spare.
+        let body = Bytes::copy_from_slice(body);
         self.0
             .insert((document, account.id), Arc::new(Answer { account, body }));
     }
@@ -79,7 +81,7 @@ mod tests {
     #[test]
     fn an_account_that_has_changed_gets_no_old_answer_nor_another_documents() {
         let (answers, account, [document, other]) = (Answers::none(), account("john"), DocumentId::two());
-        answers.remember(document, account.clone(), Bytes::from_static(b"{}"));
+        answers.remember(document, account.clone(), b"{}");
         assert_eq!(answers.find(document, &account).as_deref(), Some(b"{}".as_slice()));
         assert!(answers.find(other, &account).is_none());
         let changed: [fn(&mut Account); 5] = [
@@ -99,10 +101,10 @@ mod tests {
     #[test]
     fn memory_is_bounded_and_an_answer_that_is_used_stays() {
         let (answers, used, [document, _]) = (Answers::none(), account("john"), DocumentId::two());
-        answers.remember(document, used.clone(), Bytes::from_static(b"{}"));
+        answers.remember(document, used.clone(), b"{}");
         for number in 0..30_000 {
             assert!(answers.find(document, &used).is_some(), "after {number} others");
-            answers.remember(document, account("jane"), Bytes::from(vec![b' '; 200]));
+            answers.remember(document, account("jane"), &[b' '; 200]);
         }
         assert!(answers.0.weight() <= MEMORY);
     }

@@ -2,9 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a step that fails has no cost to show")]
 
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use auth_gateway::config::{Argon2Cost, DatabaseUrl, PasswordSettings};
+use auth_gateway::api::Doors;
+use auth_gateway::app::App;
+use auth_gateway::config::{Argon2Cost, DatabaseUrl, PasswordSettings, Settings};
 use auth_gateway::domain::account::{Account, AccountId, NewAccount, PasswordHash};
 use auth_gateway::domain::clock::{Clock, SystemClock, Timestamp};
 use auth_gateway::domain::email::Email;
@@ -17,7 +22,11 @@ use auth_gateway::domain::username::Username;
 use auth_gateway::security::{AccessTokens, FreshKey, KeyVault, PasswordPool, RefreshTokens, TokenRules};
 use auth_gateway::store::sessions::SqlSessions;
 use auth_gateway::store::{Accounts, Database, SessionStore};
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode};
+use clap::Parser;
 use divan::{Bencher, black_box};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -96,6 +105,100 @@ fn session_find_on_sqlite(bencher: Bencher<'_, '_>) {
     });
 }
 
+/// Scanned, parsed, measured, validated and executed.
+#[divan::bench]
+fn graphql_new_document(bencher: Bencher<'_, '_>) {
+    let (caller, number) = (Caller::registered(), AtomicU64::new(0));
+    bencher
+        .with_inputs(|| {
+            format!(
+                "{{ a{}: me {{ id email username }} }}",
+                number.fetch_add(1, Ordering::Relaxed)
+            )
+        })
+        .bench_values(|document| caller.ask(&document));
+}
+
+/// Executed alone: it was taken before. What it asks besides `me` keeps its answer from being remembered.
+#[divan::bench]
+fn graphql_known_document(bencher: Bencher<'_, '_>) {
+    let caller = Caller::registered();
+    bencher.bench(|| caller.ask(black_box("{ __typename me { id email username } }")));
+}
+
+/// The same account has been answered before.
+#[divan::bench]
+fn graphql_me_again(bencher: Bencher<'_, '_>) {
+    let caller = Caller::registered();
+    bencher.bench(|| caller.ask(black_box("{ me { id email username } }")));
+}
+
+/// Somebody who has signed in at a gateway on SQLite, and asks it without a connection.
+struct Caller {
+    doors: Doors,
+    authorization: String,
+    _place: Place,
+    runtime: Runtime,
+}
+
+#[derive(Parser)]
+struct Arguments {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Caller {
+    fn registered() -> Self {
+        let (runtime, place) = (runtime(), Place::empty());
+        let database = format!("sqlite://{}", place.file().display());
+        let secret = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
+        let options = [
+            "bench",
+            "--database-url",
+            &database,
+            "--auth-secret",
+            secret,
+            "--rate-limit=off",
+            "--argon2-memory-kib=128",
+        ];
+        let settings = Arguments::try_parse_from(options).unwrap().settings;
+        let app = runtime
+            .block_on(App::assemble(&settings, Arc::new(SystemClock)))
+            .unwrap();
+        let mut caller = Self {
+            doors: app.doors(),
+            authorization: String::new(),
+            _place: place,
+            runtime,
+        };
+        let john = json!({"email": "john.doe@example.com", "username": "johndoe", "password": "Password@123"});
+        let request = Request::post("/auth/register").header("content-type", "application/json");
+        let request = request.body(Body::from(john.to_string())).unwrap();
+        let signed_in = caller.runtime.block_on(caller.answer(request, StatusCode::CREATED));
+        let token = signed_in["token"]["access_token"].as_str().unwrap();
+        caller.authorization = format!("Bearer {token}");
+        caller
+    }
+
+    fn ask(&self, document: &str) -> Value {
+        let request = Request::post("/graphql")
+            .header("content-type", "application/json")
+            .header("authorization", &self.authorization)
+            .body(Body::from(json!({ "query": document }).to_string()))
+            .unwrap();
+        let answer = self.runtime.block_on(self.answer(request, StatusCode::OK));
+        assert!(answer.get("errors").is_none());
+        answer
+    }
+
+    async fn answer(&self, request: Request<Body>, expected: StatusCode) -> Value {
+        let response = self.doors.clone().answer(request).await;
+        assert_eq!(response.status(), expected);
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        serde_json::from_slice(&body).unwrap()
+    }
+}
+
 /// A folder for a database.
 struct Place(TempDir);
 
@@ -104,9 +207,12 @@ impl Place {
         Self(tempfile::tempdir().unwrap())
     }
 
+    fn file(&self) -> PathBuf {
+        self.0.path().join("auth.db")
+    }
+
     async fn open_session(&self) -> (SqlSessions, SessionId) {
-        let file = self.0.path().join("auth.db");
-        let database = Database::connect(&DatabaseUrl::Sqlite(file)).await.unwrap();
+        let database = Database::connect(&DatabaseUrl::Sqlite(self.file())).await.unwrap();
         database.migrate_up().await.unwrap();
         let account = NewAccount {
             id: AccountId::random(),

@@ -13,6 +13,7 @@ mod m20261122_000003_signing_keys;
 mod m20261122_000004_audit_events;
 mod m20261122_000005_changed_sessions;
 mod m20261125_000006_noted_ends;
+mod m20261125_000007_ended_index;
 
 /// The list of steps, in the order in which they are applied.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000004_audit_events::Step),
             Box::new(m20261122_000005_changed_sessions::Step),
             Box::new(m20261125_000006_noted_ends::Step),
+            Box::new(m20261125_000007_ended_index::Step),
         ]
     }
 }

@@ -11,13 +11,13 @@ async fn up_down_and_up_again(backend: Backend) {
         let lines = String::from_utf8(output.stdout).unwrap();
         (lines.matches("applied").count(), lines.matches("pending").count())
     };
-    assert_eq!(migrate(&["status"]), (0, 6));
-    assert_eq!(migrate(&["up"]), (6, 0));
+    assert_eq!(migrate(&["status"]), (0, 7));
+    assert_eq!(migrate(&["up"]), (7, 0));
     assert_eq!(stores.rows().await, (0, 0));
-    assert_eq!(migrate(&["down"]), (5, 1));
-    assert_eq!(migrate(&["down", "--steps", "5"]), (0, 6));
-    assert_eq!(migrate(&[]), (6, 0));
-    assert_eq!(migrate(&["up"]), (6, 0));
+    assert_eq!(migrate(&["down"]), (6, 1));
+    assert_eq!(migrate(&["down", "--steps", "6"]), (0, 7));
+    assert_eq!(migrate(&[]), (7, 0));
+    assert_eq!(migrate(&["up"]), (7, 0));
     assert_eq!(stores.rows().await, (0, 0));
 }
 

@@ -10,6 +10,7 @@ use auth_gateway::domain::limit::{Allowance, Limit};
 use auth_gateway::domain::refresh_token::RefreshClaim;
 use auth_gateway::domain::session::{EndReason, Generation, Rotation, SessionId};
 use futures_util::future::join_all;
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 use crate::harness::Backend;
 use crate::session_store::{Bench, LIFETIMES, Outcome, START};
@@ -138,6 +139,29 @@ async fn whatever_else_makes_a_session_over_in_a_sqlite_file_shows_at_once() {
         let found = bench.account_of(session).await.map(|account| account.id);
         assert_eq!(found, change.starts_with("account").then_some(another), "{change}");
         assert!(bench.is_live(others, START).await);
+    }
+}
+
+/// "Not ended" holds for nearly every session, so it is no way to find a few of them.
+#[tokio::test]
+async fn sqlite_finds_many_sessions_by_their_ids_and_reads_no_others() {
+    let bench = Bench::new(Backend::Sqlite).await;
+    let connection = bench.stores.connect().await;
+    let some = format!(
+        "sessions.id IN ({}) AND sessions.ended_at IS NULL",
+        ["X'00'"; 32].join(", ")
+    );
+    for statement in [
+        format!("SELECT email FROM sessions JOIN accounts ON sessions.account_id = accounts.id WHERE {some}"),
+        format!("UPDATE sessions SET ended_at = 1 WHERE {some}"),
+    ] {
+        let question = Statement::from_string(DbBackend::Sqlite, format!("EXPLAIN QUERY PLAN {statement}"));
+        let steps = connection.query_all_raw(question).await.unwrap();
+        let first: String = steps[0].try_get("", "detail").unwrap();
+        assert!(
+            first.starts_with("SEARCH sessions") && first.ends_with("(id=?)"),
+            "{first}"
+        );
     }
 }
 

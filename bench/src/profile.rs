@@ -26,8 +26,8 @@ pub const PARTS: [&str; 12] = [
     "log and counts",
     "the gateway's own code",
 ];
-const OTHER: &str = "Linux: threads, timers, files";
-const OWN: &str = "the gateway's own code";
+const OTHER: &str = PARTS[1];
+const OWN: &str = PARTS[11];
 
 /// What a name in a symbol says of where it belongs; the first one that occurs counts.
 const CRATES: [(&str, &str); 43] = [

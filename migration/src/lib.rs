@@ -14,6 +14,7 @@ mod m20261122_000004_audit_events;
 mod m20261122_000005_changed_sessions;
 mod m20261125_000006_noted_ends;
 mod m20261125_000007_ended_index;
+mod statements;
 
 /// The list of steps, in the order in which they are applied.
 #[derive(Debug, Clone, Copy)]

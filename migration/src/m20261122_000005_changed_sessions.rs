@@ -6,7 +6,8 @@
 //! for the time of a commit. They run as their owner: whoever may change an account need not know of this table.
 
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::sea_orm::DbBackend;
+
+use crate::statements::execute;
 
 #[derive(DeriveMigrationName)]
 pub(super) struct Step;
@@ -111,13 +112,4 @@ impl MigrationTrait for Step {
             .drop_table(Table::drop().table(ChangedSessions::Table).to_owned())
             .await
     }
-}
-
-async fn execute(manager: &SchemaManager<'_>, postgres: &[&str], sqlite: &[&str]) -> Result<(), DbErr> {
-    let is_postgres = manager.get_database_backend() == DbBackend::Postgres;
-    let statements = if is_postgres { postgres } else { sqlite };
-    for statement in statements {
-        manager.get_connection().execute_unprepared(statement).await?;
-    }
-    Ok(())
 }

@@ -4,7 +4,8 @@
 //! PostgreSQL stays as it is: a node that uses it remembers nothing, and tells Redis itself of what it ends.
 
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::sea_orm::DbBackend;
+
+use crate::statements::execute;
 
 #[derive(DeriveMigrationName)]
 pub(super) struct Step;
@@ -29,20 +30,10 @@ const DOWN: [&str; 2] = [
 #[async_trait::async_trait]
 impl MigrationTrait for Step {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        execute(manager, &UP).await
+        execute(manager, &[], &UP).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        execute(manager, &DOWN).await
+        execute(manager, &[], &DOWN).await
     }
-}
-
-async fn execute(manager: &SchemaManager<'_>, on_sqlite: &[&str]) -> Result<(), DbErr> {
-    if manager.get_database_backend() != DbBackend::Sqlite {
-        return Ok(());
-    }
-    for statement in on_sqlite {
-        manager.get_connection().execute_unprepared(statement).await?;
-    }
-    Ok(())
 }

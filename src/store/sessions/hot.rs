@@ -27,7 +27,7 @@ use crate::domain::limit::{Limit, Quota};
 use crate::domain::refresh_token::RefreshClaim;
 use crate::domain::seal::Seal;
 use crate::domain::session::{
-    EndReason, LiveSession, NewSession, Renewal, Rotation, Session, SessionEnd, SessionId, SessionRecord,
+    EndReason, LiveSession, NewSession, Renewal, Rotation, SessionEnd, SessionId, SessionRecord,
 };
 use crate::domain::{Error, Result};
 use crate::store::Redis;
@@ -246,10 +246,6 @@ impl HotSessions {
         Ok(outcome)
     }
 
-    fn is_live(&self, session: &Session, now: Timestamp) -> bool {
-        now < session.over_at(self.sql.lifetimes())
-    }
-
     async fn rotate_in_redis(&self, claim: RefreshClaim, now: Timestamp, limit: Option<Limit>) -> Result<RotateAnswer> {
         let lifetimes = self.sql.lifetimes();
         let interval = SAVE_INTERVAL.min(lifetimes.refresh_token / 10);
@@ -321,7 +317,7 @@ impl SessionStore for HotSessions {
             // As below: a Redis that does not answer is not asked twice.
             Err(_) => self.sql.find_renewed(id, now).await?,
         };
-        Ok(found.filter(|live| self.is_live(&live.session, now)))
+        Ok(found.filter(|live| self.sql.is_live(&live.session, now)))
     }
 
     async fn find_renewed(&self, id: SessionId, now: Timestamp) -> Result<Option<LiveSession>> {

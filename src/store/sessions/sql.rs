@@ -64,8 +64,8 @@ impl SqlSessions {
         }
     }
 
-    fn is_live(&self, live: &LiveSession, now: Timestamp) -> bool {
-        now < live.session.over_at(&self.lifetimes)
+    pub(super) fn is_live(&self, session: &Session, now: Timestamp) -> bool {
+        now < session.over_at(&self.lifetimes)
     }
 
     /// Lets the row catch up with hot state that has moved on: never back, and never out of its end.
@@ -242,19 +242,19 @@ impl SessionStore for SqlSessions {
     }
 
     async fn find(&self, id: SessionId, now: Timestamp) -> Result<Option<LiveSession>> {
-        let is_live = |live: &LiveSession| self.is_live(live, now);
+        let is_live = |live: &LiveSession| self.is_live(&live.session, now);
         let found = self.remembered.find(id, is_live, &self.database, &self.lookup);
         Ok(found.await?.filter(is_live))
     }
 
     async fn find_renewed(&self, id: SessionId, now: Timestamp) -> Result<Option<LiveSession>> {
         let found = self.lookup.ask(id).await?;
-        Ok(found.filter(|live| self.is_live(live, now)))
+        Ok(found.filter(|live| self.is_live(&live.session, now)))
     }
 
     async fn list(&self, account: AccountId, now: Timestamp) -> Result<Vec<SessionRecord>> {
         let mut records = self.records(account, now).await?;
-        records.retain(|record| now < record.session.over_at(&self.lifetimes));
+        records.retain(|record| self.is_live(&record.session, now));
         Ok(records)
     }
 

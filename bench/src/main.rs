@@ -109,6 +109,9 @@ struct RunOptions {
     /// What the time of an answer consists of too, as perf sees it
     #[arg(long)]
     profile: bool,
+    /// Another build of the gateway, to be compared with
+    #[arg(long, value_name = "PROGRAM")]
+    rival: Option<PathBuf>,
     /// Connections of a load
     #[arg(long, default_value = "64")]
     connections: usize,
@@ -178,6 +181,7 @@ fn is_chosen(scenario: &Scenario, options: &RunOptions) -> bool {
         Part::Large => options.large,
         Part::Profile => options.profile,
         Part::Nodes => options.nodes,
+        Part::Rival => options.rival.is_some(),
     }
 }
 
@@ -198,6 +202,7 @@ fn set(options: &RunOptions) -> Result<Stage> {
         places,
         folder: options.folder.clone(),
         gateway: own.with_file_name("auth-gateway"),
+        rival: options.rival.clone(),
         own,
         large: Size {
             accounts: options.large_accounts,

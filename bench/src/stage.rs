@@ -40,6 +40,8 @@ pub enum Scale {
 pub struct Pacing {
     pub rounds: usize,
     pub short: Timing,
+    /// For builds of the same program, which are measured far more often.
+    pub brief: Timing,
     /// For what is rare, such as logins, or rarely late.
     pub long: Timing,
     pub starts: usize,
@@ -65,6 +67,8 @@ pub struct Stage {
     pub servers: Option<Servers>,
     pub folder: PathBuf,
     pub gateway: PathBuf,
+    /// Another build of it.
+    pub rival: Option<PathBuf>,
     /// This program, for the baselines.
     pub own: PathBuf,
     pub large: Size,
@@ -86,6 +90,7 @@ impl Pacing {
         Self {
             rounds: 5,
             short: timing(500, 2500),
+            brief: timing(200, 800),
             long: timing(500, 5000),
             starts: 11,
             people: 10_000,
@@ -96,6 +101,7 @@ impl Pacing {
         Self {
             rounds: 2,
             short: timing(200, 800),
+            brief: timing(100, 400),
             long: timing(200, 1300),
             starts: 5,
             people: 500,

@@ -10,6 +10,7 @@ mod nodes;
 mod plans;
 mod profile;
 mod refresh;
+mod rival;
 
 use crate::Result;
 use crate::rounds::Series;
@@ -29,10 +30,11 @@ pub enum Part {
     Large,
     Nodes,
     Profile,
+    Rival,
 }
 
 /// All of them, in the order in which they run.
-pub const SCENARIOS: [Scenario; 10] = [
+pub const SCENARIOS: [Scenario; 11] = [
     always("doors", doors::run),
     always("refresh", refresh::run),
     always("login", login::run),
@@ -58,6 +60,11 @@ pub const SCENARIOS: [Scenario; 10] = [
         name: "profile",
         part: Part::Profile,
         run: profile::run,
+    },
+    Scenario {
+        name: "rival",
+        part: Part::Rival,
+        run: rival::run,
     },
 ];
 

@@ -26,6 +26,7 @@ use crate::store::limits::{LimitsInProcess, LimitsInRedis};
 use crate::store::sessions::{HotSessions, SqlSessions};
 use crate::store::{Accounts, AuditLog, Database, Limits, MigrationState, Redis, SessionStore, SigningKeys};
 use crate::telemetry;
+use crate::threads::Threads;
 
 /// How long requests may take to finish once the gateway is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -41,6 +42,7 @@ pub struct App {
     doors: Doors,
     connections: ConnectionRules,
     audit_writer: AuditWriter,
+    threads: Threads,
 }
 
 /// Why the gateway cannot start: one sentence, with what to do about it.
@@ -115,6 +117,7 @@ impl App {
             doors: Doors::new(service, &door_options(settings)),
             connections: connection_rules(settings),
             audit_writer,
+            threads: Threads::start().map_err(Error::internal)?,
         })
     }
 
@@ -126,7 +129,8 @@ impl App {
 
     /// Serves until `stop` resolves; then takes no new connection and gives the open requests ten seconds.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
-        server::serve(listener, self.doors, self.connections, stop).await;
+        server::serve(listener, self.doors, self.connections, &self.threads, stop).await;
+        // Before the threads end: connections to the database may be theirs.
         self.audit_writer.finish().await;
     }
 }
@@ -153,7 +157,9 @@ pub fn serve_metrics(settings: &Settings, listener: TcpListener) -> Result<(), S
         places: Places::new(ADMIN_CONNECTIONS, ADMIN_CONNECTIONS),
         ..connection_rules(settings)
     };
-    tokio::spawn(server::serve(listener, routes, rules, std::future::pending()));
+    tokio::spawn(async move {
+        server::serve(listener, routes, rules, &Threads::none(), std::future::pending()).await;
+    });
     Ok(())
 }
 

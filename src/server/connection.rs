@@ -12,10 +12,12 @@ use axum::extract::ConnectInfo;
 use axum::http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use futures_util::FutureExt;
 use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::rt::Executor;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use metrics::counter;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::pulse::{InProgress, Pulse, Wait};
@@ -39,10 +41,25 @@ const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// How long a client may take to go when it is told to.
 const FAREWELL: Duration = Duration::from_secs(5);
 
+/// Where the streams of HTTP/2 connections are served: on all threads of the runtime that the listener is in. A proxy may send all that
+/// its clients ask over one connection.
+#[derive(Debug, Clone)]
+pub(super) struct Streams {
+    runtime: Handle,
+}
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
+    fn execute(&self, stream: F) {
+        self.runtime.spawn(stream);
+    }
+}
+
 /// How HTTP is spoken. hyper's own timer for heads is off: it would run for each request, and close idle connections with slow ones.
 /// WebSockets over HTTP/2 (RFC 8441) are not offered, since no route takes them: clients then open them over HTTP/1.1.
-pub(super) fn http() -> Builder<TokioExecutor> {
-    let mut http = Builder::new(TokioExecutor::new());
+pub(super) fn http() -> Builder<Streams> {
+    let mut http = Builder::new(Streams {
+        runtime: Handle::current(),
+    });
     http.http1().header_read_timeout(None).max_buf_size(MAX_HEAD);
     http.http2()
         .timer(TokioTimer::new())

@@ -21,7 +21,6 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response};
-use hyper_util::rt::TokioExecutor;
 use hyper_util::server::conn::auto::Builder;
 use ipnet::IpNet;
 use metrics::counter;
@@ -30,6 +29,8 @@ use tokio::sync::watch;
 use tower::Service;
 
 use crate::domain::places::{Full, Place, Places};
+use crate::threads::Threads;
+use connection::Streams;
 use socket::Socket;
 
 pub use pulse::Patience;
@@ -66,10 +67,16 @@ pub struct ConnectionRules {
 }
 
 /// Serves until `stop` resolves; then takes no new connection, and gives the requests that are in progress their grace to finish.
-pub async fn serve(listener: TcpListener, site: impl Site, rules: ConnectionRules, stop: impl Future<Output = ()>) {
+pub async fn serve(
+    listener: TcpListener,
+    site: impl Site,
+    rules: ConnectionRules,
+    threads: &Threads,
+    stop: impl Future<Output = ()>,
+) {
     let (stopping, stopped) = watch::channel(());
     let grace = rules.grace;
-    let mut house = House::new(site, rules);
+    let mut house = House::new(site, rules, threads);
     let mut stop = pin!(stop);
     loop {
         tokio::select! {
@@ -86,20 +93,21 @@ pub async fn serve(listener: TcpListener, site: impl Site, rules: ConnectionRule
 
 /// What is the same for all connections.
 struct Shared<S> {
-    http: Builder<TokioExecutor>,
+    http: Builder<Streams>,
     site: S,
     patience: Patience,
 }
 
-struct House<S> {
+struct House<'a, S> {
     shared: Arc<Shared<S>>,
+    threads: &'a Threads,
     places: Places,
     proxies: Vec<IpNet>,
     complained_at: Option<Instant>,
 }
 
-impl<S: Site> House<S> {
-    fn new(site: S, rules: ConnectionRules) -> Self {
+impl<'a, S: Site> House<'a, S> {
+    fn new(site: S, rules: ConnectionRules, threads: &'a Threads) -> Self {
         let shared = Shared {
             http: connection::http(),
             site,
@@ -107,6 +115,7 @@ impl<S: Site> House<S> {
         };
         Self {
             shared: Arc::new(shared),
+            threads,
             places: rules.places,
             proxies: rules.proxies,
             complained_at: None,
@@ -119,9 +128,15 @@ impl<S: Site> House<S> {
         match self.take_place(peer.ip()) {
             Ok(place) => {
                 tracing::trace!(%peer, "a connection is taken");
-                let socket = Socket::new(stream, place);
-                let served = connection::serve(socket, peer, self.shared.clone(), stopped.clone());
-                tokio::spawn(served);
+                let (shared, stopped) = (self.shared.clone(), stopped.clone());
+                // From here on it wakes its own thread, and this one no more.
+                let stream = stream.into_std();
+                self.threads.spawn(async move {
+                    match stream.and_then(TcpStream::from_std) {
+                        Ok(stream) => connection::serve(Socket::new(stream, place), peer, shared, stopped).await,
+                        Err(error) => tracing::error!(%error, "a connection could not be given to its thread"),
+                    }
+                });
             }
             Err(full) => self.refuse(full),
         }

@@ -15,6 +15,7 @@ use tokio::sync::OnceCell;
 
 use crate::config::RedisUrl;
 use crate::domain::{Error, Result};
+use crate::threads::Each;
 
 /// How long an answer or a new connection may take.
 const TIMEOUT: Duration = Duration::from_millis(400);
@@ -32,24 +33,22 @@ const PROBE: &str = "auth-gateway:probe";
 #[derive(Clone)]
 pub struct Redis {
     link: Arc<Link>,
-    /// When the connection was last given up for a new one.
+    /// When connections were last given up for new ones.
     renewed_at: Arc<Mutex<Option<Instant>>>,
 }
 
 /// What one server holds.
 pub(super) struct Reading {
-    /// What it said of its replication before that.
-    pub(super) before: String,
-    /// What it said afterwards.
-    pub(super) after: String,
     /// The fields of each hash, in the order in which they were asked for.
     pub(super) hashes: Vec<Vec<Option<String>>>,
+    /// What it said of its replication after that.
+    pub(super) replication: String,
 }
 
 enum Link {
     Server {
         client: Box<Client>,
-        connection: RwLock<ConnectionManager>,
+        connections: Each<RwLock<ConnectionManager>>,
     },
     /// Connected at first use, like a server: a cluster that is down does not keep the gateway down.
     Cluster {
@@ -67,10 +66,10 @@ impl Redis {
         let link = match url.0.as_slice() {
             [server] => {
                 let client = Client::open(server.expose()).map_err(failure)?;
-                let connection = RwLock::new(connect(&client).map_err(failure)?);
+                let connections = Each::try_new(|| connect(&client).map(RwLock::new)).map_err(failure)?;
                 Link::Server {
                     client: Box::new(client),
-                    connection,
+                    connections,
                 }
             }
             nodes => {
@@ -116,7 +115,7 @@ impl Redis {
         }
         self.answer(async {
             match self.link.as_ref() {
-                Link::Server { connection, .. } => invocation.invoke_async(&mut current(connection)).await,
+                Link::Server { connections, .. } => invocation.invoke_async(&mut own(connections)).await,
                 Link::Cluster { client, connection } => {
                     invocation
                         .invoke_async(&mut in_cluster(client, connection).await?)
@@ -132,18 +131,17 @@ impl Redis {
         matches!(self.link.as_ref(), Link::Cluster { .. })
     }
 
-    /// Reads the same fields of many hashes, in one round trip, and before and after that what the server says of its replication.
-    /// `None` where it may not be asked.
+    /// Reads the same fields of many hashes, in one round trip, and then what the server says of its replication. `None` where it
+    /// may not be asked.
     pub(super) async fn read_all(&self, keys: &[String], fields: &[&str]) -> Result<Option<Reading>> {
         let mut questions = pipe();
-        questions.cmd("INFO").arg("replication");
         for key in keys {
             questions.cmd("HMGET").arg(key).arg(fields);
         }
         questions.cmd("INFO").arg("replication");
         self.answer(async {
             let answers: Vec<Value> = match self.link.as_ref() {
-                Link::Server { connection, .. } => questions.query_async(&mut current(connection)).await,
+                Link::Server { connections, .. } => questions.query_async(&mut own(connections)).await,
                 Link::Cluster { client, connection } => {
                     questions.query_async(&mut in_cluster(client, connection).await?).await
                 }
@@ -171,7 +169,7 @@ impl Redis {
     async fn carry_out(&self, command: &Cmd) -> Result<()> {
         self.answer(async {
             match self.link.as_ref() {
-                Link::Server { connection, .. } => command.query_async(&mut current(connection)).await,
+                Link::Server { connections, .. } => command.query_async(&mut own(connections)).await,
                 Link::Cluster { client, connection } => {
                     command.query_async(&mut in_cluster(client, connection).await?).await
                 }
@@ -197,7 +195,7 @@ impl Redis {
         }
     }
 
-    /// Gives up a connection that stays silent, or whose server has become a replica: neither is ever closed by the other side, and
+    /// Gives up connections when one stays silent, or its server has become a replica: neither is ever closed by the other side, and
     /// another server may have the address by now. Not for each of those who wait, though.
     fn renew(&self) {
         let mut renewed_at = self.renewed_at.lock().unwrap_or_else(PoisonError::into_inner);
@@ -206,9 +204,12 @@ impl Redis {
         }
         *renewed_at = Some(Instant::now());
         match self.link.as_ref() {
-            Link::Server { client, connection } => {
-                if let Ok(anew) = connect(client) {
-                    *connection.write().unwrap_or_else(PoisonError::into_inner) = anew;
+            Link::Server { client, connections } => {
+                // Of all threads: the others' have the same server at their end.
+                for connection in connections.all() {
+                    if let Ok(anew) = connect(client) {
+                        *connection.write().unwrap_or_else(PoisonError::into_inner) = anew;
+                    }
                 }
             }
             // Beside the old one, which still reaches the servers that answer.
@@ -234,8 +235,10 @@ fn connect(client: &Client) -> RedisResult<ConnectionManager> {
     ConnectionManager::new_lazy_with_config(client.clone(), config)
 }
 
-fn current(connection: &RwLock<ConnectionManager>) -> ConnectionManager {
-    connection.read().unwrap_or_else(PoisonError::into_inner).clone()
+/// This thread's own.
+fn own(connections: &Each<RwLock<ConnectionManager>>) -> ConnectionManager {
+    let connection = connections.own().read();
+    connection.unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 async fn in_cluster(
@@ -250,14 +253,13 @@ async fn in_cluster(
 impl Reading {
     fn of(answers: Vec<Value>) -> RedisResult<Option<Self>> {
         let mut answers = answers.into_iter();
-        let (Some(before), Some(after)) = (answers.next(), answers.next_back()) else {
+        let Some(replication) = answers.next_back() else {
             return Ok(None);
         };
         let hashes: std::result::Result<Vec<_>, ParsingError> = answers.map(from_redis_value).collect();
         Ok(Some(Self {
-            before: from_redis_value(before)?,
-            after: from_redis_value(after)?,
             hashes: hashes?,
+            replication: from_redis_value(replication)?,
         }))
     }
 }

@@ -1,5 +1,6 @@
 //! A store that goes away: who is still served, who is told to come back, and that everything is as before when it returns.
 
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use crate::harness::{State, World, code, eventually, http, raw};
@@ -157,9 +158,16 @@ async fn an_outage_does_not_count_against_the_grace_period() {
 async fn connections_that_go_silent_are_given_up_for_new_ones() {
     let (world, database, redis) = World::wired().await;
     let mut john = world.john().await;
+    // As many as all threads have at least one of, and so a connection to Redis.
+    let threads = available_parallelism().unwrap().get();
+    let clients: Vec<_> = (0..threads * 2).map(|_| http()).collect();
+    let readiness = async |client: &reqwest::Client| raw(client.get(world.url("/readyz"))).await.0;
     for wire in [&redis, &database] {
+        for client in &clients {
+            assert_eq!(readiness(client).await, 200);
+        }
         wire.forget_connections();
-        assert_eq!(raw(http().get(world.url("/readyz"))).await.0, 503);
+        assert_eq!(readiness(&clients[0]).await, 503);
         world.until_ready().await;
         let renewed = async || world.refresh(&john.refresh_token).await.ok();
         john = eventually("sessions can be renewed again", renewed).await;

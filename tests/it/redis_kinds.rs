@@ -250,14 +250,15 @@ async fn a_primary_that_became_a_replica_is_left() {
     let readiness = async || raw(http().get(format!("{}/readyz", gateway.url))).await.0;
     assert_eq!(readiness().await, 200);
     let before = clients();
-    assert_eq!(before.len(), 1);
+    assert!(!before.is_empty());
     assert_eq!(
         redis.cli(folder.path(), &["REPLICAOF", "127.0.0.1", "1"]).stdout,
         b"OK\n"
     );
     let has_left = async || {
         assert_eq!(readiness().await, 503);
-        (!clients().contains(&before[0])).then_some(())
+        let now = clients();
+        (!before.iter().any(|client| now.contains(client))).then_some(())
     };
-    eventually("the connection is given up", has_left).await;
+    eventually("the connections are given up", has_left).await;
 }

@@ -33,6 +33,7 @@ use crate::domain::{Error, Result};
 use crate::store::Redis;
 use crate::store::batch::Batcher;
 use crate::store::outage::Outage;
+use crate::threads::Each;
 
 /// SQL learns of a session's generation at the first renewal after this long, or a tenth of a token's lifetime if that is
 /// shorter: a session that Redis forgot must not look unused.
@@ -56,7 +57,7 @@ pub struct HotSessions {
     marks: Marks,
     changes: Changes,
     profiles: Profiles,
-    lookup: Option<Batcher<SessionId, Known>>,
+    lookup: Option<Each<Batcher<SessionId, Known>>>,
     has_taken_over: AtomicBool,
 }
 
@@ -106,7 +107,7 @@ impl HotSessions {
         };
         let known = async {
             self.marks.pay_for(id).await?;
-            lookup.ask(id).await
+            lookup.own().ask(id).await
         };
         self.outage.noted(known.await, now)
     }

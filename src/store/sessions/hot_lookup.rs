@@ -17,6 +17,7 @@ use crate::domain::session::{Generation, LiveSession, Session, SessionId};
 use crate::store::Redis;
 use crate::store::batch::Batcher;
 use crate::store::redis::PATIENCE;
+use crate::threads::Each;
 
 const FIELDS: [&str; 7] = [
     "account",
@@ -38,15 +39,18 @@ pub(super) enum Known {
 }
 
 /// Finds sessions in this Redis; `None` for a cluster, whose servers have a history each.
-pub(super) fn in_redis(redis: &Redis, profiles: &Profiles) -> Option<Batcher<SessionId, Known>> {
+pub(super) fn in_redis(redis: &Redis, profiles: &Profiles) -> Option<Each<Batcher<SessionId, Known>>> {
     if redis.is_cluster() {
         return None;
     }
-    let (redis, profiles) = (redis.clone(), profiles.clone());
-    Some(Batcher::new(PATIENCE, move |ids| {
+    let batcher = || {
         let (redis, profiles) = (redis.clone(), profiles.clone());
-        async move { find_all(&redis, &profiles, ids).await }.boxed()
-    }))
+        Batcher::new(PATIENCE, move |ids| {
+            let (redis, profiles) = (redis.clone(), profiles.clone());
+            async move { find_all(&redis, &profiles, ids).await }.boxed()
+        })
+    };
+    Some(Each::new(batcher))
 }
 
 async fn find_all(redis: &Redis, profiles: &Profiles, ids: Vec<SessionId>) -> Result<HashMap<SessionId, Known>> {
@@ -54,8 +58,8 @@ async fn find_all(redis: &Redis, profiles: &Profiles, ids: Vec<SessionId>) -> Re
     let Some(reading) = redis.read_all(&keys, &FIELDS).await? else {
         return Ok(HashMap::new());
     };
-    // A server that became a replica in between, and took over what another one holds, has another history at the end.
-    let history = current_history(&reading.before).filter(|history| current_history(&reading.after) == Some(*history));
+    // It was asked last: a server that was a replica while it was read, and is none any more, has a new history by now.
+    let history = current_history(&reading.replication);
     let known = ids.into_iter().zip(reading.hashes);
     let known = known.filter_map(|(id, fields)| Some((id, known_of(id, fields, history?, profiles)?)));
     Ok(known.collect())

@@ -110,14 +110,21 @@ impl App {
         tokio::spawn(repeat(HOUSEKEEPING, own_work.clone(), |service| async move {
             service.sweep_audit().await
         }));
-        tokio::spawn(repeat(WATCH_INTERVAL, own_work, |service| async move {
+        tokio::spawn(repeat(WATCH_INTERVAL, own_work.clone(), |service| async move {
             service.tell_watchers().await
         }));
+        let threads = Threads::start().map_err(Error::internal)?;
+        threads.on_each(|| {
+            repeat(HOUSEKEEPING, own_work.clone(), |service| async move {
+                service.keep_thread().await;
+                Ok(())
+            })
+        });
         Ok(Self {
             doors: Doors::new(service, &door_options(settings)),
             connections: connection_rules(settings),
             audit_writer,
-            threads: Threads::start().map_err(Error::internal)?,
+            threads,
         })
     }
 

@@ -13,14 +13,11 @@ use auth_gateway::domain::clock::{Clock, SystemClock};
 use auth_gateway::domain::signing_key::key_states;
 use auth_gateway::service::Audit;
 use auth_gateway::store::{AuditLog, SigningKeys};
-use auth_gateway::{api, telemetry};
+use auth_gateway::{api, server, telemetry};
 use clap::{Parser, Subcommand};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Register, login, refresh, logout and me, as GraphQL and as REST
 #[derive(Parser)]
@@ -126,7 +123,8 @@ fn run() -> Result<(), Failure> {
             None => error.exit(),
         },
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    // Connections are served on threads of their own.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(failed)?;
@@ -151,6 +149,7 @@ async fn execute(cli: Cli) -> Result<(), Failure> {
 async fn serve(settings: &Settings) -> Result<(), Failure> {
     settings.check().map_err(wrong_setting)?;
     telemetry::start_logs(&settings.log).map_err(wrong_setting)?;
+    server::raise_descriptor_limit();
     let listener = app::listen(settings, settings.server.port).await.map_err(not_started)?;
     let address = listener.local_addr().map_err(failed)?;
     let mut metrics = None;

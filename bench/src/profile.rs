@@ -13,73 +13,74 @@ const FREQUENCY: &str = "997";
 
 /// Everything that is told apart, in the order in which tables have it.
 pub const PARTS: [&str; 12] = [
-    "Linux: network",
-    "Linux: threads, timers, files",
-    "HTTP (hyper, axum)",
-    "tasks and timers (tokio)",
-    "GraphQL (async-graphql)",
-    "Redis client",
-    "SQL client, SQLite",
-    "signatures and hashes",
-    "JSON",
-    "memory (mimalloc, copying)",
-    "log and counts",
-    "the gateway's own code",
+    NETWORK, SYSTEM, HTTP, TASKS, GRAPHQL, REDIS, SQL, SECRETS, JSON, MEMORY, LOG, OWN,
 ];
-const OTHER: &str = PARTS[1];
-const OWN: &str = PARTS[11];
+const NETWORK: &str = "Linux: network";
+const SYSTEM: &str = "Linux: threads, timers, files";
+const HTTP: &str = "HTTP (hyper, axum)";
+const TASKS: &str = "tasks and timers (tokio)";
+const GRAPHQL: &str = "GraphQL (async-graphql)";
+const REDIS: &str = "Redis client";
+const SQL: &str = "SQL client, SQLite";
+const SECRETS: &str = "signatures and hashes";
+const JSON: &str = "JSON";
+const MEMORY: &str = "memory (allocating, copying)";
+const LOG: &str = "log and counts";
+const OWN: &str = "the gateway's own code";
 
 /// What a name in a symbol says of where it belongs; the first one that occurs counts.
-const CRATES: [(&str, &str); 43] = [
-    ("hyper", PARTS[2]),
-    ("http", PARTS[2]),
-    ("axum", PARTS[2]),
-    ("matchit", PARTS[2]),
-    ("tower", PARTS[2]),
-    ("bytes", PARTS[2]),
-    ("tokio", PARTS[3]),
-    ("mio", PARTS[3]),
-    ("futures", PARTS[3]),
-    ("async_graphql", PARTS[4]),
-    ("redis", PARTS[5]),
-    ("combine", PARTS[5]),
-    ("backon", PARTS[5]),
-    ("sqlx", PARTS[6]),
-    ("sea_orm", PARTS[6]),
-    ("sea_query", PARTS[6]),
-    ("sqlite3", PARTS[6]),
-    ("aws_lc", PARTS[7]),
-    ("argon2", PARTS[7]),
-    ("blake2", PARTS[7]),
-    ("curve25519", PARTS[7]),
-    ("ed25519", PARTS[7]),
-    ("Ledwards25519", PARTS[7]), // in assembly
-    ("sha2", PARTS[7]),
-    ("hmac", PARTS[7]),
-    ("digest", PARTS[7]),
-    ("jsonwebtoken", PARTS[7]),
-    ("base64", PARTS[7]),
-    ("rand", PARTS[7]),
-    ("chacha20", PARTS[7]),
-    ("serde", PARTS[8]),
-    ("itoa", PARTS[8]),
-    ("memchr", PARTS[9]),
-    ("mi_", PARTS[9]),
-    ("mem", PARTS[9]),
-    ("zeroize", PARTS[9]),
-    ("raw_vec", PARTS[9]),
-    ("tracing", PARTS[10]),
-    ("metrics", PARTS[10]),
-    ("matchers", PARTS[10]),
+const CRATES: [(&str, &str); 42] = [
+    ("hyper", HTTP),
+    ("http", HTTP),
+    ("axum", HTTP),
+    ("matchit", HTTP),
+    ("tower", HTTP),
+    ("bytes", HTTP),
+    ("tokio", TASKS),
+    ("mio", TASKS),
+    ("futures", TASKS),
+    ("async_graphql", GRAPHQL),
+    ("redis", REDIS),
+    ("combine", REDIS),
+    ("backon", REDIS),
+    ("sqlx", SQL),
+    ("sea_orm", SQL),
+    ("sea_query", SQL),
+    ("sqlite3", SQL),
+    ("aws_lc", SECRETS),
+    ("argon2", SECRETS),
+    ("blake2", SECRETS),
+    ("curve25519", SECRETS),
+    ("ed25519", SECRETS),
+    ("Ledwards25519", SECRETS), // in assembly
+    ("sha2", SECRETS),
+    ("hmac", SECRETS),
+    ("digest", SECRETS),
+    ("jsonwebtoken", SECRETS),
+    ("base64", SECRETS),
+    ("rand", SECRETS),
+    ("chacha20", SECRETS),
+    ("serde", JSON),
+    ("itoa", JSON),
+    ("memchr", MEMORY),
+    ("mem", MEMORY),
+    ("zeroize", MEMORY),
+    ("raw_vec", MEMORY),
+    ("tracing", LOG),
+    ("metrics", LOG),
+    ("matchers", LOG),
     ("quick_cache", OWN),
     ("uuid", OWN),
     ("auth_gateway", OWN),
 ];
 
 /// Words of the kernel's functions that move data from one process to another.
-const NETWORK: [&str; 12] = [
+const NETWORK_WORDS: [&str; 12] = [
     "tcp", "sock", "skb", "inet", " ip_", "_ip_", "net", "loopback", "sendto", "recv", "sendmsg", "csum",
 ];
+
+/// Words of the C library's functions that give memory out, take it back, and move what is in it.
+const MEMORY_WORDS: [&str; 5] = ["alloc", "free", "mem", "chunk", "tcache"];
 
 /// `perf` at work.
 pub struct Recording {
@@ -150,11 +151,15 @@ fn shares(report: &str) -> Shares {
 
 fn part(object: &str, symbol: &str) -> &'static str {
     if object.starts_with("[kernel") || symbol.starts_with("[k]") {
-        let is_network = NETWORK.iter().any(|word| symbol.contains(word));
-        return if is_network { PARTS[0] } else { OTHER };
+        let is_network = NETWORK_WORDS.iter().any(|word| symbol.contains(word));
+        return if is_network { NETWORK } else { SYSTEM };
     }
     if object.starts_with('[') {
-        return OTHER;
+        return SYSTEM;
+    }
+    if object.starts_with("libc.so") {
+        let is_memory = MEMORY_WORDS.iter().any(|word| symbol.contains(word));
+        return if is_memory { MEMORY } else { SYSTEM };
     }
     let found = CRATES
         .iter()
@@ -177,8 +182,8 @@ mod tests {
     fn time_goes_to_the_part_that_a_symbol_names_first() {
         for (object, symbol, expected) in [
             ("[kernel.kallsyms]", "[k] tcp_sendmsg_locked", "Linux: network"),
-            ("[kernel.kallsyms]", "[k] do_syscall_64", OTHER),
-            ("[vdso]", "[.] __vdso_clock_gettime", OTHER),
+            ("[kernel.kallsyms]", "[k] do_syscall_64", SYSTEM),
+            ("[vdso]", "[.] __vdso_clock_gettime", SYSTEM),
             (
                 "auth-gateway",
                 "[.] <hyper::proto::h1::Conn<I, B, T>>::poll",
@@ -189,12 +194,10 @@ mod tests {
                 "[.] core::ptr::drop_in_place::<async_graphql::Request>",
                 "GraphQL (async-graphql)",
             ),
-            ("auth-gateway", "[.] mi_malloc_aligned", "memory (mimalloc, copying)"),
-            (
-                "libc.so.6",
-                "[.] __memmove_avx_unaligned_erms",
-                "memory (mimalloc, copying)",
-            ),
+            ("libc.so.6", "[.] _int_malloc", MEMORY),
+            ("libc.so.6", "[.] cfree@GLIBC_2.2.5", MEMORY),
+            ("libc.so.6", "[.] __GI___writev", SYSTEM),
+            ("libc.so.6", "[.] __memmove_avx_unaligned_erms", MEMORY),
             ("auth-gateway", "[.] <auth_gateway::api::Doors>::answer", OWN),
             ("auth-gateway", "[.] <core::fmt::Formatter>::pad", OWN),
         ] {
@@ -206,9 +209,9 @@ mod tests {
     #[test]
     fn shares_are_read_line_by_line() {
         let report =
-            "# Samples: 4K\n#\n    25.00%\tauth-gateway\t[.] mi_free\n    50.00%\t[kernel.kallsyms]\t[k] tcp_ack\n\n";
+            "# Samples: 4K\n#\n    25.00%\tlibc.so.6\t[.] _int_free\n    50.00%\t[kernel.kallsyms]\t[k] tcp_ack\n\n";
         let shares = shares(report);
         assert_eq!(shares.get("Linux: network"), Some(&0.5));
-        assert_eq!(shares.get("memory (mimalloc, copying)"), Some(&0.25));
+        assert_eq!(shares.get(MEMORY), Some(&0.25));
     }
 }

@@ -17,12 +17,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use metrics::counter;
-use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::pulse::{InProgress, Pulse, Wait};
 use super::socket::Socket;
 use super::{Shared, Site};
+use crate::threads::Spread;
 
 /// Largest head of a request, in bytes. Beyond it, and beyond the 100 headers that hyper reads, the answer is 431 (RFC 6585 section 5).
 const MAX_HEAD: usize = 128 * 1024;
@@ -41,25 +41,20 @@ const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// How long a client may take to go when it is told to.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// Where the streams of HTTP/2 connections are served: on all threads of the runtime that the listener is in. A proxy may send all that
-/// its clients ask over one connection.
+/// Where the streams of HTTP/2 connections are served: on all threads, since a proxy may send all that its clients ask over one connection.
 #[derive(Debug, Clone)]
-pub(super) struct Streams {
-    runtime: Handle,
-}
+pub(super) struct Streams(Spread);
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
-        self.runtime.spawn(stream);
+        self.0.spawn(stream);
     }
 }
 
 /// How HTTP is spoken. hyper's own timer for heads is off: it would run for each request, and close idle connections with slow ones.
 /// WebSockets over HTTP/2 (RFC 8441) are not offered, since no route takes them: clients then open them over HTTP/1.1.
-pub(super) fn http() -> Builder<Streams> {
-    let mut http = Builder::new(Streams {
-        runtime: Handle::current(),
-    });
+pub(super) fn http(streams: Spread) -> Builder<Streams> {
+    let mut http = Builder::new(Streams(streams));
     http.http1().header_read_timeout(None).max_buf_size(MAX_HEAD);
     http.http2()
         .timer(TokioTimer::new())

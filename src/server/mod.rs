@@ -8,6 +8,7 @@
 //! another node or comes back.
 
 mod connection;
+mod descriptors;
 mod pulse;
 mod socket;
 
@@ -33,6 +34,7 @@ use crate::threads::Threads;
 use connection::Streams;
 use socket::Socket;
 
+pub use descriptors::raise_descriptor_limit;
 pub use pulse::Patience;
 
 /// How long the listener rests when the process has no file descriptor left, say: at once it would only fail again.
@@ -109,7 +111,7 @@ struct House<'a, S> {
 impl<'a, S: Site> House<'a, S> {
     fn new(site: S, rules: ConnectionRules, threads: &'a Threads) -> Self {
         let shared = Shared {
-            http: connection::http(),
+            http: connection::http(threads.spread()),
             site,
             patience: rules.patience,
         };
@@ -131,12 +133,11 @@ impl<'a, S: Site> House<'a, S> {
                 let (shared, stopped) = (self.shared.clone(), stopped.clone());
                 // From here on it wakes its own thread, and this one no more.
                 let stream = stream.into_std();
-                self.threads.spawn(async move {
-                    match stream.and_then(TcpStream::from_std) {
-                        Ok(stream) => connection::serve(Socket::new(stream, place), peer, shared, stopped).await,
+                self.threads
+                    .spawn(async move |seat| match stream.and_then(TcpStream::from_std) {
+                        Ok(stream) => connection::serve(Socket::new(stream, place, seat), peer, shared, stopped).await,
                         Err(error) => tracing::error!(%error, "a connection could not be given to its thread"),
-                    }
-                });
+                    });
             }
             Err(full) => self.refuse(full),
         }

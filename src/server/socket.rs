@@ -1,4 +1,4 @@
-//! The socket of one connection: it notes what comes and goes, and keeps the connection's place until it is closed.
+//! The socket of one connection: it notes what comes and goes, and keeps the connection's place and seat until it is closed.
 
 use std::io::{IoSlice, Result};
 use std::pin::Pin;
@@ -11,22 +11,25 @@ use tokio::net::TcpStream;
 
 use super::pulse::Pulse;
 use crate::domain::places::Place;
+use crate::threads::Seat;
 
-/// Carries bytes as they are. It lives on in a WebSocket, and with it the place.
+/// Carries bytes as they are. It lives on in a WebSocket, and with it place and seat.
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: TcpStream,
     pulse: Arc<Pulse>,
     _place: Place,
+    _seat: Seat,
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, place: Place) -> Self {
+    pub(super) fn new(stream: TcpStream, place: Place, seat: Seat) -> Self {
         gauge!("auth_gateway_connections").increment(1);
         Self {
             stream,
             pulse: Arc::new(Pulse::new()),
             _place: place,
+            _seat: seat,
         }
     }
 

@@ -45,6 +45,13 @@ impl Service {
         settled.and(kept).and(swept)
     }
 
+    /// Looks after what this thread alone has. Called every second or so on each thread that serves connections.
+    pub async fn keep_thread(&self) {
+        if let Some(redis) = &self.parts.redis {
+            redis.keep().await;
+        }
+    }
+
     /// Forgets old audit events. Called as often, but apart: there may be many of them, and the keys must not wait.
     ///
     /// # Errors

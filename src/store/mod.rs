@@ -8,6 +8,7 @@ mod batch;
 mod database;
 mod entity;
 pub mod limits;
+mod line;
 mod outage;
 mod redis;
 pub mod sessions;

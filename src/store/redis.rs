@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use ::redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use ::redis::cluster::ClusterClient;
 use ::redis::cluster_async::ClusterConnection;
 use ::redis::{
@@ -13,19 +12,18 @@ use ::redis::{
 };
 use tokio::sync::OnceCell;
 
+use super::line::{Line, is_due};
 use crate::config::RedisUrl;
 use crate::domain::{Error, Result};
-use crate::threads::Each;
+use crate::threads::PerThread;
 
 /// How long an answer or a new connection may take.
-const TIMEOUT: Duration = Duration::from_millis(400);
+pub(super) const TIMEOUT: Duration = Duration::from_millis(400);
 /// How long a question may take with everything that is tried for it. An operation asks Redis twice at most: its client learns of an
 /// outage within a second.
 pub(super) const PATIENCE: Duration = Duration::from_millis(450);
 /// How often a lost connection is tried again before the request that needs it fails; the next request tries anew.
-const RETRIES: u32 = 1;
-/// How soon a connection that was renewed may be renewed again.
-const RENEWAL_INTERVAL: Duration = Duration::from_secs(1);
+pub(super) const RETRIES: u32 = 1;
 /// The key that is written to see whether Redis can be written.
 const PROBE: &str = "auth-gateway:probe";
 
@@ -33,8 +31,6 @@ const PROBE: &str = "auth-gateway:probe";
 #[derive(Clone)]
 pub struct Redis {
     link: Arc<Link>,
-    /// When connections were last given up for new ones.
-    renewed_at: Arc<Mutex<Option<Instant>>>,
 }
 
 /// What one server holds.
@@ -47,13 +43,13 @@ pub(super) struct Reading {
 
 enum Link {
     Server {
-        client: Box<Client>,
-        connections: Each<RwLock<ConnectionManager>>,
+        lines: PerThread<Line>,
     },
     /// Connected at first use, like a server: a cluster that is down does not keep the gateway down.
     Cluster {
         client: Box<ClusterClient>,
         connection: Arc<RwLock<Arc<OnceCell<ClusterConnection>>>>,
+        renewed_at: Mutex<Option<Instant>>,
     },
 }
 
@@ -66,11 +62,8 @@ impl Redis {
         let link = match url.0.as_slice() {
             [server] => {
                 let client = Client::open(server.expose()).map_err(failure)?;
-                let connections = Each::try_new(|| connect(&client).map(RwLock::new)).map_err(failure)?;
-                Link::Server {
-                    client: Box::new(client),
-                    connections,
-                }
+                let lines = PerThread::try_new(|| Line::to(&client)).map_err(failure)?;
+                Link::Server { lines }
             }
             nodes => {
                 let client = ClusterClient::builder(nodes.iter().map(|node| node.expose().to_owned()))
@@ -83,13 +76,11 @@ impl Redis {
                 Link::Cluster {
                     client: Box::new(client),
                     connection: Arc::default(),
+                    renewed_at: Mutex::default(),
                 }
             }
         };
-        Ok(Self {
-            link: Arc::new(link),
-            renewed_at: Arc::default(),
-        })
+        Ok(Self { link: Arc::new(link) })
     }
 
     /// Asks for a sign of life: whether it can write, since without that (out of memory, a replica) it is of no use.
@@ -115,8 +106,8 @@ impl Redis {
         }
         self.answer(async {
             match self.link.as_ref() {
-                Link::Server { connections, .. } => invocation.invoke_async(&mut own(connections)).await,
-                Link::Cluster { client, connection } => {
+                Link::Server { lines } => invocation.invoke_async(&mut lines.own().connection()).await,
+                Link::Cluster { client, connection, .. } => {
                     invocation
                         .invoke_async(&mut in_cluster(client, connection).await?)
                         .await
@@ -141,8 +132,8 @@ impl Redis {
         questions.cmd("INFO").arg("replication");
         self.answer(async {
             let answers: Vec<Value> = match self.link.as_ref() {
-                Link::Server { connections, .. } => questions.query_async(&mut own(connections)).await,
-                Link::Cluster { client, connection } => {
+                Link::Server { lines } => questions.query_async(&mut lines.own().connection()).await,
+                Link::Cluster { client, connection, .. } => {
                     questions.query_async(&mut in_cluster(client, connection).await?).await
                 }
             }
@@ -169,8 +160,8 @@ impl Redis {
     async fn carry_out(&self, command: &Cmd) -> Result<()> {
         self.answer(async {
             match self.link.as_ref() {
-                Link::Server { connections, .. } => command.query_async(&mut own(connections)).await,
-                Link::Cluster { client, connection } => {
+                Link::Server { lines } => command.query_async(&mut lines.own().connection()).await,
+                Link::Cluster { client, connection, .. } => {
                     command.query_async(&mut in_cluster(client, connection).await?).await
                 }
             }
@@ -178,13 +169,36 @@ impl Redis {
         .await
     }
 
+    /// Looks after this thread's connection: one that nobody uses may break unseen, and fail whoever comes next.
+    pub(crate) async fn keep(&self) {
+        if let Link::Server { lines } = self.link.as_ref() {
+            // A second time, since a connection that is broken is made anew by the first.
+            let is_well = self.ping().await.is_ok() || self.ping().await.is_ok();
+            lines.own().note(is_well);
+        }
+    }
+
+    /// Whether the connections of all threads worked when they were last looked after.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        match self.link.as_ref() {
+            Link::Server { lines } => lines.all().all(Line::is_well),
+            Link::Cluster { .. } => true,
+        }
+    }
+
     /// Waits for an answer, but not for ever.
     async fn answer<T>(&self, question: impl Future<Output = RedisResult<T>>) -> Result<T> {
         match tokio::time::timeout(PATIENCE, question).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
-                if error.is_timeout() || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly) {
+                if error.is_timeout() {
                     self.renew();
+                } else if error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
+                    // A cluster's client looks for the others by itself.
+                    || (error.is_io_error() && !self.is_cluster())
+                {
+                    self.renew_all();
                 }
                 Err(failure(error))
             }
@@ -195,25 +209,24 @@ impl Redis {
         }
     }
 
-    /// Gives up connections when one stays silent, or its server has become a replica: neither is ever closed by the other side, and
-    /// another server may have the address by now. Not for each of those who wait, though.
+    /// Gives up this thread's connection, which stays silent: nobody would ever close it.
     fn renew(&self) {
-        let mut renewed_at = self.renewed_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if renewed_at.is_some_and(|at| at.elapsed() < RENEWAL_INTERVAL) {
-            return;
-        }
-        *renewed_at = Some(Instant::now());
         match self.link.as_ref() {
-            Link::Server { client, connections } => {
-                // Of all threads: the others' have the same server at their end.
-                for connection in connections.all() {
-                    if let Ok(anew) = connect(client) {
-                        *connection.write().unwrap_or_else(PoisonError::into_inner) = anew;
-                    }
-                }
-            }
+            Link::Server { lines } => lines.own().renew(),
+            Link::Cluster { .. } => self.renew_all(),
+        }
+    }
+
+    /// Gives up all connections: their server is gone, or has become a replica, and another one may have the address by now.
+    fn renew_all(&self) {
+        match self.link.as_ref() {
+            Link::Server { lines } => lines.all().for_each(Line::renew),
             // Beside the old one, which still reaches the servers that answer.
-            Link::Cluster { client, connection } => {
+            Link::Cluster {
+                client,
+                connection,
+                renewed_at,
+            } if is_due(renewed_at) => {
                 let (client, connection) = (client.clone(), connection.clone());
                 tokio::spawn(async move {
                     if let Ok(anew) = client.get_async_connection().await {
@@ -222,23 +235,9 @@ impl Redis {
                     }
                 });
             }
+            Link::Cluster { .. } => {}
         }
     }
-}
-
-/// Prepares a connection that mends itself; it is made at first use.
-fn connect(client: &Client) -> RedisResult<ConnectionManager> {
-    let config = ConnectionManagerConfig::new()
-        .set_connection_timeout(Some(TIMEOUT))
-        .set_response_timeout(Some(TIMEOUT))
-        .set_number_of_retries(RETRIES as usize);
-    ConnectionManager::new_lazy_with_config(client.clone(), config)
-}
-
-/// This thread's own.
-fn own(connections: &Each<RwLock<ConnectionManager>>) -> ConnectionManager {
-    let connection = connections.own().read();
-    connection.unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 async fn in_cluster(

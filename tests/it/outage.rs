@@ -3,6 +3,8 @@
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::harness::{State, World, code, eventually, http, raw};
 
 const DOWN: [State; 2] = [State::Cut, State::Hung];
@@ -153,14 +155,40 @@ async fn an_outage_does_not_count_against_the_grace_period() {
     );
 }
 
+/// Each keeps a connection, and they are so many that every thread has at least one of them.
+fn clients_of_all_threads() -> Vec<reqwest::Client> {
+    let threads = available_parallelism().unwrap().get();
+    (0..threads * 2).map(|_| http()).collect()
+}
+
+/// Each thread has a connection to Redis of its own, which breaks unseen where nobody asks.
+#[tokio::test]
+async fn a_gateway_that_is_ready_is_so_on_each_of_its_threads() {
+    let (world, _database, redis) = World::wired().await;
+    let clients = clients_of_all_threads();
+    let login = async |client: &reqwest::Client| {
+        let asked = json!({ "username": "johndoe", "password": "Password@123" });
+        raw(client.post(world.url("/auth/login")).json(&asked)).await.0
+    };
+    let _john = world.john().await;
+    for client in &clients {
+        assert_eq!(login(client).await, 200);
+    }
+    redis.set(State::Cut);
+    assert_eq!(login(&clients[0]).await, 503);
+    redis.set(State::Whole);
+    world.until_ready().await;
+    for client in &clients {
+        assert_eq!(login(client).await, 200);
+    }
+}
+
 /// A server that vanishes closes nothing: the connections to it stay silent for ever, while its successor takes new ones.
 #[tokio::test]
 async fn connections_that_go_silent_are_given_up_for_new_ones() {
     let (world, database, redis) = World::wired().await;
     let mut john = world.john().await;
-    // As many as all threads have at least one of, and so a connection to Redis.
-    let threads = available_parallelism().unwrap().get();
-    let clients: Vec<_> = (0..threads * 2).map(|_| http()).collect();
+    let clients = clients_of_all_threads();
     let readiness = async |client: &reqwest::Client| raw(client.get(world.url("/readyz"))).await.0;
     for wire in [&redis, &database] {
         for client in &clients {

@@ -1,4 +1,5 @@
-//! Another build of the gateway, in turn with this one: whether a change made it faster.
+//! Another build of the gateway, in turn with this one: whether a change made it faster. Both stand on one database, so their schema must
+//! be the same.
 
 use std::path::Path;
 
@@ -10,8 +11,8 @@ use crate::scenarios::crowds::{DEEDS, LOGIN};
 use crate::scenarios::take;
 use crate::stage::{Pacing, Scale, Stage, alone};
 
-/// Turns are short and many: two builds differ by less than the machine's own speed does within a minute.
-const ROUNDS_FOR_ONE: usize = 4;
+/// Turns are short, and so many times as many: two builds differ by less than the machine's own speed does within a minute.
+const MORE_ROUNDS: usize = 4;
 
 pub(super) fn run(stage: &mut Stage) -> Result<()> {
     let rival = stage
@@ -53,7 +54,7 @@ fn compare(stage: &mut Stage, site: &Site, rival: &Path) -> Result<()> {
                 crowd: crowd(&our_people, stage.connections),
             },
         ];
-        let [their_series, our_series] = take(in_turn(&mut contestants, rounds * ROUNDS_FOR_ONE, brief)?)?;
+        let [their_series, our_series] = take(in_turn(&mut contestants, rounds * MORE_ROUNDS, brief)?)?;
         let ratio = Ratio {
             to: "the other build",
             spread: our_series.against(&their_series),

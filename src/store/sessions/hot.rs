@@ -33,7 +33,7 @@ use crate::domain::{Error, Result};
 use crate::store::Redis;
 use crate::store::batch::Batcher;
 use crate::store::outage::Outage;
-use crate::threads::Each;
+use crate::threads::PerThread;
 
 /// SQL learns of a session's generation at the first renewal after this long, or a tenth of a token's lifetime if that is
 /// shorter: a session that Redis forgot must not look unused.
@@ -57,7 +57,7 @@ pub struct HotSessions {
     marks: Marks,
     changes: Changes,
     profiles: Profiles,
-    lookup: Option<Each<Batcher<SessionId, Known>>>,
+    lookup: Option<PerThread<Batcher<SessionId, Known>>>,
     has_taken_over: AtomicBool,
 }
 

@@ -17,7 +17,7 @@ use crate::domain::session::{Generation, LiveSession, Session, SessionId};
 use crate::store::Redis;
 use crate::store::batch::Batcher;
 use crate::store::redis::PATIENCE;
-use crate::threads::Each;
+use crate::threads::PerThread;
 
 const FIELDS: [&str; 7] = [
     "account",
@@ -39,7 +39,7 @@ pub(super) enum Known {
 }
 
 /// Finds sessions in this Redis; `None` for a cluster, whose servers have a history each.
-pub(super) fn in_redis(redis: &Redis, profiles: &Profiles) -> Option<Each<Batcher<SessionId, Known>>> {
+pub(super) fn in_redis(redis: &Redis, profiles: &Profiles) -> Option<PerThread<Batcher<SessionId, Known>>> {
     if redis.is_cluster() {
         return None;
     }
@@ -50,7 +50,7 @@ pub(super) fn in_redis(redis: &Redis, profiles: &Profiles) -> Option<Each<Batche
             async move { find_all(&redis, &profiles, ids).await }.boxed()
         })
     };
-    Some(Each::new(batcher))
+    Some(PerThread::new(batcher))
 }
 
 async fn find_all(redis: &Redis, profiles: &Profiles, ids: Vec<SessionId>) -> Result<HashMap<SessionId, Known>> {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use auth_gateway::app::App;
 use auth_gateway::config::Settings;
+use auth_gateway::server::raise_descriptor_limit;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Parser;
@@ -151,6 +152,8 @@ impl Node {
             .enable_all()
             .build()
             .unwrap();
+        // Each gateway has threads for all cores, and each thread some descriptors.
+        raise_descriptor_limit();
         let (settings, clock) = (settings_over(stores, options), clock.clone());
         let started = runtime.spawn(async move {
             let app = App::assemble(&settings, clock).await.unwrap();

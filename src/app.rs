@@ -79,12 +79,14 @@ impl App {
         let (audit, audit_writer) = Audit::start(audit_log.clone(), clock.clone());
         let key_keeper = key_keeper(settings, &secrets, &database, audit.clone())?;
         let keys = key_keeper.open_at_start(clock.now()).await?;
+        database.rest().await;
         let lifetimes = settings.tokens.lifetimes();
         let (accounts, passwords) = (
             Accounts::new(database.clone()),
             PasswordPool::start(&settings.passwords)?,
         );
         passwords.learn_costs(&accounts.some_password_hashes().await?);
+        database.rest().await;
         let service = Arc::new(Service::new(Parts {
             accounts,
             sessions: sessions(&database, redis.as_ref(), lifetimes, &secrets)?,
@@ -256,6 +258,7 @@ async fn open_database(settings: &Settings) -> Result<Database, StartError> {
     } else {
         database.migrate_up().await?;
     }
+    database.rest().await;
     Ok(database)
 }
 

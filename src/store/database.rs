@@ -36,6 +36,9 @@ const IDLE_BEFORE_TEST: Duration = Duration::from_secs(1);
 /// More readers than cores gain nothing on SQLite; more connections than this gain nothing on PostgreSQL.
 const SQLITE_CONNECTIONS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 16;
+/// How long it is looked for a connection that comes back, and how often.
+const REST: Duration = Duration::from_millis(1);
+const RESTS: u32 = 10;
 /// Names the lock under which nodes that start together take turns; any constant does.
 const START_LOCK: i64 = 0x6175_7468_2d67_7764;
 /// The same for the signing keys.
@@ -127,9 +130,12 @@ impl Database {
 
     /// Every step of the schema, oldest first.
     pub async fn migrations(&self) -> Result<Vec<MigrationState>> {
-        let pending = Migrator::get_pending_migrations_read_only(&self.connection())
+        // Over one connection: it asks twice.
+        let reading = self.connection().begin().await.map_err(failure)?;
+        let pending = Migrator::get_pending_migrations_read_only(&reading)
             .await
             .map_err(failure)?;
+        reading.commit().await.map_err(failure)?;
         let is_pending = |name: &str| pending.iter().any(|step| step.name() == name);
         let states = Migrator::get_migration_files()
             .iter()
@@ -153,6 +159,21 @@ impl Database {
         let turn = self.take_turn().await?;
         Migrator::down(&turn, steps).await.map_err(failure)?;
         turn.commit().await.map_err(failure)
+    }
+
+    /// Waits a moment for a connection that has just been used: it comes back to the pool after its answer, by itself. Whoever asks PostgreSQL
+    /// before that has another one made, and at a start that takes longer than everything that is asked.
+    pub async fn rest(&self) {
+        if !self.is_postgres() {
+            return;
+        }
+        let pool = self.connection();
+        for _ in 0..RESTS {
+            if pool.get_postgres_connection_pool().num_idle() > 0 {
+                return;
+            }
+            tokio::time::sleep(REST).await;
+        }
     }
 
     pub(super) fn connection(&self) -> DatabaseConnection {

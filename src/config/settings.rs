@@ -165,7 +165,7 @@ pub struct PasswordSettings {
     #[arg(long, global = true, value_parser = |text: &str| values::number(text, 1_usize, 1_000_000, 256))]
     pub hash_queue: Option<usize>,
     /// How far hashing threads give way to the rest of the gateway, as steps of nice on Linux: 0, not at all, to 19
-    #[arg(long, global = true, default_value = "3", value_parser = |text: &str| values::number(text, 0_i32, 19, 3))]
+    #[arg(long, global = true, default_value = "2", value_parser = |text: &str| values::number(text, 0_i32, 19, 2))]
     pub hash_nice: i32,
 }
 

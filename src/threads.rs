@@ -24,7 +24,7 @@ thread_local! {
 }
 
 /// Threads that serve connections until this is dropped.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Threads {
     threads: Vec<Thread>,
     turn: AtomicUsize,
@@ -62,17 +62,14 @@ impl Threads {
         let threads = (0..count).map(Thread::start).collect::<io::Result<_>>()?;
         Ok(Self {
             threads,
-            turn: AtomicUsize::new(0),
+            ..Self::default()
         })
     }
 
     /// None: connections are served by the runtime that takes them. For a listener with little to do.
     #[must_use]
     pub fn none() -> Self {
-        Self {
-            threads: Vec::new(),
-            turn: AtomicUsize::new(0),
-        }
+        Self::default()
     }
 
     /// Serves a connection on the thread that has the fewest. It keeps its seat for as long as it lives, also where it outlives what serves

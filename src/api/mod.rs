@@ -141,11 +141,12 @@ impl Doors {
     /// Answers a request.
     pub async fn answer(self, request: Request) -> Response {
         let Self { routes, rim } = self;
-        // Plain calls, one within the other: a layer for each would cost every request several allocations.
+        // Plain calls, one within the other: a layer for each would cost every request several allocations. Boxed, since what stands
+        // around it would move its size about.
         let work = |asked| {
             let mut routes = routes.clone();
             let work = async move { routes.call(asked).await };
-            request::end_in_time(rim.answer_patience, request::guarded(work))
+            Box::pin(request::end_in_time(rim.answer_patience, request::guarded(work)))
         };
         let mut response = request::scope(request, |request| rim.cors.answer(request, work)).await;
         headers::complete(response.headers_mut(), rim.transport);

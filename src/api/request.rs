@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, HttpBody};
@@ -60,7 +61,8 @@ where
     let method = request.method().clone();
     let span = span_of(id.clone(), method.clone(), request.uri().clone());
     let started = Instant::now();
-    let answer = async {
+    // Where it is made it stays: what goes on around it is handed no more than where that is.
+    let answer = pin!(async {
         let answer = next(request).await;
         tracing::debug!(
             status = answer.status().as_u16(),
@@ -68,7 +70,7 @@ where
             "answered"
         );
         answer
-    };
+    });
     let mut response = CURRENT_ID.scope(id.clone(), log_scope::within(span, answer)).await;
     let status = status_label(response.status());
     counter!("auth_gateway_http_requests_total", "method" => method_label(&method), "status" => status).increment(1);
@@ -83,17 +85,19 @@ where
 
 /// Ends a request that nothing else has ended: each thing that a handler waits for has a time of its own, and this is the net below them
 /// all. The handler is dropped, as when its client hangs up; a WebSocket lives on, since its handshake is answered at once.
-pub(super) async fn end_in_time(patience: Duration, work: impl Future<Output = Response>) -> Response {
-    timeout(patience, work).await.unwrap_or_else(|_elapsed| rest::overdue())
+pub(super) fn end_in_time(patience: Duration, work: impl Future<Output = Response>) -> impl Future<Output = Response> {
+    timeout(patience, work).map(|ended| ended.unwrap_or_else(|_elapsed| rest::overdue()))
 }
 
 /// Keeps a panic to the request that it is in.
-pub(super) async fn guarded(work: impl Future<Output = std::result::Result<Response, Infallible>>) -> Response {
+pub(super) fn guarded(
+    work: impl Future<Output = std::result::Result<Response, Infallible>>,
+) -> impl Future<Output = Response> {
     // What a panic leaves behind is dropped with the request.
-    match AssertUnwindSafe(work).catch_unwind().await {
+    AssertUnwindSafe(work).catch_unwind().map(|ended| match ended {
         Ok(Ok(response)) => response,
         Err(panic) => rest::panicked(panic),
-    }
+    })
 }
 
 fn span_of(id: HeaderValue, method: Method, uri: Uri) -> impl Fn() -> Span + Send + Sync + 'static {

@@ -1,6 +1,7 @@
 //! Who is asking: what a request presents, and who that turns out to be.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::account::Account;
@@ -64,7 +65,7 @@ impl AccessClaim {
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// The account.
-    pub account: Account,
+    pub account: Arc<Account>,
     /// The session.
     pub session: SessionId,
 }

@@ -1,5 +1,6 @@
 //! Sessions: one sign-in on one device, from login to logout, and the rules of its refresh tokens.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -80,7 +81,7 @@ pub struct LiveSession {
     /// The session.
     pub session: Session,
     /// Whose it is.
-    pub account: Account,
+    pub account: Arc<Account>,
 }
 
 /// A live session as its owner sees it.
@@ -195,7 +196,7 @@ pub enum Rotation {
     /// same one as before.
     Current {
         /// Whose session it is.
-        account: Account,
+        account: Arc<Account>,
         /// The generation of the token to hand out.
         generation: Generation,
     },

@@ -1,5 +1,7 @@
 //! Login: a password for a new session.
 
+use std::sync::Arc;
+
 use super::input::Problems;
 use super::measure::measured;
 use super::{Service, SignedIn};
@@ -47,8 +49,8 @@ impl Service {
     async fn open_session(&self, input: LoginInput, visitor: &Visitor) -> Result<SignedIn> {
         let (identifier, password) = read_login(&input)?;
         self.charge_visitor_login(visitor).await?;
-        self.parts.sessions.check_ready().await?;
-        let mut found = self.parts.accounts.find_for_login(&identifier).await?;
+        let ready = self.parts.sessions.check_ready();
+        let ((), mut found) = tokio::try_join!(ready, self.parts.accounts.find_for_login(&identifier))?;
         let account = found.as_ref().map(|found| found.account.id);
         let limits = self.charge_login(&identifier.key(), account, visitor).await?;
         for _ in 0..ATTEMPTS {
@@ -64,14 +66,14 @@ impl Service {
                 if verdict == Verdict::MatchesAtOldCost {
                     self.rehash(&right, password).await;
                 }
-                return self.opened(right.account, &session, visitor);
+                return self.opened(right.account.into(), &session, visitor);
             }
             found = self.parts.accounts.find_for_login(&identifier).await?;
         }
         Err(replaced_again_and_again())
     }
 
-    fn opened(&self, account: Account, session: &NewSession, visitor: &Visitor) -> Result<SignedIn> {
+    fn opened(&self, account: Arc<Account>, session: &NewSession, visitor: &Visitor) -> Result<SignedIn> {
         let logged_in = Event::LoggedIn {
             account: session.account,
             session: session.id,

@@ -1,5 +1,7 @@
 //! Me: the caller's own account.
 
+use std::sync::Arc;
+
 use super::Service;
 use super::measure::measured;
 use crate::domain::Result;
@@ -11,7 +13,7 @@ impl Service {
     ///
     /// # Errors
     /// As `authenticate`.
-    pub async fn me(&self, credentials: &Credentials) -> Result<Account> {
+    pub async fn me(&self, credentials: &Credentials) -> Result<Arc<Account>> {
         let caller = measured("me", self.authenticate(credentials)).await?;
         Ok(caller.account)
     }

@@ -59,7 +59,7 @@ impl Service {
         };
         let session = self.new_session(account.id, visitor.device.clone(), now);
         // Signed before anything is stored: after the commit nothing is left that could fail.
-        let signed_in = self.sign_in(account.public(), session.id, Generation::FIRST, now)?;
+        let signed_in = self.sign_in(account.public().into(), session.id, Generation::FIRST, now)?;
         self.parts.accounts.create(&account, &session).await?;
         let registered = Event::Registered {
             account: account.id,

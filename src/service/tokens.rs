@@ -1,5 +1,6 @@
 //! What a successful sign-in or renewal hands out.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Service;
@@ -14,7 +15,7 @@ use crate::domain::session::{Device, Generation, NewSession, SessionId};
 #[derive(Debug)]
 pub struct SignedIn {
     /// Who signed in.
-    pub account: Account,
+    pub account: Arc<Account>,
     /// The session's tokens.
     pub tokens: Tokens,
 }
@@ -46,7 +47,7 @@ impl Service {
     /// The tokens of a session that stands at `generation`.
     pub(super) fn sign_in(
         &self,
-        account: Account,
+        account: Arc<Account>,
         session: SessionId,
         generation: Generation,
         now: Timestamp,

@@ -8,5 +8,8 @@ use crate::log_scope;
 pub(super) async fn unstoppable<T: Send + 'static>(
     work: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {
-    tokio::spawn(log_scope::carry_on(work)).await.map_err(Error::internal)?
+    // Boxed: what carries it would move its size about.
+    tokio::spawn(log_scope::carry_on(Box::pin(work)))
+        .await
+        .map_err(Error::internal)?
 }

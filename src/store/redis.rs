@@ -1,6 +1,7 @@
 //! The connection to Redis, one server or a cluster, and what a failure of it means.
 
 use std::fmt;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -104,7 +105,7 @@ impl Redis {
         for argument in arguments {
             invocation.arg(argument);
         }
-        self.answer(async {
+        self.answer(pin!(async {
             match self.link.as_ref() {
                 Link::Server { lines } => invocation.invoke_async(&mut lines.own().connection()).await,
                 Link::Cluster { client, connection, .. } => {
@@ -113,7 +114,7 @@ impl Redis {
                         .await
                 }
             }
-        })
+        }))
         .await
     }
 
@@ -130,7 +131,7 @@ impl Redis {
             questions.cmd("HMGET").arg(key).arg(fields);
         }
         questions.cmd("INFO").arg("replication");
-        self.answer(async {
+        self.answer(pin!(async {
             let answers: Vec<Value> = match self.link.as_ref() {
                 Link::Server { lines } => questions.query_async(&mut lines.own().connection()).await,
                 Link::Cluster { client, connection, .. } => {
@@ -139,7 +140,7 @@ impl Redis {
             }
             .or_else(|error| if is_refusal(&error) { Ok(Vec::new()) } else { Err(error) })?;
             Reading::of(answers)
-        })
+        }))
         .await
     }
 
@@ -158,14 +159,14 @@ impl Redis {
     }
 
     async fn carry_out(&self, command: &Cmd) -> Result<()> {
-        self.answer(async {
+        self.answer(pin!(async {
             match self.link.as_ref() {
                 Link::Server { lines } => command.query_async(&mut lines.own().connection()).await,
                 Link::Cluster { client, connection, .. } => {
                     command.query_async(&mut in_cluster(client, connection).await?).await
                 }
             }
-        })
+        }))
         .await
     }
 
@@ -187,8 +188,8 @@ impl Redis {
         }
     }
 
-    /// Waits for an answer, but not for ever.
-    async fn answer<T>(&self, question: impl Future<Output = RedisResult<T>>) -> Result<T> {
+    /// Waits for an answer, but not for ever. The question stays where it is: to move one costs more than to ask it.
+    async fn answer<T>(&self, question: Pin<&mut impl Future<Output = RedisResult<T>>>) -> Result<T> {
         match tokio::time::timeout(PATIENCE, question).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {

@@ -5,12 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use auth_gateway::domain::account::{Account, AccountId};
+use auth_gateway::domain::account::Account;
 use auth_gateway::domain::limit::{Allowance, Limit};
 use auth_gateway::domain::refresh_token::RefreshClaim;
 use auth_gateway::domain::session::{EndReason, Generation, Rotation, SessionId};
 use futures_util::future::join_all;
-use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 use crate::harness::Backend;
 use crate::session_store::{Bench, LIFETIMES, Outcome, START};
@@ -18,17 +17,17 @@ use crate::session_store::{Bench, LIFETIMES, Outcome, START};
 const BACKENDS: [Backend; 3] = [Backend::Sqlite, Backend::Postgres, Backend::PostgresRedis];
 
 impl Bench {
-    async fn account_of(&self, session: SessionId) -> Option<Account> {
+    pub async fn account_of(&self, session: SessionId) -> Option<Arc<Account>> {
         let found = self.sessions.find(session, START).await.unwrap();
         found.map(|live| live.account)
     }
 
     /// An operator at the database.
-    async fn by_sql(&self, what: &str) {
+    pub async fn by_sql(&self, what: &str) {
         self.stores.execute(what).await;
     }
 
-    async fn make_admin(&self) {
+    pub async fn make_admin(&self) {
         let own = self.own();
         self.by_sql(&format!(
             "UPDATE accounts SET roles = 'user admin', profile_image_url = 'https://example.com/j.png' WHERE id {own}"
@@ -36,12 +35,12 @@ impl Bench {
         .await;
     }
 
-    async fn settle(&self) {
+    pub async fn settle(&self) {
         self.sessions.settle(START).await.unwrap();
     }
 }
 
-fn claim(session: SessionId, generation: u32) -> RefreshClaim {
+pub fn claim(session: SessionId, generation: u32) -> RefreshClaim {
     RefreshClaim {
         session,
         generation: Generation(generation),
@@ -113,88 +112,6 @@ async fn an_end_without_a_reason_is_an_operators_and_is_noticed() {
         bench.settle().await;
         assert!(!bench.is_live(session, START).await, "{backend:?}");
     }
-}
-
-/// A second gateway or the command line gives a reason; an operator may do anything.
-#[tokio::test]
-async fn whatever_else_makes_a_session_over_in_a_sqlite_file_shows_at_once() {
-    let another = AccountId::random();
-    let changes = [
-        "ended_at = 1, end_reason = 'logout'".to_owned(),
-        "expires_at = 1".to_owned(),
-        "rotated_at = 1".to_owned(),
-        format!("account_id = X'{}'", another.0.simple()),
-    ];
-    for change in &changes {
-        let bench = Bench::new(Backend::Sqlite).await;
-        let others = bench.add_account(another, "jane").await;
-        let session = bench.open().await;
-        assert_eq!(bench.account_of(session).await.unwrap().id, bench.account);
-        bench
-            .by_sql(&format!(
-                "UPDATE sessions SET {change} WHERE account_id {}",
-                bench.own()
-            ))
-            .await;
-        let found = bench.account_of(session).await.map(|account| account.id);
-        assert_eq!(found, change.starts_with("account").then_some(another), "{change}");
-        assert!(bench.is_live(others, START).await);
-    }
-}
-
-/// "Not ended" holds for nearly every session, so it is no way to find a few of them.
-#[tokio::test]
-async fn sqlite_finds_many_sessions_by_their_ids_and_reads_no_others() {
-    let bench = Bench::new(Backend::Sqlite).await;
-    let connection = bench.stores.connect().await;
-    let some = format!(
-        "sessions.id IN ({}) AND sessions.ended_at IS NULL",
-        ["X'00'"; 32].join(", ")
-    );
-    for statement in [
-        format!("SELECT email FROM sessions JOIN accounts ON sessions.account_id = accounts.id WHERE {some}"),
-        format!("UPDATE sessions SET ended_at = 1 WHERE {some}"),
-    ] {
-        let question = Statement::from_string(DbBackend::Sqlite, format!("EXPLAIN QUERY PLAN {statement}"));
-        let steps = connection.query_all_raw(question).await.unwrap();
-        let first: String = steps[0].try_get("", "detail").unwrap();
-        assert!(
-            first.starts_with("SEARCH sessions") && first.ends_with("(id=?)"),
-            "{first}"
-        );
-    }
-}
-
-/// A step of the schema that was taken back under a running gateway, and a note that somebody else has written.
-#[tokio::test]
-async fn notes_that_do_not_tell_everything_are_not_relied_upon() {
-    let bench = Bench::new(Backend::Sqlite).await;
-    let session = bench.open().await;
-    bench.by_sql("DROP TRIGGER sessions_note_end").await;
-    assert!(bench.is_live(session, START).await);
-    bench
-        .by_sql("INSERT INTO changed_sessions (session_id, changed_at) VALUES ('which?', 1)")
-        .await;
-    assert!(bench.is_live(session, START).await);
-    bench.sessions.end(session, EndReason::Logout, START).await.unwrap();
-    assert!(!bench.is_live(session, START).await);
-}
-
-/// Most of what is written to a file is no news of the session that is asked for.
-#[tokio::test]
-async fn what_sqlite_told_is_remembered_across_commits_until_the_schema_changes() {
-    let bench = Bench::new(Backend::Sqlite).await;
-    let session = bench.open().await;
-    // Only a change that nothing tells of shows whether the session was read anew.
-    bench.by_sql("DROP TRIGGER accounts_note_change").await;
-    let before = bench.profile().await;
-    assert_eq!(bench.account_of(session).await.as_ref(), Some(&before));
-    bench.make_admin().await;
-    let other = bench.open().await;
-    assert_eq!(bench.rotate(other, 1, START).await, Outcome::Current(2));
-    assert_eq!(bench.account_of(session).await, Some(before));
-    bench.by_sql("CREATE TABLE another (id INTEGER)").await;
-    assert_eq!(bench.account_of(session).await, Some(bench.profile().await));
 }
 
 /// Memory does not know of a renewal, and must not take the session for one that nobody uses.
@@ -382,82 +299,4 @@ async fn a_renewal_is_charged_alike_at_every_store() {
             > 50
     );
     assert!(histories[0] == histories[1] && histories[1] == histories[2]);
-}
-
-/// What a node of an older version has put into Redis lacks the account.
-#[tokio::test]
-async fn a_key_without_an_account_is_filled_in_from_sql() {
-    let bench = Bench::new(Backend::PostgresRedis).await;
-    let session = bench.open().await;
-    assert_eq!(bench.rotate(session, 1, START).await, Outcome::Current(2));
-    bench.forget_field(session, "profile").await;
-    assert_eq!(bench.account_of(session).await, Some(bench.profile().await));
-    bench.forget_field(session, "profile").await;
-    assert_eq!(bench.rotate(session, 2, START).await, Outcome::Current(3));
-    let late = START.plus(LIFETIMES.grace).plus(Duration::from_millis(1));
-    assert_eq!(bench.rotate(session, 2, late).await, Outcome::Reused);
-}
-
-/// Whoever can write to Redis may change their own session there, or put another's account beside it; SQL goes on naming the account.
-#[tokio::test]
-async fn an_account_that_somebody_else_wrote_into_redis_is_not_believed() {
-    let bench = Bench::new(Backend::PostgresRedis).await;
-    let (mine, admins) = (
-        bench.open().await,
-        bench.add_account(AccountId::random(), "admin").await,
-    );
-    bench.make_admin().await;
-    let me = bench.account_of(mine).await.unwrap();
-    assert!(bench.account_of(admins).await.is_some());
-    let theirs = [
-        bench.field(admins, "account").await,
-        bench.field(admins, "profile").await,
-    ];
-    let profile = bench.field(mine, "profile").await;
-    let json = profile.split_once('.').unwrap().1;
-    let richer = profile.replace(r#""roles":["#, r#""roles":["owner","#);
-    assert_ne!(richer, profile);
-
-    let mut generation = 1;
-    for written in [&richer, json, "{", "", &theirs[1]] {
-        bench.overwrite_field(mine, "profile", written).await;
-        assert_eq!(bench.account_of(mine).await.as_ref(), Some(&me), "{written}");
-        assert_eq!(bench.field(mine, "profile").await, profile, "it is mended");
-
-        bench.overwrite_field(mine, "profile", written).await;
-        let renewal = bench
-            .sessions
-            .rotate(claim(mine, generation), START, None)
-            .await
-            .unwrap();
-        generation += 1;
-        let expected = Rotation::Current {
-            account: me.clone(),
-            generation: Generation(generation),
-        };
-        assert_eq!(renewal.rotation, expected, "{written}");
-        assert_eq!(bench.account_of(mine).await.as_ref(), Some(&me));
-    }
-    for (field, written) in ["account", "profile"].into_iter().zip(&theirs) {
-        bench.overwrite_field(mine, field, written).await;
-    }
-    assert_eq!(bench.account_of(mine).await, Some(me));
-}
-
-/// SQL that fires no trigger, as a restored backup: the hourly word with SQL is about the account too.
-#[tokio::test]
-async fn a_renewal_that_sql_is_told_of_brings_the_account_up_to_date() {
-    let bench = Bench::new(Backend::PostgresRedis).await;
-    let session = bench.open().await;
-    let before = bench.profile().await;
-    assert_eq!(bench.account_of(session).await.as_ref(), Some(&before));
-    bench.by_sql("DROP TRIGGER accounts_note_change ON accounts").await;
-    bench.make_admin().await;
-    bench.settle().await;
-    assert_eq!(bench.account_of(session).await, Some(before), "nobody has told Redis");
-    let due = START.plus(Duration::from_hours(1));
-    let renewal = bench.sessions.rotate(claim(session, 1), due, None).await.unwrap();
-    let (account, generation) = (bench.profile().await, Generation(2));
-    assert_eq!(bench.account_of(session).await.as_ref(), Some(&account));
-    assert_eq!(renewal.rotation, Rotation::Current { account, generation });
 }

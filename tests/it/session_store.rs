@@ -88,8 +88,8 @@ impl Bench {
     }
 
     /// The account as its owner sees it.
-    pub async fn profile(&self) -> Account {
-        self.accounts.find(self.account).await.unwrap().unwrap()
+    pub async fn profile(&self) -> Arc<Account> {
+        self.accounts.find(self.account).await.unwrap().unwrap().into()
     }
 
     /// The account, as a condition in SQL.
@@ -158,7 +158,10 @@ impl Bench {
         let mut restore = redis::cmd("RESTORE");
         restore.arg(&key).arg(60_000).arg(held).arg("REPLACE");
         let _done: String = restore.query_async(&mut redis().await).await.unwrap();
-        self.overwrite_field(session, "history", "another").await;
+        let profile = self.field(session, "profile").await;
+        let (_history, rest) = profile.split_once('.').unwrap();
+        let elsewhere = format!("{}.{rest}", "0".repeat(16));
+        self.overwrite_field(session, "profile", &elsewhere).await;
     }
 
     /// What Redis has in a field of a session.

@@ -16,14 +16,14 @@ use crate::service::Service;
 pub(super) struct AccountQuery;
 
 /// The caller's account, where it was asked for before the engine was: for whoever of the document asks first.
-pub(super) struct Found(Mutex<Option<Result<Account>>>);
+pub(super) struct Found(Mutex<Option<Result<Arc<Account>>>>);
 
 impl Found {
-    pub(super) fn new(account: Result<Account>) -> Self {
+    pub(super) fn new(account: Result<Arc<Account>>) -> Self {
         Self(Mutex::new(Some(account)))
     }
 
-    fn take(&self) -> Option<Result<Account>> {
+    fn take(&self) -> Option<Result<Arc<Account>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
@@ -44,14 +44,14 @@ pub(super) struct User {
     profile_image_url: Option<String>,
 }
 
-impl From<Account> for User {
-    fn from(account: Account) -> Self {
+impl From<&Account> for User {
+    fn from(account: &Account) -> Self {
         Self {
             id: account.id.0.into(),
             uuid: account.id.0,
-            email: account.email,
-            username: account.username,
-            profile_image_url: account.profile_image_url,
+            email: account.email.clone(),
+            username: account.username.clone(),
+            profile_image_url: account.profile_image_url.clone(),
         }
     }
 }
@@ -69,7 +69,7 @@ impl AccountQuery {
             service(context).me(&asker.credentials).await
         };
         match found {
-            Ok(account) => Some(account.into()),
+            Ok(account) => Some(account.as_ref().into()),
             Err(error) => null_with(context, error),
         }
     }

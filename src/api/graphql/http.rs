@@ -132,7 +132,7 @@ async fn ask_engine(
     asker: Asker,
     media: Media,
     parsed: Parsed<'_>,
-    me: Option<(DocumentId, Result<Account>)>,
+    me: Option<(DocumentId, Result<Arc<Account>>)>,
 ) -> Response {
     let Checked {
         request,

@@ -88,16 +88,16 @@ struct Token {
 }
 
 impl AuthPayload {
-    fn new(signed_in: SignedIn, mode: cookie::TokenMode, asker: &Asker) -> Self {
+    fn new(signed_in: &SignedIn, mode: cookie::TokenMode, asker: &Asker) -> Self {
         let token = Token {
             access_token: signed_in.tokens.access.expose().to_owned(),
-            refresh_token: asker.cookie.hand_out(mode, &signed_in),
+            refresh_token: asker.cookie.hand_out(mode, signed_in),
             token_type: "bearer",
             expires_in: signed_in.tokens.expires_in.as_secs(),
         };
         Self {
             token,
-            user: signed_in.account.into(),
+            user: signed_in.account.as_ref().into(),
         }
     }
 }
@@ -119,7 +119,7 @@ impl SignInMutation {
             username: input.username,
         };
         let signed_in = service(context).register(input, &asker.visitor()).await?;
-        Ok(AuthPayload::new(signed_in, mode, asker))
+        Ok(AuthPayload::new(&signed_in, mode, asker))
     }
 
     /// Signs in with a password and opens a session. Wrong password and unknown account get the same answer.
@@ -137,7 +137,7 @@ impl SignInMutation {
             password: SecretString::new(input.password),
         };
         let signed_in = service(context).login(input, &asker.visitor()).await?;
-        Ok(AuthPayload::new(signed_in, mode, asker))
+        Ok(AuthPayload::new(&signed_in, mode, asker))
     }
 
     /// Hands out the next pair of tokens. A repeated request within the grace period gets the same refresh token again; a token that
@@ -156,7 +156,7 @@ impl SignInMutation {
         let mut presented = asker.cookie.present(refresh_token, mode.into())?;
         let renewed = service(context).refresh(presented.take(), &asker.visitor()).await;
         let signed_in = presented.judged(renewed)?;
-        Ok(AuthPayload::new(signed_in, presented.mode, asker))
+        Ok(AuthPayload::new(&signed_in, presented.mode, asker))
     }
 
     /// Ends sessions, named by a refresh token, else by the one in the cookie, else by the access token in `Authorization: Bearer …`. Asking

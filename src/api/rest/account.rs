@@ -29,13 +29,13 @@ pub(super) struct User {
     profile_image_url: Option<String>,
 }
 
-impl From<Account> for User {
-    fn from(account: Account) -> Self {
+impl From<&Account> for User {
+    fn from(account: &Account) -> Self {
         Self {
-            email: account.email,
-            username: account.username,
+            email: account.email.clone(),
+            username: account.username.clone(),
             uuid: account.id.0,
-            profile_image_url: account.profile_image_url,
+            profile_image_url: account.profile_image_url.clone(),
         }
     }
 }
@@ -56,5 +56,5 @@ pub(super) async fn me(
     asker: Asker,
 ) -> Result<([(HeaderName, &'static str); 1], Json<User>), Problem> {
     let account = shared.service.me(&asker.credentials).await?;
-    Ok((NO_STORE, Json(account.into())))
+    Ok((NO_STORE, Json(account.as_ref().into())))
 }

@@ -158,16 +158,16 @@ struct Token {
 }
 
 impl AuthPayload {
-    fn new(signed_in: SignedIn, mode: TokenMode, asker: &Asker) -> Self {
+    fn new(signed_in: &SignedIn, mode: TokenMode, asker: &Asker) -> Self {
         let token = Token {
             access_token: signed_in.tokens.access.expose().to_owned(),
-            refresh_token: asker.cookie.hand_out(mode, &signed_in),
+            refresh_token: asker.cookie.hand_out(mode, signed_in),
             token_type: "bearer",
             expires_in: signed_in.tokens.expires_in.as_secs(),
         };
         Self {
             token,
-            user: signed_in.account.into(),
+            user: signed_in.account.as_ref().into(),
         }
     }
 }
@@ -204,7 +204,7 @@ pub(super) async fn register(
         username: body.username,
     };
     let signed_in = shared.service.register(input, &asker.visitor()).await?;
-    Ok((StatusCode::CREATED, AuthPayload::new(signed_in, mode, &asker)))
+    Ok((StatusCode::CREATED, AuthPayload::new(&signed_in, mode, &asker)))
 }
 
 /// Login
@@ -233,7 +233,7 @@ pub(super) async fn login(
         password: SecretString::new(body.password),
     };
     let signed_in = shared.service.login(input, &asker.visitor()).await?;
-    Ok(AuthPayload::new(signed_in, mode, &asker))
+    Ok(AuthPayload::new(&signed_in, mode, &asker))
 }
 
 /// Refresh
@@ -258,7 +258,7 @@ pub(super) async fn refresh(
     let mut presented = asker.cookie.present(body.refresh_token, body.mode.into())?;
     let renewed = shared.service.refresh(presented.take(), &asker.visitor()).await;
     let signed_in = presented.judged(renewed)?;
-    Ok(AuthPayload::new(signed_in, presented.mode, &asker))
+    Ok(AuthPayload::new(&signed_in, presented.mode, &asker))
 }
 
 /// Logout

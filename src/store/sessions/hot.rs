@@ -19,7 +19,7 @@ use super::changes::Changes;
 use super::hot_answer::{Answer, RotateAnswer};
 use super::hot_lookup::{self, Known};
 use super::marks::{MARK_LIFETIME, Marks};
-use super::profile::Profiles;
+use super::profile::{Profile, Profiles};
 use super::{SessionStore, SqlSessions, key};
 use crate::domain::account::{AccountId, PasswordChange, PasswordHash, PasswordStep};
 use crate::domain::clock::{Timestamp, millis};
@@ -148,9 +148,12 @@ impl HotSessions {
     }
 
     async fn load(&self, live: &LiveSession, lease: &str, now: Timestamp) -> Result<()> {
-        let LiveSession { session, account } = live;
+        let session = &live.session;
+        let profile = Profile {
+            expires_at: session.expires_at,
+            account: live.account.clone(),
+        };
         let arguments = [
-            account.id.0.to_string(),
             session.generation.0.to_string(),
             session.rotated_at.millis().to_string(),
             session.expires_at.millis().to_string(),
@@ -158,7 +161,7 @@ impl HotSessions {
             millis(self.sql.lifetimes().refresh_token).to_string(),
             millis(MARGIN).to_string(),
             lease.to_owned(),
-            self.profiles.written(session.id, account)?,
+            self.profiles.written(session.id, &profile)?,
         ];
         let key = key(session.id);
         let _was_put: i64 = self.redis.run(&self.scripts.load, &key, &arguments).await?;
@@ -204,12 +207,13 @@ impl HotSessions {
     /// has none to say, the renewal stands all the same, as far as Redis can be believed: it has made it, and the client must get its token.
     async fn save(&self, id: SessionId, answer: &Answer, now: Timestamp) -> Result<Rotation> {
         let saved = async {
-            self.sql.catch_up(&answer.session(id)?).await?;
+            self.sql.catch_up(id, answer.generation, answer.rotated_at).await?;
             self.sql.find_renewed(id, now).await
         };
         match saved.await {
             Ok(Some(live)) => {
-                if answer.account(id, &self.profiles).as_ref() != Some(&live.account) {
+                let believed = answer.live_session(id, &self.profiles);
+                if believed.is_none_or(|believed| believed.account != live.account) {
                     // Where Redis does not take it, the next saving finds the same.
                     let _best_effort = self.changes.forget(&[id]).await;
                 }
@@ -270,7 +274,7 @@ impl HotSessions {
 
     fn current(&self, id: SessionId, answer: &Answer) -> Option<Rotation> {
         Some(Rotation::Current {
-            account: answer.account(id, &self.profiles)?,
+            account: answer.live_session(id, &self.profiles)?.account,
             generation: answer.generation,
         })
     }
@@ -284,10 +288,16 @@ impl HotSessions {
                 None => Box::pin(self.save(id, answer, now)).await,
             },
             "due" => Box::pin(self.save(id, answer, now)).await,
-            "reused" => Ok(Rotation::Reused {
-                account: answer.account_id()?,
-                is_first: self.end(id, EndReason::Reuse, now).await?.is_some(),
-            }),
+            "reused" => {
+                let ended = self.end(id, EndReason::Reuse, now).await?;
+                let is_first = ended.is_some();
+                let owner = if is_first {
+                    ended
+                } else {
+                    self.sql.find_owner(id).await?
+                };
+                Ok(owner.map_or(Rotation::Over, |account| Rotation::Reused { account, is_first }))
+            }
             "over" => Ok(Rotation::Over),
             "limited" => Ok(Rotation::Limited(renewed.refused_for().unwrap_or_default())),
             _ => Err(Error::unavailable(format!(

@@ -3,23 +3,18 @@
 use std::time::Duration;
 
 use redis::{FromRedisValue, ParsingError, Value, from_redis_value};
-use uuid::Uuid;
 
 use super::profile::Profiles;
-use crate::domain::account::{Account, AccountId};
 use crate::domain::clock::Timestamp;
 use crate::domain::limit::{Allowance, Limit};
-use crate::domain::session::{Generation, LiveSession, Session, SessionId};
-use crate::domain::{Error, Result};
+use crate::domain::session::{Generation, LiveSession, SessionId};
 
 /// What `find.lua` returns, and the first part of what `rotate.lua` does.
 pub(super) struct Answer {
     pub(super) outcome: String,
-    account: String,
-    pub(super) generation: Generation,
-    rotated_at: Timestamp,
-    expires_at: Timestamp,
     profile: String,
+    pub(super) generation: Generation,
+    pub(super) rotated_at: Timestamp,
 }
 
 /// What `rotate.lua` returns.
@@ -32,34 +27,13 @@ pub(super) struct RotateAnswer {
 impl Answer {
     /// The right to put a session back that is missing.
     pub(super) fn lease(&self) -> &str {
-        &self.account
+        &self.profile
     }
 
-    pub(super) fn account_id(&self) -> Result<AccountId> {
-        Uuid::parse_str(&self.account).map(AccountId).map_err(Error::internal)
-    }
-
-    /// Whose session this is; `None` if Redis holds of it what the gateway has not written.
-    pub(super) fn account(&self, id: SessionId, profiles: &Profiles) -> Option<Account> {
-        profiles.read(id, self.account_id().ok()?, &self.profile)
-    }
-
-    pub(super) fn session(&self, id: SessionId) -> Result<Session> {
-        Ok(Session {
-            id,
-            account: self.account_id()?,
-            generation: self.generation,
-            rotated_at: self.rotated_at,
-            expires_at: self.expires_at,
-        })
-    }
-
-    /// The session and whose it is; `None` as for the account.
+    /// The session and whose it is; `None` if Redis holds of that what the gateway has not written.
     pub(super) fn live_session(&self, id: SessionId, profiles: &Profiles) -> Option<LiveSession> {
-        Some(LiveSession {
-            session: self.session(id).ok()?,
-            account: self.account(id, profiles)?,
-        })
+        let profile = profiles.read(id, &self.profile)?;
+        Some(profile.of_session(id, self.generation, self.rotated_at))
     }
 }
 
@@ -77,14 +51,12 @@ impl RotateAnswer {
 
 impl FromRedisValue for Answer {
     fn from_redis_value(value: Value) -> std::result::Result<Self, ParsingError> {
-        let (outcome, account, generation, rotated_at, expires_at, profile) = from_redis_value(value)?;
+        let (outcome, profile, generation, rotated_at) = from_redis_value(value)?;
         Ok(Self {
             outcome,
-            account,
+            profile,
             generation: Generation(generation),
             rotated_at: Timestamp::from_millis(rotated_at),
-            expires_at: Timestamp::from_millis(expires_at),
-            profile,
         })
     }
 }

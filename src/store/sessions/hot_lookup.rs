@@ -6,28 +6,18 @@
 use std::collections::HashMap;
 
 use futures_util::FutureExt;
-use uuid::Uuid;
 
 use super::key;
 use super::profile::Profiles;
 use crate::domain::Result;
-use crate::domain::account::AccountId;
 use crate::domain::clock::Timestamp;
-use crate::domain::session::{Generation, LiveSession, Session, SessionId};
+use crate::domain::session::{Generation, LiveSession, SessionId};
 use crate::store::Redis;
 use crate::store::batch::Batcher;
 use crate::store::redis::PATIENCE;
 use crate::threads::PerThread;
 
-const FIELDS: [&str; 7] = [
-    "account",
-    "generation",
-    "rotated",
-    "expires",
-    "ended",
-    "history",
-    "profile",
-];
+const FIELDS: [&str; 4] = ["profile", "generation", "rotated", "ended"];
 
 /// What Redis knows for certain of a session.
 #[derive(Debug, Clone)]
@@ -79,23 +69,15 @@ fn current_history(replication: &str) -> Option<&str> {
 
 fn known_of(id: SessionId, fields: Vec<Option<String>>, current: &str, profiles: &Profiles) -> Option<Known> {
     let fields: [Option<String>; FIELDS.len()] = fields.try_into().ok()?;
-    let [owner, generation, rotated, expires, ended, history, stored] = fields;
+    let [profile, generation, rotated, ended] = fields;
     if ended.is_some() {
         return Some(Known::Ended);
     }
-    if history? != current {
-        return None;
-    }
-    let account = profiles.read(id, AccountId(Uuid::parse_str(&owner?).ok()?), &stored?)?;
-    let time = |field: String| field.parse().ok().map(Timestamp::from_millis);
-    let session = Session {
-        id,
-        account: account.id,
-        generation: Generation(generation?.parse().ok()?),
-        rotated_at: time(rotated?)?,
-        expires_at: time(expires?)?,
-    };
-    Some(Known::Live(LiveSession { session, account }))
+    let profile = profile.filter(|kept| kept.split_once('.').is_some_and(|(history, _)| history == current))?;
+    let generation = Generation(generation?.parse().ok()?);
+    let rotated_at = Timestamp::from_millis(rotated?.parse().ok()?);
+    let profile = profiles.read(id, &profile)?;
+    Some(Known::Live(profile.of_session(id, generation, rotated_at)))
 }
 
 #[cfg(test)]

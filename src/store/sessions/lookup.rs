@@ -1,6 +1,7 @@
 //! Reads sessions that have not been ended, with their accounts, from SQL: for everybody who asks at the same time, one statement.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use futures_util::FutureExt;
 use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait};
@@ -80,5 +81,6 @@ fn live_session(row: Row) -> (SessionId, LiveSession) {
         rotated_at: Timestamp::from_millis(rotated_at),
         expires_at: Timestamp::from_millis(expires_at),
     };
+    let account = Arc::new(account);
     (session.id, LiveSession { session, account })
 }

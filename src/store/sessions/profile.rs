@@ -1,69 +1,137 @@
-//! What is public of an account, as it stands beside a session in Redis: a tag, a dot, and JSON without the account's id, which Redis
-//! holds apart. The tag covers the session, the account and the JSON, so that nobody who can write to Redis can change or swap them.
+//! What stands beside a session in Redis and stays as it is while the session lives and its account does not change: until when that may be,
+//! whose it is, and what is public of them. A tag covers all of it and the session, so that nobody who can write to Redis can change or
+//! swap it.
 
 use std::sync::Arc;
 
+use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::domain::account::{Account, AccountId};
+use crate::domain::clock::Timestamp;
 use crate::domain::seal::Seal;
-use crate::domain::session::SessionId;
+use crate::domain::session::{Generation, LiveSession, Session, SessionId};
 use crate::domain::{Error, Result};
 
+/// Most profiles of which it is remembered what they say, in a few hundred bytes each; none of it is taken before it is needed.
+const MOST: usize = 16_384;
+
+/// What a profile says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Profile {
+    /// When the session ends at the latest.
+    pub(super) expires_at: Timestamp,
+    /// Whose it is.
+    pub(super) account: Arc<Account>,
+}
+
 #[derive(Serialize, Deserialize)]
-struct Profile<Text, Texts> {
+struct Public<Text, Texts> {
     email: Text,
     username: Text,
     picture: Option<Text>,
     roles: Texts,
 }
 
+impl Profile {
+    /// A session with this profile.
+    pub(super) fn of_session(self, id: SessionId, generation: Generation, rotated_at: Timestamp) -> LiveSession {
+        let session = Session {
+            id,
+            account: self.account.id,
+            generation,
+            rotated_at,
+            expires_at: self.expires_at,
+        };
+        LiveSession {
+            session,
+            account: self.account,
+        }
+    }
+}
+
 /// Writes and reads profiles under a seal.
 #[derive(Clone)]
 pub(super) struct Profiles {
     seal: Arc<dyn Seal>,
+    /// What was read before says the same: this saves the work of reading, and never a question to Redis.
+    read: Arc<Cache<SessionId, Arc<Read>>>,
+}
+
+struct Read {
+    text: String,
+    profile: Profile,
 }
 
 impl Profiles {
     pub(super) fn under(seal: Arc<dyn Seal>) -> Self {
-        Self { seal }
+        Self {
+            seal,
+            read: Arc::new(Cache::new(MOST)),
+        }
     }
 
-    /// The profile of an account, beside one of its sessions.
-    pub(super) fn written(&self, session: SessionId, account: &Account) -> Result<String> {
-        let profile = Profile {
+    /// The profile of an account, beside one of its sessions: when that ends, in ms, the account's id, the tag, and JSON, with dots
+    /// between them.
+    pub(super) fn written(&self, session: SessionId, profile: &Profile) -> Result<String> {
+        let Profile { expires_at, account } = profile;
+        let public = Public {
             email: account.email.as_str(),
             username: account.username.as_str(),
             picture: account.profile_image_url.as_deref(),
             roles: account.roles.as_slice(),
         };
-        let json = serde_json::to_string(&profile).map_err(Error::internal)?;
-        let tag = self.seal.tag(&message(session, account.id, &json));
-        Ok(format!("{tag}.{json}"))
+        let json = serde_json::to_string(&public).map_err(Error::internal)?;
+        let tag = self.seal.tag(&message(session, account.id, *expires_at, &json));
+        Ok(format!("{}.{}.{tag}.{json}", expires_at.millis(), account.id.0))
     }
 
-    /// The account that has this profile; `None` if it was not written here, for this session of this account.
-    pub(super) fn read(&self, session: SessionId, account: AccountId, profile: &str) -> Option<Account> {
-        let (tag, json) = profile.split_once('.')?;
-        if !self.seal.is_genuine(&message(session, account, json), tag) {
+    /// What a profile says that is kept after the name of a history and a dot; `None` if it was not written here, for this session.
+    pub(super) fn read(&self, session: SessionId, kept: &str) -> Option<Profile> {
+        if let Some(read) = self.read.get(&session)
+            && read.text == kept
+        {
+            return Some(read.profile.clone());
+        }
+        let profile = self.verified(session, kept.split_once('.')?.1)?;
+        let read = Read {
+            text: kept.to_owned(),
+            profile: profile.clone(),
+        };
+        self.read.insert(session, Arc::new(read));
+        Some(profile)
+    }
+
+    fn verified(&self, session: SessionId, profile: &str) -> Option<Profile> {
+        let mut parts = profile.splitn(4, '.');
+        let expires_at = Timestamp::from_millis(parts.next()?.parse().ok()?);
+        let id = AccountId(Uuid::parse_str(parts.next()?).ok()?);
+        let (tag, json) = (parts.next()?, parts.next()?);
+        if !self.seal.is_genuine(&message(session, id, expires_at, json), tag) {
             return None;
         }
-        let profile: Profile<String, Vec<String>> = serde_json::from_str(json).ok()?;
-        Some(Account {
-            id: account,
-            email: profile.email,
-            username: profile.username,
-            profile_image_url: profile.picture,
-            roles: profile.roles,
+        let public: Public<String, Vec<String>> = serde_json::from_str(json).ok()?;
+        let account = Account {
+            id,
+            email: public.email,
+            username: public.username,
+            profile_image_url: public.picture,
+            roles: public.roles,
+        };
+        Some(Profile {
+            expires_at,
+            account: Arc::new(account),
         })
     }
 }
 
-/// What is sealed. The ids have one length, so no two subjects share a message.
-fn message(session: SessionId, account: AccountId, json: &str) -> Vec<u8> {
+/// What is sealed. All but the JSON has one length, so no two subjects share a message.
+fn message(session: SessionId, account: AccountId, expires_at: Timestamp, json: &str) -> Vec<u8> {
     [
         session.0.as_bytes().as_slice(),
         account.0.as_bytes().as_slice(),
+        &expires_at.millis().to_be_bytes(),
         json.as_bytes(),
     ]
     .concat()
@@ -89,6 +157,10 @@ mod tests {
         }
     }
 
+    fn profiles() -> Profiles {
+        Profiles::under(Arc::new(Plain))
+    }
+
     fn account() -> Account {
         Account {
             id: AccountId::random(),
@@ -99,45 +171,80 @@ mod tests {
         }
     }
 
+    fn profile(account: Account) -> Profile {
+        Profile {
+            expires_at: Timestamp::from_millis(1_700_000_000_123),
+            account: Arc::new(account),
+        }
+    }
+
+    /// As it is kept, under the history of this name.
+    fn kept(history: &str, written: &str) -> String {
+        format!("{history}.{written}")
+    }
+
     #[test]
-    fn an_account_is_read_as_it_was_written() {
-        let (profiles, session, account) = (Profiles::under(Arc::new(Plain)), SessionId::fresh(), account());
+    fn a_profile_is_read_as_it_was_written_however_often() {
+        let (profiles, session, account) = (profiles(), SessionId::fresh(), account());
         let bare = Account {
             profile_image_url: None,
             roles: Vec::new(),
             ..account.clone()
         };
-        for account in [account, bare] {
-            let written = profiles.written(session, &account).unwrap();
-            assert_eq!(profiles.read(session, account.id, &written), Some(account));
+        for (profile, history) in [account, bare].map(profile).into_iter().zip(["0123456789abcdef", ""]) {
+            let written = profiles.written(session, &profile).unwrap();
+            for _ in 0..2 {
+                let read = profiles.read(session, &kept(history, &written));
+                assert_eq!(read.as_ref(), Some(&profile));
+            }
         }
     }
 
     #[test]
     fn what_was_written_otherwise_or_for_another_is_nobodys() {
-        let (profiles, session, account) = (Profiles::under(Arc::new(Plain)), SessionId::fresh(), account());
-        let written = profiles.written(session, &account).unwrap();
-        let changed = written.replace("\"admin\"", "\"owner\"");
-        assert_ne!(changed, written);
-        assert_eq!(profiles.read(session, account.id, &changed), None);
-        assert_eq!(profiles.read(SessionId::fresh(), account.id, &written), None);
-        assert_eq!(profiles.read(session, AccountId::random(), &written), None);
-        let json = written.split_once('.').unwrap().1;
-        for unsealed in [json, &format!(".{json}"), "", "."] {
-            assert_eq!(profiles.read(session, account.id, unsealed), None, "{unsealed:?}");
+        let (profiles, session, profile) = (profiles(), SessionId::fresh(), profile(account()));
+        let written = profiles.written(session, &profile).unwrap();
+        let own = kept("a", &written);
+        assert!(profiles.read(session, &own).is_some());
+        let other_id = AccountId::random().0.to_string();
+        for (old, new) in [
+            ("\"admin\"", "\"owner\""),
+            ("1700000000123", "1800000000123"),
+            (profile.account.id.0.to_string().as_str(), other_id.as_str()),
+        ] {
+            let changed = own.replace(old, new);
+            assert_ne!(changed, own);
+            assert_eq!(profiles.read(session, &changed), None, "{changed}");
         }
+        assert_eq!(profiles.read(SessionId::fresh(), &own), None);
+        let json = written.splitn(4, '.').last().unwrap();
+        for unsealed in [
+            &written,
+            json,
+            &format!("a..{json}"),
+            &format!("a...{json}"),
+            "",
+            ".",
+            "....",
+        ] {
+            assert_eq!(profiles.read(session, unsealed), None, "{unsealed:?}");
+        }
+        assert_eq!(profiles.read(session, &own), Some(profile), "and it stays known");
     }
 
     #[test]
     fn what_a_later_version_adds_does_no_harm() {
-        let (profiles, session, account) = (
-            Profiles::under(Arc::new(Plain)),
-            SessionId::fresh(),
-            AccountId::random(),
-        );
-        let sealed = |json: &str| format!("{}.{json}", Plain.tag(&message(session, account, json)));
+        let (profiles, session, account) = (profiles(), SessionId::fresh(), AccountId::random());
+        let at = Timestamp::from_millis(7);
+        let sealed = |json: &str| {
+            format!(
+                "a.7.{}.{}.{json}",
+                account.0,
+                Plain.tag(&message(session, account, at, json))
+            )
+        };
         let more = sealed(r#"{"email":"a@b.c","username":"a","picture":null,"roles":[],"more":1}"#);
-        assert!(profiles.read(session, account, &more).is_some());
-        assert!(profiles.read(session, account, &sealed("{}")).is_none());
+        assert!(profiles.read(session, &more).is_some());
+        assert!(profiles.read(session, &sealed("{}")).is_none());
     }
 }

@@ -14,8 +14,8 @@ use crate::domain::clock::Timestamp;
 use crate::domain::limit::Limit;
 use crate::domain::refresh_token::RefreshClaim;
 use crate::domain::session::{
-    EndReason, Lifetimes, LiveSession, NewSession, Renewal, Rotation, Session, SessionEnd, SessionId, SessionRecord,
-    Standing,
+    EndReason, Generation, Lifetimes, LiveSession, NewSession, Renewal, Rotation, Session, SessionEnd, SessionId,
+    SessionRecord, Standing,
 };
 use crate::domain::{Error, Result};
 use crate::store::batch::Batcher;
@@ -69,15 +69,15 @@ impl SqlSessions {
     }
 
     /// Lets the row catch up with hot state that has moved on: never back, and never out of its end.
-    pub(super) async fn catch_up(&self, session: &Session) -> Result<()> {
+    pub(super) async fn catch_up(&self, id: SessionId, generation: Generation, rotated_at: Timestamp) -> Result<()> {
         self.database
             .answer(
                 Entity::update_many()
-                    .col_expr(Column::Generation, i64::from(session.generation.0).into())
-                    .col_expr(Column::RotatedAt, session.rotated_at.millis().into())
-                    .filter(Column::Id.eq(session.id.0))
+                    .col_expr(Column::Generation, i64::from(generation.0).into())
+                    .col_expr(Column::RotatedAt, rotated_at.millis().into())
+                    .filter(Column::Id.eq(id.0))
                     .filter(Column::EndedAt.is_null())
-                    .filter(Column::Generation.lt(i64::from(session.generation.0)))
+                    .filter(Column::Generation.lt(i64::from(generation.0)))
                     .exec(&self.database.connection()),
             )
             .await?;

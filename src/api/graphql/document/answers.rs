@@ -21,7 +21,7 @@ const OVERHEAD: u64 = 384;
 pub(in crate::api::graphql) struct Answers(Cache<(DocumentId, AccountId), Arc<Answer>, Memory>);
 
 struct Answer {
-    account: Account,
+    account: Arc<Account>,
     body: Bytes,
 }
 
@@ -35,13 +35,13 @@ impl Answers {
     }
 
     /// The answer to this document for an account that is as it was then.
-    pub(in crate::api::graphql) fn find(&self, document: DocumentId, account: &Account) -> Option<Bytes> {
+    pub(in crate::api::graphql) fn find(&self, document: DocumentId, account: &Arc<Account>) -> Option<Bytes> {
         let answer = self.0.get(&(document, account.id))?;
         (answer.account == *account).then(|| answer.body.clone())
     }
 
     /// Remembers what was answered to a document that asks for `me` alone.
-    pub(in crate::api::graphql) fn remember(&self, document: DocumentId, account: Account, body: &[u8]) {
+    pub(in crate::api::graphql) fn remember(&self, document: DocumentId, account: Arc<Account>, body: &[u8]) {
         // A copy: what it was written into has room to spare.
         let body = Bytes::copy_from_slice(body);
         self.0
@@ -57,7 +57,7 @@ impl Weighter<(DocumentId, AccountId), Arc<Answer>> for Memory {
             username,
             profile_image_url,
             roles,
-        } = &answer.account;
+        } = answer.account.as_ref();
         let picture = profile_image_url.as_ref().map_or(0, String::len);
         let roles: usize = roles.iter().map(|role| role.len() + size_of::<String>()).sum();
         (email.len() + username.len() + picture + roles + answer.body.len()) as u64 + OVERHEAD
@@ -68,14 +68,14 @@ impl Weighter<(DocumentId, AccountId), Arc<Answer>> for Memory {
 mod tests {
     use super::*;
 
-    fn account(name: &str) -> Account {
-        Account {
+    fn account(name: &str) -> Arc<Account> {
+        Arc::new(Account {
             id: AccountId::random(),
             email: format!("{name}@example.com"),
             username: name.to_owned(),
             profile_image_url: None,
             roles: vec!["user".to_owned()],
-        }
+        })
     }
 
     #[test]
@@ -93,7 +93,7 @@ mod tests {
         ];
         for change in changed {
             let mut now = account.clone();
-            change(&mut now);
+            change(Arc::make_mut(&mut now));
             assert!(answers.find(document, &now).is_none(), "{now:?}");
         }
     }

@@ -14,6 +14,14 @@ local function current_history()
   return string.sub(string.match(info, 'master_replid:(%x+)') or '', 1, 16)
 end
 
+-- When a session ends at the latest, by its profile; nothing if that was not written under this history.
+local function expiry(profile)
+  local history, expires = string.match(profile or '', '^(%x*)%.(%d+)%.')
+  if history and history == current_history() then
+    return tonumber(expires)
+  end
+end
+
 -- Gives out the right to put a session back that has to be read from SQL first. Whatever comes in between and takes the key away,
 -- an end above all, takes the right away too: what was read before it and arrives late is not written. All who ask share it.
 local function lease(key, nonce)

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, HttpBody};
@@ -61,8 +60,8 @@ where
     let method = request.method().clone();
     let span = span_of(id.clone(), method.clone(), request.uri().clone());
     let started = Instant::now();
-    // Where it is made it stays: what goes on around it is handed no more than where that is.
-    let answer = pin!(async {
+    // Boxed: what goes on around it would move its size about.
+    let answer = Box::pin(async {
         let answer = next(request).await;
         tracing::debug!(
             status = answer.status().as_u16(),

@@ -34,6 +34,16 @@ pub struct Account {
     pub roles: Vec<String>,
 }
 
+impl Account {
+    /// How much memory its texts take, in bytes.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        let roles = self.roles.iter().map(|role| role.len() + size_of::<String>());
+        let picture = self.profile_image_url.as_ref().map_or(0, String::len);
+        self.email.len() + self.username.len() + picture + roles.sum::<usize>()
+    }
+}
+
 /// An account together with what a password is checked against.
 #[derive(Debug, Clone)]
 pub struct AccountWithPassword {

@@ -202,10 +202,8 @@ pub enum Rotation {
     },
     /// An old token came back: the session has been ended, its siblings live on.
     Reused {
-        /// Whose session it was.
-        account: AccountId,
-        /// Whether it was this presentation that ended it.
-        is_first: bool,
+        /// Whose session this presentation has ended; `None` where another one had.
+        ended: Option<AccountId>,
     },
     /// The session has ended or expired, or never was.
     Over,

@@ -62,10 +62,7 @@ fn event(rotation: &Rotation, session: SessionId) -> Option<Event> {
             account: account.id,
             session,
         }),
-        Rotation::Reused {
-            account,
-            is_first: true,
-        } => Some(Event::RefreshTokenReused { account, session }),
-        Rotation::Reused { is_first: false, .. } | Rotation::Over | Rotation::Limited(_) => None,
+        Rotation::Reused { ended: Some(account) } => Some(Event::RefreshTokenReused { account, session }),
+        Rotation::Reused { ended: None } | Rotation::Over | Rotation::Limited(_) => None,
     }
 }

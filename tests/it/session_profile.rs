@@ -9,7 +9,7 @@ use crate::harness::Backend;
 use crate::session_lookup::claim;
 use crate::session_store::{Bench, LIFETIMES, Outcome, START};
 
-/// What a node of an older version has put into Redis lacks the account.
+/// A node that was told of a change has taken it away.
 #[tokio::test]
 async fn a_key_without_an_account_is_filled_in_from_sql() {
     let bench = Bench::new(Backend::PostgresRedis).await;
@@ -71,6 +71,28 @@ fn expiry(profile: &str) -> String {
 fn unsealed(profile: &str) -> String {
     let parts: Vec<&str> = profile.splitn(5, '.').collect();
     [parts[0], parts[1], parts[2], "", parts[4]].join(".")
+}
+
+/// Redis has the last word on how far a session has come, and none on how long it may live.
+#[tokio::test]
+async fn a_session_does_not_outlast_its_greatest_age_whatever_redis_says() {
+    let bench = Bench::new(Backend::PostgresRedis).await;
+    let late = START.plus(LIFETIMES.session);
+    for is_found in [true, false] {
+        let session = bench.open().await;
+        assert_eq!(bench.rotate(session, 1, START).await, Outcome::Current(2));
+        let profile = bench.field(session, "profile").await;
+        let longer = profile.replacen(&expiry(&profile), "9000000000000", 1);
+        bench.overwrite_field(session, "profile", &longer).await;
+        bench
+            .overwrite_field(session, "rotated", &late.millis().to_string())
+            .await;
+        if is_found {
+            assert!(!bench.is_live(session, late).await);
+        } else {
+            assert_eq!(bench.rotate(session, 2, late).await, Outcome::Over);
+        }
+    }
 }
 
 /// SQL that fires no trigger, as a restored backup: the hourly word with SQL is about the account too.

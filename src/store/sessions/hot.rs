@@ -288,16 +288,9 @@ impl HotSessions {
                 None => Box::pin(self.save(id, answer, now)).await,
             },
             "due" => Box::pin(self.save(id, answer, now)).await,
-            "reused" => {
-                let ended = self.end(id, EndReason::Reuse, now).await?;
-                let is_first = ended.is_some();
-                let owner = if is_first {
-                    ended
-                } else {
-                    self.sql.find_owner(id).await?
-                };
-                Ok(owner.map_or(Rotation::Over, |account| Rotation::Reused { account, is_first }))
-            }
+            "reused" => Ok(Rotation::Reused {
+                ended: self.end(id, EndReason::Reuse, now).await?,
+            }),
             "over" => Ok(Rotation::Over),
             "limited" => Ok(Rotation::Limited(renewed.refused_for().unwrap_or_default())),
             _ => Err(Error::unavailable(format!(

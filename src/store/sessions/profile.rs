@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -14,8 +15,10 @@ use crate::domain::seal::Seal;
 use crate::domain::session::{Generation, LiveSession, Session, SessionId};
 use crate::domain::{Error, Result};
 
-/// Most profiles of which it is remembered what they say, in a few hundred bytes each; none of it is taken before it is needed.
-const MOST: usize = 16_384;
+/// Most memory for what profiles say, in bytes; beyond this, those that are used least make room.
+const MEMORY: u64 = 16 << 20;
+/// What one takes beside its text and that of its account.
+const OVERHEAD: u64 = 384;
 
 /// What a profile says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +59,7 @@ impl Profile {
 pub(super) struct Profiles {
     seal: Arc<dyn Seal>,
     /// What was read before says the same: this saves the work of reading, and never a question to Redis.
-    read: Arc<Cache<SessionId, Arc<Read>>>,
+    read: Arc<Cache<SessionId, Arc<Read>, Memory>>,
 }
 
 struct Read {
@@ -64,11 +67,21 @@ struct Read {
     profile: Profile,
 }
 
+#[derive(Clone)]
+struct Memory;
+
+impl Weighter<SessionId, Arc<Read>> for Memory {
+    fn weight(&self, _session: &SessionId, read: &Arc<Read>) -> u64 {
+        (read.text.len() + read.profile.account.memory()) as u64 + OVERHEAD
+    }
+}
+
 impl Profiles {
     pub(super) fn under(seal: Arc<dyn Seal>) -> Self {
+        let ordinary_ones = usize::try_from(MEMORY / (2 * OVERHEAD)).unwrap_or(usize::MAX);
         Self {
             seal,
-            read: Arc::new(Cache::new(MOST)),
+            read: Arc::new(Cache::with_weighter(ordinary_ones, MEMORY, Memory)),
         }
     }
 
@@ -139,13 +152,16 @@ fn message(session: SessionId, account: AccountId, expires_at: Timestamp, json: 
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
     use super::*;
 
-    /// Shows what it was given; hides nothing.
-    struct Plain;
+    /// Shows what it was given, hides nothing, and counts what it judges.
+    #[derive(Default)]
+    struct Plain(AtomicU32);
 
     impl Seal for Plain {
         fn tag(&self, message: &[u8]) -> String {
@@ -153,12 +169,13 @@ mod tests {
         }
 
         fn is_genuine(&self, message: &[u8], tag: &str) -> bool {
+            self.0.fetch_add(1, Ordering::Relaxed);
             self.tag(message) == tag
         }
     }
 
     fn profiles() -> Profiles {
-        Profiles::under(Arc::new(Plain))
+        Profiles::under(Arc::new(Plain::default()))
     }
 
     fn account() -> Account {
@@ -197,6 +214,35 @@ mod tests {
                 let read = profiles.read(session, &kept(history, &written));
                 assert_eq!(read.as_ref(), Some(&profile));
             }
+        }
+    }
+
+    #[test]
+    fn a_text_is_verified_once_and_another_one_again() {
+        let seal = Arc::new(Plain::default());
+        let (profiles, session, profile) = (Profiles::under(seal.clone()), SessionId::fresh(), profile(account()));
+        let written = profiles.written(session, &profile).unwrap();
+        for (history, verified) in [("a", 1), ("a", 1), ("b", 2), ("b", 2)] {
+            assert!(profiles.read(session, &kept(history, &written)).is_some());
+            assert_eq!(seal.0.load(Ordering::Relaxed), verified);
+        }
+    }
+
+    #[test]
+    fn memory_is_bounded_however_long_the_texts_are() {
+        let profiles = profiles();
+        for (length, count) in [(0, 30_000), (100_000, 300)] {
+            for _ in 0..count {
+                let (session, picture) = (SessionId::fresh(), "x".repeat(length));
+                let profile = profile(Account {
+                    profile_image_url: Some(picture),
+                    ..account()
+                });
+                let written = profiles.written(session, &profile).unwrap();
+                assert!(profiles.read(session, &kept("a", &written)).is_some());
+            }
+            assert!(profiles.read.len() > 10, "it hardly remembers anything");
+            assert!(profiles.read.weight() <= MEMORY);
         }
     }
 
@@ -240,7 +286,7 @@ mod tests {
             format!(
                 "a.7.{}.{}.{json}",
                 account.0,
-                Plain.tag(&message(session, account, at, json))
+                Plain::default().tag(&message(session, account, at, json))
             )
         };
         let more = sealed(r#"{"email":"a@b.c","username":"a","picture":null,"roles":[],"more":1}"#);

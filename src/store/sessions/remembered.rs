@@ -10,6 +10,7 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
@@ -21,8 +22,10 @@ use crate::store::batch::Batcher;
 use crate::store::database::Database;
 use crate::store::witness::{FileVersion, Witness};
 
-/// Most sessions that are remembered, in a few hundred bytes each; none of it is taken before it is needed.
-const MOST: usize = 16_384;
+/// Most memory for all sessions, in bytes; beyond this, those that are used least make room.
+const MEMORY: u64 = 8 << 20;
+/// What one takes beside the texts of its account.
+const OVERHEAD: u64 = 384;
 /// How long one is believed without a new look: for SQL that no trigger sees, as `INSERT OR REPLACE`.
 const LONGEST: Duration = Duration::from_mins(1);
 /// The latest notes that are kept, for those who read a session while one was written.
@@ -32,7 +35,7 @@ const LATEST: usize = 64;
 pub(super) struct Remembered {
     /// `None` within for a database that is a server, or whose file cannot be watched.
     witness: OnceCell<Option<Witness>>,
-    sessions: Cache<SessionId, Told>,
+    sessions: Cache<SessionId, Told, Memory>,
     followed: Mutex<Followed>,
     /// One follows, for all who wait.
     turn: tokio::sync::Mutex<()>,
@@ -42,6 +45,15 @@ pub(super) struct Remembered {
 struct Told {
     read_at: Instant,
     live: LiveSession,
+}
+
+#[derive(Clone)]
+struct Memory;
+
+impl Weighter<SessionId, Told> for Memory {
+    fn weight(&self, _session: &SessionId, told: &Told) -> u64 {
+        told.live.account.memory() as u64 + OVERHEAD
+    }
 }
 
 /// How far the notes were followed.
@@ -69,9 +81,10 @@ struct Mark {
 
 impl Remembered {
     pub(super) fn nothing() -> Self {
+        let ordinary_ones = usize::try_from(MEMORY / OVERHEAD).unwrap_or(usize::MAX);
         Self {
             witness: OnceCell::new(),
-            sessions: Cache::new(MOST),
+            sessions: Cache::with_weighter(ordinary_ones, MEMORY, Memory),
             followed: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
         }

@@ -170,8 +170,7 @@ impl SqlSessions {
                 Standing::Over => return Ok(Rotation::Over),
                 Standing::Reused => {
                     return Ok(Rotation::Reused {
-                        account: account.id,
-                        is_first: self.end(session.id, EndReason::Reuse, now).await?.is_some(),
+                        ended: self.end(session.id, EndReason::Reuse, now).await?,
                     });
                 }
             }

@@ -51,16 +51,7 @@ impl Answers {
 
 impl Weighter<(DocumentId, AccountId), Arc<Answer>> for Memory {
     fn weight(&self, _key: &(DocumentId, AccountId), answer: &Arc<Answer>) -> u64 {
-        let Account {
-            id: _,
-            email,
-            username,
-            profile_image_url,
-            roles,
-        } = answer.account.as_ref();
-        let picture = profile_image_url.as_ref().map_or(0, String::len);
-        let roles: usize = roles.iter().map(|role| role.len() + size_of::<String>()).sum();
-        (email.len() + username.len() + picture + roles + answer.body.len()) as u64 + OVERHEAD
+        (answer.account.memory() + answer.body.len()) as u64 + OVERHEAD
     }
 }
 

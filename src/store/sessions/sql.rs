@@ -359,8 +359,13 @@ impl SessionStore for SqlSessions {
             .filter(is_old)
             .limit(SWEEP_BATCH);
         let ids: Vec<Uuid> = self.database.answer(ids.into_tuple().all(&turn)).await?;
-        let removed = Entity::delete_many().filter(Column::Id.is_in(ids));
-        let removed = self.database.answer(removed.exec(&turn)).await?.rows_affected;
+        let removed = if ids.is_empty() {
+            // SQLite would read all sessions to find none.
+            0
+        } else {
+            let removed = Entity::delete_many().filter(Column::Id.is_in(ids));
+            self.database.answer(removed.exec(&turn)).await?.rows_affected
+        };
         self.sweep_notes(&turn, now).await?;
         self.database.answer(turn.commit()).await?;
         Ok(removed)

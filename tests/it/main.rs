@@ -45,6 +45,7 @@ mod refresh;
 mod register;
 mod secrets;
 mod security_document;
+mod session_bench;
 mod session_ended;
 mod session_lookup;
 mod session_memory;

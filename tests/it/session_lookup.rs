@@ -12,7 +12,7 @@ use auth_gateway::domain::session::{EndReason, Generation, Rotation, SessionId};
 use futures_util::future::join_all;
 
 use crate::harness::Backend;
-use crate::session_store::{Bench, LIFETIMES, Outcome, START};
+use crate::session_bench::{Bench, LIFETIMES, Outcome, START};
 
 const BACKENDS: [Backend; 3] = [Backend::Sqlite, Backend::Postgres, Backend::PostgresRedis];
 

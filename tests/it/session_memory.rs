@@ -5,7 +5,7 @@ use auth_gateway::domain::session::EndReason;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 use crate::harness::Backend;
-use crate::session_store::{Bench, Outcome, START};
+use crate::session_bench::{Bench, Outcome, START};
 
 /// A second gateway or the command line gives a reason; an operator may do anything.
 #[tokio::test]

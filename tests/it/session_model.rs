@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use crate::harness::{Backend, Tally};
-use crate::session_store::{Bench, LIFETIMES, Outcome, START};
+use crate::session_bench::{Bench, LIFETIMES, Outcome, START};
 
 /// What can happen to a session.
 #[derive(Debug, Clone, Copy)]

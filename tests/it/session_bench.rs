@@ -1,0 +1,238 @@
+//! A store of sessions to be tried, and one account in it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth_gateway::config::{DatabaseUrl, RedisUrl};
+use auth_gateway::domain::account::{Account, AccountId, NewAccount, PasswordChange, PasswordHash, PasswordStep};
+use auth_gateway::domain::clock::Timestamp;
+use auth_gateway::domain::email::Email;
+use auth_gateway::domain::refresh_token::RefreshClaim;
+use auth_gateway::domain::secret::{SecretBytes, SecretString};
+use auth_gateway::domain::session::{Device, Generation, Lifetimes, NewSession, Rotation, SessionId};
+use auth_gateway::domain::username::Username;
+use auth_gateway::security::ProfileSeal;
+use auth_gateway::store::sessions::{HotSessions, SqlSessions};
+use auth_gateway::store::{Accounts, Database, Redis, SessionStore};
+
+use crate::harness::{Backend, Stores, redis_url};
+
+pub const LIFETIMES: Lifetimes = Lifetimes {
+    refresh_token: Duration::from_hours(24),
+    session: Duration::from_hours(72),
+    grace: Duration::from_secs(10),
+};
+/// Far ahead of the machine's clock, which triggers go by.
+pub const START: Timestamp = Timestamp::from_millis(4_000_000_000_000);
+
+/// A store of sessions, and one account.
+pub struct Bench {
+    pub stores: Stores,
+    pub sessions: Arc<dyn SessionStore>,
+    accounts: Accounts,
+    pub account: AccountId,
+}
+
+fn redis_key(session: SessionId) -> String {
+    format!("auth-gateway:session:{}", session.0)
+}
+
+impl Bench {
+    pub async fn new(backend: Backend) -> Self {
+        Self::over(Stores::new(backend).await, backend).await
+    }
+
+    pub async fn over(stores: Stores, backend: Backend) -> Self {
+        let url = match backend {
+            Backend::Sqlite => DatabaseUrl::Sqlite(stores.database_url.trim_start_matches("sqlite://").into()),
+            Backend::Postgres | Backend::PostgresRedis => {
+                DatabaseUrl::Postgres(SecretString::new(stores.database_url.clone()))
+            }
+        };
+        let database = Database::connect(&url).await.unwrap();
+        database.migrate_up().await.unwrap();
+        let sql = SqlSessions::new(database.clone(), LIFETIMES);
+        let sessions: Arc<dyn SessionStore> = match &stores.redis_url {
+            Some(url) => Arc::new(HotSessions::new(
+                Redis::new(&RedisUrl(vec![SecretString::new(url.clone())])).unwrap(),
+                sql,
+                Arc::new(ProfileSeal::new(&[SecretBytes::new(vec![7; 32])]).unwrap()),
+            )),
+            None => Arc::new(sql),
+        };
+        let account = AccountId::random();
+        let bench = Self {
+            stores,
+            sessions,
+            accounts: Accounts::new(database),
+            account,
+        };
+        bench.add_account(account, "john").await;
+        bench
+    }
+
+    /// An account, and with it the session that a registration opens.
+    pub async fn add_account(&self, id: AccountId, name: &str) -> SessionId {
+        let account = NewAccount {
+            id,
+            email: Email::parse(&format!("{name}@example.com")).unwrap(),
+            username: Username::parse(name).unwrap(),
+            password_hash: hash(""),
+            created_at: START,
+        };
+        let session = session_of(id);
+        self.accounts.create(&account, &session).await.unwrap();
+        session.id
+    }
+
+    /// The account as its owner sees it.
+    pub async fn profile(&self) -> Arc<Account> {
+        self.accounts.find(self.account).await.unwrap().unwrap().into()
+    }
+
+    /// The account, as a condition in SQL.
+    pub fn own(&self) -> String {
+        if self.stores.database_url.starts_with("sqlite") {
+            format!("= X'{}'", self.account.0.simple())
+        } else {
+            format!("= '{}'", self.account.0)
+        }
+    }
+
+    pub async fn open(&self) -> SessionId {
+        let session = session_of(self.account);
+        let opened = self.sessions.open(&session, &hash("")).await.unwrap();
+        assert_eq!(opened, PasswordStep::Taken);
+        session.id
+    }
+
+    /// A change of password, from the hash of one name to that of another.
+    pub async fn change(&self, by: SessionId, old: &str, new: &str) -> PasswordStep {
+        let change = PasswordChange {
+            account: self.account,
+            by,
+            old: hash(old),
+            new: hash(new),
+        };
+        self.sessions.change_password(&change, START).await.unwrap()
+    }
+
+    pub async fn rotate(&self, session: SessionId, generation: u32, now: Timestamp) -> Outcome {
+        let claim = RefreshClaim {
+            session,
+            generation: Generation(generation),
+        };
+        match self.sessions.rotate(claim, now, None).await.unwrap().rotation {
+            Rotation::Current { account, generation } => {
+                assert_eq!(account.id, self.account);
+                Outcome::Current(generation.0)
+            }
+            Rotation::Reused { ended } => {
+                assert!(ended.is_none_or(|account| account == self.account));
+                Outcome::Reused
+            }
+            Rotation::Over => Outcome::Over,
+            Rotation::Limited(_) => panic!("nothing is charged"),
+        }
+    }
+
+    pub async fn is_live(&self, session: SessionId, now: Timestamp) -> bool {
+        self.sessions.find(session, now).await.unwrap().is_some()
+    }
+
+    /// What Redis holds of a session, byte for byte.
+    pub async fn key_of(&self, session: SessionId) -> Vec<u8> {
+        let key = redis_key(session);
+        redis::cmd("DUMP")
+            .arg(key)
+            .query_async(&mut redis().await)
+            .await
+            .unwrap()
+    }
+
+    /// Redis is at another history of writes, and there the session is as it was: a replica has taken over that had missed the rest.
+    pub async fn fall_back_to(&self, session: SessionId, held: &[u8]) {
+        let key = redis_key(session);
+        let mut restore = redis::cmd("RESTORE");
+        restore.arg(&key).arg(60_000).arg(held).arg("REPLACE");
+        let _done: String = restore.query_async(&mut redis().await).await.unwrap();
+        let profile = self.field(session, "profile").await;
+        let (_history, rest) = profile.split_once('.').unwrap();
+        let elsewhere = format!("{}.{rest}", "0".repeat(16));
+        self.overwrite_field(session, "profile", &elsewhere).await;
+    }
+
+    /// What Redis has in a field of a session.
+    pub async fn field(&self, session: SessionId, field: &str) -> String {
+        let key = redis_key(session);
+        let mut read = redis::cmd("HGET");
+        read.arg(key).arg(field).query_async(&mut redis().await).await.unwrap()
+    }
+
+    /// Somebody writes something else into one of its fields.
+    pub async fn overwrite_field(&self, session: SessionId, field: &str, value: &str) {
+        let key = redis_key(session);
+        let mut write = redis::cmd("HSET");
+        let added: i64 = write
+            .arg(key)
+            .arg(field)
+            .arg(value)
+            .query_async(&mut redis().await)
+            .await
+            .unwrap();
+        assert_eq!(added, 0, "the field is called something else");
+    }
+
+    /// Redis has a session without one of its fields.
+    pub async fn forget_field(&self, session: SessionId, field: &str) {
+        let key = redis_key(session);
+        let mut forget = redis::cmd("HDEL");
+        let forgotten: i64 = forget
+            .arg(key)
+            .arg(field)
+            .query_async(&mut redis().await)
+            .await
+            .unwrap();
+        assert_eq!(forgotten, 1, "the field is called something else");
+    }
+
+    /// Redis forgets a session, as after an eviction or a restart. Without Redis there is nothing to forget.
+    pub async fn forget(&self, session: SessionId) {
+        if self.stores.redis_url.is_some() {
+            let key = redis_key(session);
+            let _deleted: i64 = redis::cmd("DEL")
+                .arg(key)
+                .query_async(&mut redis().await)
+                .await
+                .unwrap();
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Current(u32),
+    Reused,
+    Over,
+}
+
+pub fn session_of(account: AccountId) -> NewSession {
+    let expires_at = START.plus(LIFETIMES.session);
+    NewSession {
+        id: SessionId::fresh(),
+        account,
+        created_at: START,
+        expires_at,
+        device: Device::default(),
+    }
+}
+
+/// A hash that no password has; the one without a name is that of the account.
+pub fn hash(name: &str) -> PasswordHash {
+    PasswordHash(format!("$argon2id${name}"))
+}
+
+async fn redis() -> redis::aio::MultiplexedConnection {
+    let client = redis::Client::open(redis_url()).unwrap();
+    client.get_multiplexed_async_connection().await.unwrap()
+}

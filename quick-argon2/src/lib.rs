@@ -2,7 +2,8 @@
 //!
 //! The work is that of the `argon2` crate, to the bit, for every algorithm, version and cost. On x86-64 with AVX2 this crate fills the
 //! memory itself, in about half the time: it keeps the block at hand in one place, where the crate copies it three times, and it has the
-//! next block that a step refers to fetched while the step before is still at work. Every other processor gets the crate.
+//! next block that a step refers to fetched while the step before is still at work. Every other processor gets the crate. For both the memory
+//! is in large pages, where the system has them.
 
 #[cfg(target_arch = "x86_64")]
 mod block;
@@ -10,6 +11,7 @@ mod block;
 mod digest;
 #[cfg(target_arch = "x86_64")]
 mod fill;
+mod pages;
 
 use argon2::{Algorithm, Argon2, Params, Result, Version};
 use zeroize::Zeroize;
@@ -45,7 +47,7 @@ impl Memory {
     pub fn new(room: usize) -> Self {
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") {
-            return Self(Blocks::Avx2(Vec::with_capacity(room)));
+            return Self(Blocks::Avx2(pages::room(room)));
         }
         Self::portable(room)
     }
@@ -53,7 +55,7 @@ impl Memory {
     /// The same for the `argon2` crate, on any processor.
     #[must_use]
     pub fn portable(room: usize) -> Self {
-        Self(Blocks::Portable(Vec::with_capacity(room)))
+        Self(Blocks::Portable(pages::room(room)))
     }
 
     /// Overwrites what the last hash left. Whoever reads it could try passwords at a fraction of the cost.

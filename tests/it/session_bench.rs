@@ -142,20 +142,14 @@ impl Bench {
 
     /// What Redis holds of a session, byte for byte.
     pub async fn key_of(&self, session: SessionId) -> Vec<u8> {
-        let key = redis_key(session);
-        redis::cmd("DUMP")
-            .arg(key)
-            .query_async(&mut redis().await)
-            .await
-            .unwrap()
+        ask(redis::cmd("DUMP").arg(redis_key(session))).await
     }
 
     /// Redis is at another history of writes, and there the session is as it was: a replica has taken over that had missed the rest.
     pub async fn fall_back_to(&self, session: SessionId, held: &[u8]) {
-        let key = redis_key(session);
         let mut restore = redis::cmd("RESTORE");
-        restore.arg(&key).arg(60_000).arg(held).arg("REPLACE");
-        let _done: String = restore.query_async(&mut redis().await).await.unwrap();
+        restore.arg(redis_key(session)).arg(60_000).arg(held).arg("REPLACE");
+        let _done: String = ask(&restore).await;
         let profile = self.field(session, "profile").await;
         let (_history, rest) = profile.split_once('.').unwrap();
         let elsewhere = format!("{}.{rest}", "0".repeat(16));
@@ -164,47 +158,25 @@ impl Bench {
 
     /// What Redis has in a field of a session.
     pub async fn field(&self, session: SessionId, field: &str) -> String {
-        let key = redis_key(session);
-        let mut read = redis::cmd("HGET");
-        read.arg(key).arg(field).query_async(&mut redis().await).await.unwrap()
+        ask(redis::cmd("HGET").arg(redis_key(session)).arg(field)).await
     }
 
     /// Somebody writes something else into one of its fields.
     pub async fn overwrite_field(&self, session: SessionId, field: &str, value: &str) {
-        let key = redis_key(session);
-        let mut write = redis::cmd("HSET");
-        let added: i64 = write
-            .arg(key)
-            .arg(field)
-            .arg(value)
-            .query_async(&mut redis().await)
-            .await
-            .unwrap();
+        let added: i64 = ask(redis::cmd("HSET").arg(redis_key(session)).arg(field).arg(value)).await;
         assert_eq!(added, 0, "the field is called something else");
     }
 
     /// Redis has a session without one of its fields.
     pub async fn forget_field(&self, session: SessionId, field: &str) {
-        let key = redis_key(session);
-        let mut forget = redis::cmd("HDEL");
-        let forgotten: i64 = forget
-            .arg(key)
-            .arg(field)
-            .query_async(&mut redis().await)
-            .await
-            .unwrap();
+        let forgotten: i64 = ask(redis::cmd("HDEL").arg(redis_key(session)).arg(field)).await;
         assert_eq!(forgotten, 1, "the field is called something else");
     }
 
     /// Redis forgets a session, as after an eviction or a restart. Without Redis there is nothing to forget.
     pub async fn forget(&self, session: SessionId) {
         if self.stores.redis_url.is_some() {
-            let key = redis_key(session);
-            let _deleted: i64 = redis::cmd("DEL")
-                .arg(key)
-                .query_async(&mut redis().await)
-                .await
-                .unwrap();
+            let _deleted: i64 = ask(redis::cmd("DEL").arg(redis_key(session))).await;
         }
     }
 }
@@ -232,7 +204,9 @@ pub fn hash(name: &str) -> PasswordHash {
     PasswordHash(format!("$argon2id${name}"))
 }
 
-async fn redis() -> redis::aio::MultiplexedConnection {
+/// What Redis answers.
+async fn ask<T: redis::FromRedisValue>(command: &redis::Cmd) -> T {
     let client = redis::Client::open(redis_url()).unwrap();
-    client.get_multiplexed_async_connection().await.unwrap()
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    command.query_async(&mut connection).await.unwrap()
 }

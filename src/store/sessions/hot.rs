@@ -19,7 +19,7 @@ use super::changes::Changes;
 use super::hot_answer::{Answer, RotateAnswer};
 use super::hot_lookup::{self, Known};
 use super::marks::{MARK_LIFETIME, Marks};
-use super::profile::{Profile, Profiles};
+use super::profile::Profiles;
 use super::{SessionStore, SqlSessions, key};
 use crate::domain::account::{AccountId, PasswordChange, PasswordHash, PasswordStep};
 use crate::domain::clock::{Timestamp, millis};
@@ -149,10 +149,6 @@ impl HotSessions {
 
     async fn load(&self, live: &LiveSession, lease: &str, now: Timestamp) -> Result<()> {
         let session = &live.session;
-        let profile = Profile {
-            expires_at: session.expires_at,
-            account: live.account.clone(),
-        };
         let arguments = [
             session.generation.0.to_string(),
             session.rotated_at.millis().to_string(),
@@ -161,7 +157,7 @@ impl HotSessions {
             millis(self.sql.lifetimes().refresh_token).to_string(),
             millis(MARGIN).to_string(),
             lease.to_owned(),
-            self.profiles.written(session.id, &profile)?,
+            self.profiles.written(live)?,
         ];
         let key = key(session.id);
         let _was_put: i64 = self.redis.run(&self.scripts.load, &key, &arguments).await?;

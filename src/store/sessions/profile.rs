@@ -24,9 +24,9 @@ const OVERHEAD: u64 = 384;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Profile {
     /// When the session ends at the latest.
-    pub(super) expires_at: Timestamp,
+    expires_at: Timestamp,
     /// Whose it is.
-    pub(super) account: Arc<Account>,
+    account: Arc<Account>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -85,10 +85,9 @@ impl Profiles {
         }
     }
 
-    /// The profile of an account, beside one of its sessions: when that ends, in ms, the account's id, the tag, and JSON, with dots
-    /// between them.
-    pub(super) fn written(&self, session: SessionId, profile: &Profile) -> Result<String> {
-        let Profile { expires_at, account } = profile;
+    /// The profile of a session: when that ends, in ms, the account's id, the tag, and JSON, with dots between them.
+    pub(super) fn written(&self, live: &LiveSession) -> Result<String> {
+        let LiveSession { session, account } = live;
         let public = Public {
             email: account.email.as_str(),
             username: account.username.as_str(),
@@ -96,8 +95,10 @@ impl Profiles {
             roles: account.roles.as_slice(),
         };
         let json = serde_json::to_string(&public).map_err(Error::internal)?;
-        let tag = self.seal.tag(&message(session, account.id, *expires_at, &json));
-        Ok(format!("{}.{}.{tag}.{json}", expires_at.millis(), account.id.0))
+        let tag = self
+            .seal
+            .tag(&message(session.id, account.id, session.expires_at, &json));
+        Ok(format!("{}.{}.{tag}.{json}", session.expires_at.millis(), account.id.0))
     }
 
     /// What a profile says that is kept after the name of a history and a dot; `None` if it was not written here, for this session.
@@ -195,6 +196,12 @@ mod tests {
         }
     }
 
+    fn live(session: SessionId, profile: &Profile) -> LiveSession {
+        profile
+            .clone()
+            .of_session(session, Generation::FIRST, Timestamp::from_millis(0))
+    }
+
     /// As it is kept, under the history of this name.
     fn kept(history: &str, written: &str) -> String {
         format!("{history}.{written}")
@@ -209,7 +216,7 @@ mod tests {
             ..account.clone()
         };
         for (profile, history) in [account, bare].map(profile).into_iter().zip(["0123456789abcdef", ""]) {
-            let written = profiles.written(session, &profile).unwrap();
+            let written = profiles.written(&live(session, &profile)).unwrap();
             for _ in 0..2 {
                 let read = profiles.read(session, &kept(history, &written));
                 assert_eq!(read.as_ref(), Some(&profile));
@@ -221,7 +228,7 @@ mod tests {
     fn a_text_is_verified_once_and_another_one_again() {
         let seal = Arc::new(Plain::default());
         let (profiles, session, profile) = (Profiles::under(seal.clone()), SessionId::fresh(), profile(account()));
-        let written = profiles.written(session, &profile).unwrap();
+        let written = profiles.written(&live(session, &profile)).unwrap();
         for (history, verified) in [("a", 1), ("a", 1), ("b", 2), ("b", 2)] {
             assert!(profiles.read(session, &kept(history, &written)).is_some());
             assert_eq!(seal.0.load(Ordering::Relaxed), verified);
@@ -238,7 +245,7 @@ mod tests {
                     profile_image_url: Some(picture),
                     ..account()
                 });
-                let written = profiles.written(session, &profile).unwrap();
+                let written = profiles.written(&live(session, &profile)).unwrap();
                 assert!(profiles.read(session, &kept("a", &written)).is_some());
             }
             assert!(profiles.read.len() > 10, "it hardly remembers anything");
@@ -249,7 +256,7 @@ mod tests {
     #[test]
     fn what_was_written_otherwise_or_for_another_is_nobodys() {
         let (profiles, session, profile) = (profiles(), SessionId::fresh(), profile(account()));
-        let written = profiles.written(session, &profile).unwrap();
+        let written = profiles.written(&live(session, &profile)).unwrap();
         let own = kept("a", &written);
         assert!(profiles.read(session, &own).is_some());
         let other_id = AccountId::random().0.to_string();

@@ -3,7 +3,7 @@
 //! The modules in reading order: what things are (`domain`), how the gateway is set up (`config`), how secrets are
 //! protected (`security`), where state lives (`store`), what the product does (`service`), the two doors (`api`), the listener
 //! before them (`server`), and the place where all of it is wired together (`app`). An arrow that points the other way fails a test.
-//! `log_scope` and `threads` know none of them.
+//! `log_scope`, `memory` and `threads` know none of them.
 
 pub mod api;
 pub mod app;
@@ -13,6 +13,7 @@ pub mod domain;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod log_scope;
+mod memory;
 pub mod security;
 pub mod server;
 pub mod service;

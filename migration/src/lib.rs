@@ -4,8 +4,8 @@
 //! must not change when the code around it does. Every `*_at` column holds milliseconds since the Unix epoch,
 //! so that SQLite, PostgreSQL and Redis compare the same integers.
 
-pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
+pub use sea_orm_migration::{Migration, MigratorTrait, seaql_migrations};
 
 mod m20261122_000001_accounts;
 mod m20261122_000002_sessions;

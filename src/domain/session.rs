@@ -22,7 +22,7 @@ impl SessionId {
 }
 
 /// Counts the refresh tokens of a session: the first one is generation 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(pub u32);
 
 impl Generation {

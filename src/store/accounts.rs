@@ -129,7 +129,7 @@ impl Accounts {
                     .col_expr(accounts::Column::PasswordHash, new.0.clone().into())
                     .filter(accounts::Column::Id.eq(id.0))
                     .filter(accounts::Column::PasswordHash.eq(old.0.clone()))
-                    .exec(&self.database.connection()),
+                    .exec(&self.database.writer()),
             )
             .await?;
         Ok(())

@@ -29,7 +29,7 @@ impl AuditLog {
     pub async fn append(&self, records: &[AuditRecord]) -> Result<()> {
         let rows = Entity::insert_many(records.iter().map(ActiveModel::from)).on_conflict_do_nothing();
         self.database
-            .answer(rows.exec_without_returning(&self.database.connection()))
+            .answer(rows.exec_without_returning(&self.database.writer()))
             .await?;
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Many questions, one statement: what is asked of a store at the same time is asked together.
+//! Many questions, one statement: what is asked of a store at the same time, or told it, is asked together.
 //!
 //! Nothing is remembered. A store is asked after the question was, so an answer is never older than the question: that is what a cache
 //! cannot promise, and a logout needs.
@@ -14,16 +14,36 @@ use tokio::sync::oneshot::{self, Receiver, Sender};
 
 use crate::domain::{Error, Result};
 
-/// Most questions that one statement holds.
+/// Most questions that one statement ever holds.
 pub(super) const MOST: usize = 128;
-/// Statements under way at the same time. One that hangs does not keep the others waiting, and there are always questions enough to
-/// make the next one worth while.
-const LANES: usize = 2;
+/// How long the lists in SQL statements are.
+const LENGTHS: [usize; 4] = [1, 8, 32, MOST];
 /// Most questions that may wait. Nobody who stood behind so many would be answered in time.
 const PLACES: usize = 16_384;
 
 /// Asks a store many questions at once, and gives each its answer; one that has none is not in the map.
 type Ask<Q, A> = Box<dyn Fn(Vec<Q>) -> BoxFuture<'static, Result<HashMap<Q, A>>> + Send + Sync>;
+
+/// How much goes together.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Width {
+    /// Most questions that one statement holds.
+    most: usize,
+    /// Statements under way at the same time.
+    lanes: usize,
+}
+
+impl Width {
+    /// Of two statements one may hang without keeping the others waiting, and there are always questions enough to make the next one worth
+    /// while.
+    pub(super) const QUESTIONS: Self = Self { most: MOST, lanes: 2 };
+    /// One statement after the other: what can be written by one at a time alone.
+    pub(super) const IN_TURN: Self = Self { most: MOST, lanes: 1 };
+    /// Every question a statement of its own, so many at a time.
+    pub(super) const fn single(lanes: usize) -> Self {
+        Self { most: 1, lanes }
+    }
+}
 
 /// Gathers questions of one kind.
 pub(super) struct Batcher<Q, A> {
@@ -32,6 +52,7 @@ pub(super) struct Batcher<Q, A> {
 
 struct Shared<Q, A> {
     ask: Ask<Q, A>,
+    width: Width,
     patience: Duration,
     queue: Mutex<Queue<Q, A>>,
 }
@@ -57,8 +78,9 @@ where
     Q: Copy + Eq + Hash + Send + Sync + 'static,
     A: Clone + Send + 'static,
 {
-    /// Asks by `ask`, which is given at most `MOST` questions, each of them once; nobody waits for longer than `patience`.
+    /// Asks by `ask`, which is given no more questions than `width` says, each of them once; nobody waits for longer than `patience`.
     pub(super) fn new(
+        width: Width,
         patience: Duration,
         ask: impl Fn(Vec<Q>) -> BoxFuture<'static, Result<HashMap<Q, A>>> + Send + Sync + 'static,
     ) -> Self {
@@ -69,6 +91,7 @@ where
         Self {
             shared: Arc::new(Shared {
                 ask: Box::new(ask),
+                width,
                 patience,
                 queue: Mutex::new(queue),
             }),
@@ -95,7 +118,7 @@ where
             question,
             answer: sender,
         });
-        if queue.lanes < LANES {
+        if queue.lanes < self.shared.width.lanes {
             queue.lanes += 1;
             let lane = Lane {
                 shared: self.shared.clone(),
@@ -135,7 +158,7 @@ where
             self.is_open = false;
             return None;
         }
-        let count = queue.waiting.len().min(MOST);
+        let count = queue.waiting.len().min(self.shared.width.most);
         let batch = queue.waiting.drain(..count);
         Some(batch.filter(|waiting| !waiting.answer.is_closed()).collect())
     }
@@ -153,6 +176,16 @@ impl<Q, A> Drop for Lane<Q, A> {
             self.shared.queue().lanes -= 1;
         }
     }
+}
+
+/// A list for a SQL statement, with the last of it repeated up to one of a few lengths, so that there are few statements, and databases
+/// keep them prepared.
+pub(super) fn filled_up<T: Clone>(mut list: Vec<T>) -> Vec<T> {
+    let length = LENGTHS.into_iter().find(|length| *length >= list.len()).unwrap_or(MOST);
+    if let Some(last) = list.last().cloned() {
+        list.resize(length, last);
+    }
+    list
 }
 
 fn distribute<Q: Copy + Eq + Hash, A: Clone>(batch: Vec<Waiting<Q, A>>, answers: Result<HashMap<Q, A>>) {
@@ -202,10 +235,10 @@ mod tests {
     }
 
     impl Squares {
-        fn new(patience: Duration, answer: fn(&[u32]) -> Result<HashMap<u32, u32>>) -> Self {
+        fn new(width: Width, patience: Duration, answer: fn(&[u32]) -> Result<HashMap<u32, u32>>) -> Self {
             let (asked, gate) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Semaphore::new(0)));
             let (log, door) = (asked.clone(), gate.clone());
-            let batcher = Batcher::new(patience, move |questions: Vec<u32>| {
+            let batcher = Batcher::new(width, patience, move |questions: Vec<u32>| {
                 log.lock().unwrap().push(questions.clone());
                 let door = door.clone();
                 async move {
@@ -234,7 +267,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_asks_at_once_is_asked_for_together_and_gets_their_own_answer() {
-        let squares = Squares::new(PATIENCE, squares_of_even);
+        let squares = Squares::new(Width::QUESTIONS, PATIENCE, squares_of_even);
         squares.let_through(100);
         let answers = join_all((0..300).map(|number| squares.batcher.ask(number))).await;
         for (number, answer) in (0..).zip(answers) {
@@ -245,8 +278,39 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_goes_in_turn_gathers_while_the_one_before_is_under_way() {
+        let squares = Squares::new(Width::IN_TURN, PATIENCE, squares_of_even);
+        let mut first = Box::pin(squares.batcher.ask(2));
+        while squares.asked().is_empty() {
+            assert!(first.as_mut().now_or_never().is_none());
+            tokio::task::yield_now().await;
+        }
+        let later = join_all([4, 6, 8].map(|number| squares.batcher.ask(number)));
+        let (first, later, ()) = tokio::join!(first, later, async {
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(squares.asked(), [[2]], "no second statement beside it");
+            squares.let_through(2);
+        });
+        assert_eq!(first.unwrap(), Some(4));
+        let later: Vec<_> = later.into_iter().map(Result::unwrap).collect();
+        assert_eq!(later, [Some(16), Some(36), Some(64)]);
+        assert_eq!(squares.asked().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn what_goes_by_itself_is_a_statement_each() {
+        let squares = Squares::new(Width::single(3), PATIENCE, squares_of_even);
+        squares.let_through(100);
+        let answers = join_all((0..20).map(|number| squares.batcher.ask(number))).await;
+        assert!(answers.into_iter().all(|answer| answer.is_ok()));
+        assert_eq!(squares.asked().len(), 20);
+    }
+
+    #[tokio::test]
     async fn one_who_asks_alone_waits_for_nobody() {
-        let squares = Squares::new(PATIENCE, squares_of_even);
+        let squares = Squares::new(Width::QUESTIONS, PATIENCE, squares_of_even);
         squares.let_through(1);
         assert_eq!(squares.batcher.ask(4).await.unwrap(), Some(16));
         assert_eq!(squares.asked(), [[4]]);
@@ -254,7 +318,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_same_question_is_asked_once() {
-        let squares = Squares::new(PATIENCE, squares_of_even);
+        let squares = Squares::new(Width::QUESTIONS, PATIENCE, squares_of_even);
         squares.let_through(1);
         let answers = join_all((0..50).map(|_| squares.batcher.ask(4))).await;
         assert!(answers.into_iter().all(|answer| answer.unwrap() == Some(16)));
@@ -264,9 +328,9 @@ mod tests {
     /// What makes an answer fresh: a question that comes while a statement is under way goes into a later one.
     #[tokio::test]
     async fn a_question_is_never_answered_by_a_statement_that_was_sent_before_it() {
-        let squares = Squares::new(PATIENCE, squares_of_even);
+        let squares = Squares::new(Width::QUESTIONS, PATIENCE, squares_of_even);
         let mut early = Vec::new();
-        for sent in 1..=LANES {
+        for sent in 1..=Width::QUESTIONS.lanes {
             early.push(Box::pin(squares.batcher.ask(4)));
             assert!(early[sent - 1].as_mut().now_or_never().is_none());
             while squares.asked().len() < sent {
@@ -275,11 +339,11 @@ mod tests {
         }
         let (late, ()) = tokio::join!(squares.batcher.ask(4), async {
             tokio::task::yield_now().await;
-            assert_eq!(squares.asked().len(), LANES, "it waits for a lane");
-            squares.let_through(LANES + 1);
+            assert_eq!(squares.asked().len(), Width::QUESTIONS.lanes, "it waits for a lane");
+            squares.let_through(Width::QUESTIONS.lanes + 1);
         });
         assert_eq!(late.unwrap(), Some(16));
-        assert_eq!(squares.asked().len(), LANES + 1);
+        assert_eq!(squares.asked().len(), Width::QUESTIONS.lanes + 1);
         assert!(
             join_all(early)
                 .await
@@ -290,7 +354,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_goes_away_harms_nobody_and_is_not_asked_for() {
-        let squares = Squares::new(PATIENCE, squares_of_even);
+        let squares = Squares::new(Width::QUESTIONS, PATIENCE, squares_of_even);
         assert!(squares.batcher.ask(1).now_or_never().is_none());
         assert!(squares.batcher.ask(2).now_or_never().is_none());
         squares.let_through(1);
@@ -300,7 +364,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_failure_is_everybodys_and_the_next_are_asked_for_again() {
-        let squares = Squares::new(PATIENCE, |questions| {
+        let squares = Squares::new(Width::QUESTIONS, PATIENCE, |questions| {
             if questions.contains(&13) {
                 return Err(Error::unavailable("unlucky"));
             }
@@ -318,12 +382,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_leaves_nobody_waiting() {
-        let squares = Squares::new(PATIENCE, |questions| {
+        let squares = Squares::new(Width::QUESTIONS, PATIENCE, |questions| {
             assert!(!questions.contains(&13), "unlucky");
             squares_of_even(questions)
         });
         squares.let_through(100);
-        for _ in 0..LANES {
+        for _ in 0..Width::QUESTIONS.lanes {
             assert!(matches!(squares.batcher.ask(13).await, Err(Error::Internal(_))));
         }
         assert_eq!(squares.batcher.ask(4).await.unwrap(), Some(16));
@@ -331,13 +395,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_store_that_hangs_is_not_waited_for_in_the_queue_either() {
-        let squares = Squares::new(Duration::from_millis(1), squares_of_even);
+        let squares = Squares::new(Width::QUESTIONS, Duration::from_millis(1), squares_of_even);
         let answers = join_all((0..1_000).map(|number| squares.batcher.ask(number))).await;
         assert!(
             answers
                 .iter()
                 .all(|answer| matches!(answer, Err(Error::Unavailable { .. })))
         );
-        assert_eq!(squares.asked().len(), LANES, "the rest stood in the queue");
+        assert_eq!(
+            squares.asked().len(),
+            Width::QUESTIONS.lanes,
+            "the rest stood in the queue"
+        );
     }
 }

@@ -1,44 +1,25 @@
-//! The connection to SQLite or PostgreSQL, the schema, and what a failure of either means.
+//! SQLite or PostgreSQL: where to read and to write, how long to wait, and what a failure of either means.
 
-use std::fmt;
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use migration::{Migrator, MigratorTrait};
-use sea_orm::sqlx::postgres::PgConnectOptions;
-use sea_orm::sqlx::sqlite::SqliteConnectOptions;
-use sea_orm::sqlx::{ConnectOptions as _, Connection as _};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr,
-    SqliteTransactionMode, SqlxError, Statement, TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr, SqliteTransactionMode,
+    SqlxError, Statement, TransactionOptions, TransactionTrait,
 };
 
+use super::connect;
 use super::witness::Witness;
 use crate::config::DatabaseUrl;
 use crate::domain::secret::SecretString;
 use crate::domain::{Error, Result};
 
-/// How long a request waits for PostgreSQL: a client learns of an outage within a second.
-const PATIENCE: Duration = Duration::from_millis(900);
-/// How long a start waits for PostgreSQL.
-const START_PATIENCE: Duration = Duration::from_secs(5);
 /// So many questions in a row that nobody answers make a pool suspicious.
 const SILENT_AFTER: u32 = 3;
-/// How long a SQLite writer waits for another.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// A connection that was idle for this long is tried before it is used: a server that restarted costs no request.
-const IDLE_BEFORE_TEST: Duration = Duration::from_secs(1);
-/// More readers than cores gain nothing on SQLite; more connections than this gain nothing on PostgreSQL.
-const SQLITE_CONNECTIONS: u32 = 4;
-const POSTGRES_CONNECTIONS: u32 = 16;
-/// How long it is looked for a connection that comes back, and how often.
-const REST: Duration = Duration::from_millis(1);
-const RESTS: u32 = 10;
+/// How long it is looked for a connection that comes back.
+const REST: Duration = Duration::from_millis(10);
 /// Names the lock under which nodes that start together take turns; any constant does.
 const START_LOCK: i64 = 0x6175_7468_2d67_7764;
 /// The same for the signing keys.
@@ -58,6 +39,8 @@ pub(super) enum Sweep {
 #[derive(Debug, Clone)]
 pub struct Database {
     pool: Arc<RwLock<DatabaseConnection>>,
+    /// The way to write to SQLite's file, and the only one.
+    writer: Option<DatabaseConnection>,
     patience: Duration,
     /// PostgreSQL's address; a file is always where it is.
     server: Option<Arc<SecretString>>,
@@ -66,36 +49,32 @@ pub struct Database {
     failures: Arc<AtomicU32>,
 }
 
-/// A step of the schema.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MigrationState {
-    /// Its name.
-    pub name: String,
-    /// Whether it has been applied.
-    pub is_applied: bool,
-}
-
 impl Database {
     /// Connects; a missing SQLite file is made, with its folder.
     ///
     /// # Errors
     /// `Unavailable` when the server does not answer or the file cannot be opened.
     pub async fn connect(url: &DatabaseUrl) -> Result<Self> {
-        let (options, patience, server, file) = match url {
-            DatabaseUrl::Sqlite(file) => (sqlite(file)?, BUSY_TIMEOUT, None, Some(Arc::new(file.clone()))),
-            DatabaseUrl::Postgres(url) => (postgres(url.expose()), PATIENCE, Some(Arc::new(url.clone())), None),
-        };
-        let pool = match (sea_orm::Database::connect(options).await, &server) {
-            (Ok(pool), _) => pool,
-            (Err(_), Some(server)) => connect_patiently(server.expose()).await?,
-            (Err(error), None) => return Err(failure(error)),
-        };
-        Ok(Self {
-            pool: Arc::new(RwLock::new(pool)),
-            patience,
-            server,
-            file,
-            failures: Arc::default(),
+        Ok(match url {
+            DatabaseUrl::Sqlite(file) => {
+                let (readers, writer) = connect::open_file(file).await?;
+                Self {
+                    pool: Arc::new(RwLock::new(readers)),
+                    writer: Some(writer),
+                    patience: connect::BUSY_TIMEOUT,
+                    server: None,
+                    file: Some(Arc::new(file.clone())),
+                    failures: Arc::default(),
+                }
+            }
+            DatabaseUrl::Postgres(server) => Self {
+                pool: Arc::new(RwLock::new(connect::reach(server).await?)),
+                writer: None,
+                patience: connect::PATIENCE,
+                server: Some(Arc::new(server.clone())),
+                file: None,
+                failures: Arc::default(),
+            },
         })
     }
 
@@ -119,46 +98,13 @@ impl Database {
 
     async fn renew_pool(&self) -> Result<()> {
         let Some(server) = &self.server else { return Ok(()) };
-        let renewed = connect_patiently(server.expose()).await?;
+        let renewed = connect::reach_patiently(server).await?;
         let silent = std::mem::replace(&mut *self.pool.write().unwrap_or_else(PoisonError::into_inner), renewed);
         self.failures.store(0, Ordering::Relaxed);
         tracing::warn!("the connections to the database had gone silent, and were given up for new ones");
         // Waits for those that are in use, which may be for ever.
-        tokio::spawn(tokio::time::timeout(START_PATIENCE, silent.close()));
+        tokio::spawn(tokio::time::timeout(connect::START_PATIENCE, silent.close()));
         Ok(())
-    }
-
-    /// Every step of the schema, oldest first.
-    pub async fn migrations(&self) -> Result<Vec<MigrationState>> {
-        // Over one connection: it asks twice.
-        let reading = self.connection().begin().await.map_err(failure)?;
-        let pending = Migrator::get_pending_migrations_read_only(&reading)
-            .await
-            .map_err(failure)?;
-        reading.commit().await.map_err(failure)?;
-        let is_pending = |name: &str| pending.iter().any(|step| step.name() == name);
-        let states = Migrator::get_migration_files()
-            .iter()
-            .map(|step| MigrationState {
-                name: step.name().to_owned(),
-                is_applied: !is_pending(step.name()),
-            })
-            .collect();
-        Ok(states)
-    }
-
-    /// Applies every pending step. Nodes that start together take turns, and the later ones find nothing to do.
-    pub async fn migrate_up(&self) -> Result<()> {
-        let turn = self.take_turn().await?;
-        Migrator::up(&turn, None).await.map_err(failure)?;
-        turn.commit().await.map_err(failure)
-    }
-
-    /// Takes back the latest `steps` steps, all of them for `None`.
-    pub async fn migrate_down(&self, steps: Option<u32>) -> Result<()> {
-        let turn = self.take_turn().await?;
-        Migrator::down(&turn, steps).await.map_err(failure)?;
-        turn.commit().await.map_err(failure)
     }
 
     /// Waits a moment for a connection that has just been used: it comes back to the pool after its answer, by itself. Whoever asks PostgreSQL
@@ -168,16 +114,21 @@ impl Database {
             return;
         }
         let pool = self.connection();
-        for _ in 0..RESTS {
-            if pool.get_postgres_connection_pool().num_idle() > 0 {
-                return;
-            }
-            tokio::time::sleep(REST).await;
+        let until = Instant::now() + REST;
+        // Without sleep: the shortest one takes longer than a connection needs.
+        while pool.get_postgres_connection_pool().num_idle() == 0 && Instant::now() < until {
+            tokio::task::yield_now().await;
         }
     }
 
+    /// Where to read. On SQLite nothing can be written over it.
     pub(super) fn connection(&self) -> DatabaseConnection {
         self.pool.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Where to write, in the order of arrival.
+    pub(super) fn writer(&self) -> DatabaseConnection {
+        self.writer.clone().unwrap_or_else(|| self.connection())
     }
 
     /// Opens a witness of this file; `None` if it is a server.
@@ -233,7 +184,7 @@ impl Database {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        let connection = self.connection();
+        let connection = self.writer();
         let begun = tokio::spawn(async move { connection.begin_with_options(options).await });
         self.answer(async {
             let begun = begun.await;
@@ -280,79 +231,13 @@ impl Database {
         Ok(is_ours.then_some(turn))
     }
 
-    fn is_postgres(&self) -> bool {
+    pub(super) fn is_postgres(&self) -> bool {
         self.connection().get_database_backend() == DbBackend::Postgres
     }
 }
 
 fn lock(statement: &str, name: i64) -> Statement {
     Statement::from_sql_and_values(DbBackend::Postgres, statement, [name.into()])
-}
-
-impl fmt::Display for MigrationState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:<8} {}",
-            if self.is_applied { "applied" } else { "pending" },
-            self.name
-        )
-    }
-}
-
-/// Connects once without the pool, which would only say that it waited in vain; then with it.
-async fn connect_patiently(url: &str) -> Result<DatabaseConnection> {
-    let options = PgConnectOptions::from_str(url).map_err(Error::unavailable)?;
-    let attempt = tokio::time::timeout(START_PATIENCE, options.connect()).await;
-    let connection = attempt.map_err(Error::unavailable)?.map_err(Error::unavailable)?;
-    connection.close().await.map_err(Error::unavailable)?;
-    sea_orm::Database::connect(postgres(url)).await.map_err(failure)
-}
-
-fn sqlite(file: &Path) -> Result<ConnectOptions> {
-    make_private_file(file)
-        .map_err(|error| Error::unavailable(format!("the database file {} cannot be made: {error}", file.display())))?;
-    let file = file.to_owned();
-    let mut options = base("sqlite://", SQLITE_CONNECTIONS, BUSY_TIMEOUT);
-    options.map_sqlx_sqlite_opts(move |sqlite| pragmas(sqlite.filename(&file)));
-    Ok(options)
-}
-
-/// WAL lets readers go on beside the writer; FULL makes a commit outlast a power cut.
-pub(super) fn pragmas(sqlite: SqliteConnectOptions) -> SqliteConnectOptions {
-    sqlite
-        .busy_timeout(BUSY_TIMEOUT)
-        .pragma("journal_mode", "WAL")
-        .pragma("synchronous", "FULL")
-}
-
-/// E-mail addresses and password hashes are for the gateway's own eyes. SQLite gives its other files the same mode.
-fn make_private_file(file: &Path) -> std::io::Result<()> {
-    if let Some(folder) = file.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(file)
-        .map(drop)
-}
-
-fn postgres(url: &str) -> ConnectOptions {
-    let mut options = base(url, POSTGRES_CONNECTIONS, PATIENCE);
-    options.set_application_name("auth-gateway");
-    options
-}
-
-fn base(url: &str, connections: u32, patience: Duration) -> ConnectOptions {
-    let mut options = ConnectOptions::new(url);
-    options
-        .max_connections(connections)
-        .acquire_timeout(patience)
-        .test_before_acquire_if_idle_for(IDLE_BEFORE_TEST)
-        .sqlx_logging(false);
-    options
 }
 
 /// What a database error means to the client: it is down and comes back, or the fault is ours.

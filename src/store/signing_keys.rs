@@ -48,7 +48,7 @@ impl SigningKeys {
             .col_expr(Column::SealedPrivateKey, new.sealed_private_key.clone().into())
             .filter(Column::Kid.eq(old.kid.clone()))
             .filter(Column::SealedPrivateKey.eq(old.sealed_private_key.clone()));
-        self.database.answer(replaced.exec(&self.database.connection())).await?;
+        self.database.answer(replaced.exec(&self.database.writer())).await?;
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use std::sync::Mutex;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sea_orm::sqlx::{self, ConnectOptions as _};
 
-use super::database::pragmas;
+use super::connect::pragmas;
 use crate::domain::{Error, Result};
 
 /// The first copy of the header; the second is for readers that meet a writer, and we only compare.

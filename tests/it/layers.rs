@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const LAYERS: [(&str, &[&str]); 16] = [
+const LAYERS: [(&str, &[&str]); 17] = [
     // Files below this path, and what they must not name.
     (
         "domain",
@@ -124,6 +124,10 @@ const LAYERS: [(&str, &[&str]); 16] = [
         ],
     ),
     ("log_scope.rs", &["axum", "sea_orm", "redis", "async_graphql", "crate"]),
+    (
+        "memory.rs",
+        &["tokio", "axum", "sea_orm", "redis", "async_graphql", "crate"],
+    ),
     ("threads.rs", &["axum", "sea_orm", "redis", "async_graphql", "crate"]),
     ("../migration/src", &["auth_gateway"]),
     ("../quick-argon2/src", &["auth_gateway", "tokio"]),

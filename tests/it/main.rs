@@ -51,6 +51,7 @@ mod session_lookup;
 mod session_memory;
 mod session_model;
 mod session_profile;
+mod session_renewals;
 mod session_store;
 mod sessions;
 mod settings;

@@ -25,6 +25,33 @@ pub const LIFETIMES: Lifetimes = Lifetimes {
 /// Far ahead of the machine's clock, which triggers go by.
 pub const START: Timestamp = Timestamp::from_millis(4_000_000_000_000);
 
+/// Writes one test for each store of sessions.
+macro_rules! on_each_store {
+    ($(async fn $name:ident($bench:ident: &Bench) $body:block)*) => {
+        $(mod $name {
+            use super::*;
+
+            async fn case($bench: &$crate::session_bench::Bench) $body
+
+            #[tokio::test]
+            async fn sql_on_sqlite() {
+                case(&$crate::session_bench::Bench::new($crate::harness::Backend::Sqlite).await).await;
+            }
+
+            #[tokio::test]
+            async fn sql_on_postgres() {
+                case(&$crate::session_bench::Bench::new($crate::harness::Backend::Postgres).await).await;
+            }
+
+            #[tokio::test]
+            async fn redis_over_postgres() {
+                case(&$crate::session_bench::Bench::new($crate::harness::Backend::PostgresRedis).await).await;
+            }
+        })*
+    };
+}
+pub(crate) use on_each_store;
+
 /// A store of sessions, and one account.
 pub struct Bench {
     pub stores: Stores,
@@ -42,7 +69,19 @@ impl Bench {
         Self::over(Stores::new(backend).await, backend).await
     }
 
+    pub async fn without_grace(backend: Backend) -> Self {
+        let lifetimes = Lifetimes {
+            grace: Duration::ZERO,
+            ..LIFETIMES
+        };
+        Self::living_by(lifetimes, Stores::new(backend).await, backend).await
+    }
+
     pub async fn over(stores: Stores, backend: Backend) -> Self {
+        Self::living_by(LIFETIMES, stores, backend).await
+    }
+
+    async fn living_by(lifetimes: Lifetimes, stores: Stores, backend: Backend) -> Self {
         let url = match backend {
             Backend::Sqlite => DatabaseUrl::Sqlite(stores.database_url.trim_start_matches("sqlite://").into()),
             Backend::Postgres | Backend::PostgresRedis => {
@@ -51,7 +90,7 @@ impl Bench {
         };
         let database = Database::connect(&url).await.unwrap();
         database.migrate_up().await.unwrap();
-        let sql = SqlSessions::new(database.clone(), LIFETIMES);
+        let sql = SqlSessions::new(database.clone(), lifetimes);
         let sessions: Arc<dyn SessionStore> = match &stores.redis_url {
             Some(url) => Arc::new(HotSessions::new(
                 Redis::new(&RedisUrl(vec![SecretString::new(url.clone())])).unwrap(),

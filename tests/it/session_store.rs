@@ -1,4 +1,4 @@
-//! The contract of session stores, on each of them: the rotation table row by row, races, ends that last.
+//! The contract of session stores, on each of them: ends that last, passwords that changed, what is forgotten and what is not.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use auth_gateway::domain::session::{EndReason, Generation, NewSession, Rotation,
 use futures_util::future::join_all;
 
 use crate::harness::{Backend, RedisUser, Stores};
-use crate::session_bench::{Bench, LIFETIMES, Outcome, START, hash, session_of};
+use crate::session_bench::{Bench, LIFETIMES, Outcome, START, hash, on_each_store, session_of};
 
 /// Goes on with some work so many times, and then drops it where it stands.
 async fn polled<T>(work: impl Future<Output = T>, times: u32) {
@@ -24,94 +24,12 @@ async fn polled<T>(work: impl Future<Output = T>, times: u32) {
     .await;
 }
 
-/// Writes one test for each store.
-macro_rules! on_each_store {
-    ($(async fn $name:ident($bench:ident: &Bench) $body:block)*) => {
-        $(mod $name {
-            use super::*;
-
-            async fn case($bench: &Bench) $body
-
-            #[tokio::test]
-            async fn sql_on_sqlite() {
-                case(&Bench::new(Backend::Sqlite).await).await;
-            }
-
-            #[tokio::test]
-            async fn sql_on_postgres() {
-                case(&Bench::new(Backend::Postgres).await).await;
-            }
-
-            #[tokio::test]
-            async fn redis_over_postgres() {
-                case(&Bench::new(Backend::PostgresRedis).await).await;
-            }
-        })*
-    };
-}
-
 on_each_store! {
-    async fn the_current_generation_moves_on(bench: &Bench) {
-        let session = bench.open().await;
-        for generation in 1..6 {
-            assert_eq!(bench.rotate(session, generation, START).await, Outcome::Current(generation + 1));
-        }
-        assert_eq!(bench.sessions.find(session, START).await.unwrap().unwrap().session.generation, Generation(6));
-    }
-
-    async fn the_predecessor_yields_the_same_until_its_grace_is_over(bench: &Bench) {
-        let session = bench.open().await;
-        assert_eq!(bench.rotate(session, 1, START).await, Outcome::Current(2));
-        assert_eq!(bench.rotate(session, 1, START).await, Outcome::Current(2));
-        assert_eq!(bench.rotate(session, 1, START.plus(LIFETIMES.grace)).await, Outcome::Current(2));
-        let late = START.plus(LIFETIMES.grace).plus(Duration::from_millis(1));
-        assert_eq!(bench.rotate(session, 1, late).await, Outcome::Reused);
-        assert!(!bench.is_live(session, late).await);
-        assert_eq!(bench.rotate(session, 2, late).await, Outcome::Over);
-    }
-
-    async fn an_older_generation_ends_this_session_alone(bench: &Bench) {
-        let (session, sibling) = (bench.open().await, bench.open().await);
-        assert_eq!(bench.rotate(session, 1, START).await, Outcome::Current(2));
-        assert_eq!(bench.rotate(session, 2, START).await, Outcome::Current(3));
-        assert_eq!(bench.rotate(session, 1, START).await, Outcome::Reused);
-        assert_eq!(bench.rotate(session, 3, START).await, Outcome::Over);
-        assert_eq!(bench.rotate(session, 1, START).await, Outcome::Over);
-        assert_eq!(bench.rotate(sibling, 1, START).await, Outcome::Current(2));
-    }
-
-    async fn a_newer_generation_is_adopted(bench: &Bench) {
-        let session = bench.open().await;
-        assert_eq!(bench.rotate(session, 7, START).await, Outcome::Current(8));
-        assert_eq!(bench.rotate(session, 7, START).await, Outcome::Current(8));
-        assert_eq!(bench.rotate(session, 8, START).await, Outcome::Current(9));
-    }
-
     async fn a_session_that_never_was_is_over(bench: &Bench) {
         let unknown = SessionId::fresh();
         assert_eq!(bench.rotate(unknown, 1, START).await, Outcome::Over);
         assert!(!bench.is_live(unknown, START).await);
         bench.sessions.end(unknown, EndReason::Logout, START).await.unwrap();
-    }
-
-    async fn time_ends_a_session_that_is_not_renewed(bench: &Bench) {
-        let session = bench.open().await;
-        let last = START.plus(LIFETIMES.refresh_token);
-        assert!(bench.is_live(session, last.minus(Duration::from_millis(1))).await);
-        assert!(!bench.is_live(session, last).await);
-        assert_eq!(bench.rotate(session, 1, last).await, Outcome::Over);
-    }
-
-    async fn renewal_does_not_outlast_the_greatest_age(bench: &Bench) {
-        let session = bench.open().await;
-        let step = LIFETIMES.refresh_token.mul_f64(0.9);
-        assert_eq!(bench.rotate(session, 1, START.plus(step)).await, Outcome::Current(2));
-        assert_eq!(bench.rotate(session, 2, START.plus(step * 2)).await, Outcome::Current(3));
-        assert_eq!(bench.rotate(session, 3, START.plus(step * 3)).await, Outcome::Current(4));
-        let end = START.plus(LIFETIMES.session);
-        assert!(bench.is_live(session, end.minus(Duration::from_millis(1))).await);
-        assert!(!bench.is_live(session, end).await);
-        assert_eq!(bench.rotate(session, 4, end).await, Outcome::Over);
     }
 
     async fn an_end_is_an_end_however_often(bench: &Bench) {
@@ -236,41 +154,6 @@ on_each_store! {
         assert_eq!(accounts, owners, "each account has the session of its registration");
     }
 
-    async fn fifty_at_once_get_one_successor_and_the_chain_goes_on(bench: &Bench) {
-        let session = bench.open().await;
-        for generation in 1..4 {
-            let claim = RefreshClaim { session, generation: Generation(generation) };
-            let attempts: Vec<_> = (0..50)
-                .map(|_| {
-                    let sessions = bench.sessions.clone();
-                    tokio::spawn(async move { sessions.rotate(claim, START, None).await.unwrap().rotation })
-                })
-                .collect();
-            for attempt in attempts {
-                let expected = Rotation::Current { account: bench.profile().await, generation: Generation(generation + 1) };
-                assert_eq!(attempt.await.unwrap(), expected);
-            }
-        }
-    }
-
-    async fn a_logout_among_renewals_wins(bench: &Bench) {
-        let session = bench.open().await;
-        let renewals: Vec<_> = (0..20)
-            .map(|_| {
-                let sessions = bench.sessions.clone();
-                let claim = RefreshClaim { session, generation: Generation::FIRST };
-                tokio::spawn(async move { sessions.rotate(claim, START, None).await.unwrap().rotation })
-            })
-            .collect();
-        bench.sessions.end(session, EndReason::Logout, START).await.unwrap();
-        assert!(!bench.is_live(session, START).await);
-        for renewal in renewals {
-            assert!(!matches!(renewal.await.unwrap(), Rotation::Reused { .. }));
-        }
-        assert!(!bench.is_live(session, START).await);
-        assert_eq!(bench.rotate(session, 2, START).await, Outcome::Over);
-    }
-
     async fn a_store_that_forgets_logs_nobody_out_and_nobody_back_in(bench: &Bench) {
         let (live, ended) = (bench.open().await, bench.open().await);
         assert_eq!(bench.rotate(live, 1, START).await, Outcome::Current(2));
@@ -297,16 +180,6 @@ on_each_store! {
         let expired = START.plus(LIFETIMES.session).plus(week).plus(Duration::from_millis(1));
         assert_eq!(bench.sessions.sweep(expired).await.unwrap(), 2, "the registration's own session among them");
         assert_eq!(bench.stores.rows().await, (1, 0));
-    }
-
-    async fn a_session_in_use_stays_in_use_even_if_it_is_forgotten(bench: &Bench) {
-        let session = bench.open().await;
-        let day = LIFETIMES.refresh_token;
-        assert_eq!(bench.rotate(session, 1, START.plus(day / 2)).await, Outcome::Current(2));
-        bench.forget(session).await;
-        let later = START.plus(day + day / 4);
-        assert!(bench.is_live(session, later).await, "the store remembers when the session was last renewed");
-        assert_eq!(bench.rotate(session, 2, later).await, Outcome::Current(3));
     }
 }
 

@@ -13,7 +13,7 @@ use crate::domain::Result;
 use crate::domain::clock::Timestamp;
 use crate::domain::session::{Generation, LiveSession, SessionId};
 use crate::store::Redis;
-use crate::store::batch::Batcher;
+use crate::store::batch::{Batcher, Width};
 use crate::store::redis::PATIENCE;
 use crate::threads::PerThread;
 
@@ -35,7 +35,7 @@ pub(super) fn in_redis(redis: &Redis, profiles: &Profiles) -> Option<PerThread<B
     }
     let batcher = || {
         let (redis, profiles) = (redis.clone(), profiles.clone());
-        Batcher::new(PATIENCE, move |ids| {
+        Batcher::new(Width::QUESTIONS, PATIENCE, move |ids| {
             let (redis, profiles) = (redis.clone(), profiles.clone());
             async move { find_all(&redis, &profiles, ids).await }.boxed()
         })

@@ -11,14 +11,10 @@ use crate::domain::Result;
 use crate::domain::account::{Account, AccountId};
 use crate::domain::clock::Timestamp;
 use crate::domain::session::{LiveSession, Session, SessionId};
-use crate::store::batch::{Batcher, MOST};
+use crate::store::batch::{Batcher, Width, filled_up};
 use crate::store::database::Database;
 use crate::store::entity::accounts::{self, roles};
 use crate::store::entity::sessions::{Column, Entity, Relation, generation};
-
-/// How long the lists in statements are. A list is filled up to one of these, so that there are few statements, and databases keep
-/// them prepared.
-const LENGTHS: [usize; 4] = [1, 8, 32, MOST];
 
 /// Session: id, account, generation, times; account: e-mail, username, picture, roles.
 type Row = (Uuid, Uuid, i64, i64, i64, String, String, Option<String>, String);
@@ -26,7 +22,7 @@ type Row = (Uuid, Uuid, i64, i64, i64, String, String, Option<String>, String);
 /// Finds sessions in this database; the time of one that is found may be over.
 pub(super) fn in_sql(database: &Database) -> Batcher<SessionId, LiveSession> {
     let database = database.clone();
-    Batcher::new(database.patience(), move |ids| {
+    Batcher::new(Width::QUESTIONS, database.patience(), move |ids| {
         let database = database.clone();
         async move { find_all(&database, ids).await }.boxed()
     })
@@ -49,20 +45,10 @@ async fn find_all(database: &Database, ids: Vec<SessionId>) -> Result<HashMap<Se
             accounts::Column::Roles,
         ])
         .join(JoinType::InnerJoin, Relation::Account.def())
-        .filter(Column::Id.is_in(filled_up(ids)))
+        .filter(Column::Id.is_in(filled_up(ids).into_iter().map(|id| id.0)))
         .filter(Column::EndedAt.is_null());
     let rows: Vec<Row> = database.answer(rows.into_tuple().all(&database.connection())).await?;
     Ok(rows.into_iter().map(live_session).collect())
-}
-
-/// The ids, the last one repeated.
-fn filled_up(ids: Vec<SessionId>) -> Vec<Uuid> {
-    let length = LENGTHS.into_iter().find(|length| *length >= ids.len()).unwrap_or(MOST);
-    let mut ids: Vec<Uuid> = ids.into_iter().map(|id| id.0).collect();
-    if let Some(last) = ids.last().copied() {
-        ids.resize(length, last);
-    }
-    ids
 }
 
 fn live_session(row: Row) -> (SessionId, LiveSession) {

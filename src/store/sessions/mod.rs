@@ -12,6 +12,7 @@ mod notes;
 mod password;
 mod profile;
 mod remembered;
+mod renewals;
 mod sql;
 
 use async_trait::async_trait;

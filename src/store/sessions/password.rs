@@ -43,7 +43,7 @@ impl SqlSessions {
             Column::UserAgent,
             Column::Ip,
         ];
-        let connection = self.database.connection();
+        let connection = self.database.writer();
         let inserted = async {
             let mut insert = Query::insert();
             insert.into_table(sessions::Entity).columns(columns);

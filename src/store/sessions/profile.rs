@@ -4,8 +4,6 @@
 
 use std::sync::Arc;
 
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -14,11 +12,10 @@ use crate::domain::clock::Timestamp;
 use crate::domain::seal::Seal;
 use crate::domain::session::{Generation, LiveSession, Session, SessionId};
 use crate::domain::{Error, Result};
+use crate::memory::{Memory, Remembered};
 
-/// Most memory for what profiles say, in bytes; beyond this, those that are used least make room.
-const MEMORY: u64 = 16 << 20;
-/// What one takes beside its text and that of its account.
-const OVERHEAD: u64 = 384;
+/// Most memory for what profiles say, in bytes.
+const MOST: usize = 16 << 20;
 
 /// What a profile says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +56,7 @@ impl Profile {
 pub(super) struct Profiles {
     seal: Arc<dyn Seal>,
     /// What was read before says the same: this saves the work of reading, and never a question to Redis.
-    read: Arc<Cache<SessionId, Arc<Read>, Memory>>,
+    read: Arc<Memory<SessionId, Arc<Read>>>,
 }
 
 struct Read {
@@ -67,21 +64,19 @@ struct Read {
     profile: Profile,
 }
 
-#[derive(Clone)]
-struct Memory;
+impl Remembered for Read {
+    const ORDINARY: usize = 512;
 
-impl Weighter<SessionId, Arc<Read>> for Memory {
-    fn weight(&self, _session: &SessionId, read: &Arc<Read>) -> u64 {
-        (read.text.len() + read.profile.account.memory()) as u64 + OVERHEAD
+    fn bytes(&self) -> usize {
+        size_of::<(Self, Account)>() + self.text.len() + self.profile.account.memory()
     }
 }
 
 impl Profiles {
     pub(super) fn under(seal: Arc<dyn Seal>) -> Self {
-        let ordinary_ones = usize::try_from(MEMORY / (2 * OVERHEAD)).unwrap_or(usize::MAX);
         Self {
             seal,
-            read: Arc::new(Cache::with_weighter(ordinary_ones, MEMORY, Memory)),
+            read: Arc::new(Memory::of(MOST)),
         }
     }
 
@@ -103,7 +98,7 @@ impl Profiles {
 
     /// What a profile says that is kept after the name of a history and a dot; `None` if it was not written here, for this session.
     pub(super) fn read(&self, session: SessionId, kept: &str) -> Option<Profile> {
-        if let Some(read) = self.read.get(&session)
+        if let Some(read) = self.read.find(&session)
             && read.text == kept
         {
             return Some(read.profile.clone());
@@ -113,7 +108,7 @@ impl Profiles {
             text: kept.to_owned(),
             profile: profile.clone(),
         };
-        self.read.insert(session, Arc::new(read));
+        self.read.remember(session, Arc::new(read));
         Some(profile)
     }
 
@@ -248,8 +243,8 @@ mod tests {
                 let written = profiles.written(&live(session, &profile)).unwrap();
                 assert!(profiles.read(session, &kept("a", &written)).is_some());
             }
-            assert!(profiles.read.len() > 10, "it hardly remembers anything");
-            assert!(profiles.read.weight() <= MEMORY);
+            assert!(profiles.read.count() > 10, "it hardly remembers anything");
+            assert!(profiles.read.bytes() <= MOST as u64);
         }
     }
 

@@ -10,22 +10,20 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use super::notes::{self, News};
+use crate::domain::account::Account;
 use crate::domain::session::{LiveSession, SessionId};
 use crate::domain::{Error, Result};
+use crate::memory::{self, Memory};
 use crate::store::batch::Batcher;
 use crate::store::database::Database;
 use crate::store::witness::{FileVersion, Witness};
 
-/// Most memory for all sessions, in bytes; beyond this, those that are used least make room.
-const MEMORY: u64 = 8 << 20;
-/// What one takes beside the texts of its account.
-const OVERHEAD: u64 = 384;
+/// Most memory for all sessions, in bytes.
+const MOST: usize = 8 << 20;
 /// How long one is believed without a new look: for SQL that no trigger sees, as `INSERT OR REPLACE`.
 const LONGEST: Duration = Duration::from_mins(1);
 /// The latest notes that are kept, for those who read a session while one was written.
@@ -35,7 +33,7 @@ const LATEST: usize = 64;
 pub(super) struct Remembered {
     /// `None` within for a database that is a server, or whose file cannot be watched.
     witness: OnceCell<Option<Witness>>,
-    sessions: Cache<SessionId, Told, Memory>,
+    sessions: Memory<SessionId, Told>,
     followed: Mutex<Followed>,
     /// One follows, for all who wait.
     turn: tokio::sync::Mutex<()>,
@@ -47,12 +45,11 @@ struct Told {
     live: LiveSession,
 }
 
-#[derive(Clone)]
-struct Memory;
+impl memory::Remembered for Told {
+    const ORDINARY: usize = 256;
 
-impl Weighter<SessionId, Told> for Memory {
-    fn weight(&self, _session: &SessionId, told: &Told) -> u64 {
-        told.live.account.memory() as u64 + OVERHEAD
+    fn bytes(&self) -> usize {
+        size_of::<(Self, Account)>() + self.live.account.memory()
     }
 }
 
@@ -81,10 +78,9 @@ struct Mark {
 
 impl Remembered {
     pub(super) fn nothing() -> Self {
-        let ordinary_ones = usize::try_from(MEMORY / OVERHEAD).unwrap_or(usize::MAX);
         Self {
             witness: OnceCell::new(),
-            sessions: Cache::with_weighter(ordinary_ones, MEMORY, Memory),
+            sessions: Memory::of(MOST),
             followed: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
         }
@@ -107,7 +103,7 @@ impl Remembered {
             let followed = Box::pin(timeout(database.patience(), self.follow(witness, database)));
             followed.await.map_err(Error::unavailable)??;
         }
-        if let Some(told) = self.sessions.get(&id)
+        if let Some(told) = self.sessions.find(&id)
             && told.read_at.elapsed() < LONGEST
             && is_live(&told.live)
         {
@@ -155,10 +151,10 @@ impl Remembered {
         let mut followed = self.followed();
         if followed.take(&news) {
             for id in &news.sessions {
-                self.sessions.remove(id);
+                self.sessions.forget(id);
             }
         } else {
-            self.sessions.clear();
+            self.sessions.forget_all();
         }
         followed.at = at;
         followed.done = own;
@@ -170,7 +166,7 @@ impl Remembered {
         let followed = self.followed();
         // Under the lock, so that nobody follows in between.
         if followed.has_no_note_of(told.live.session.id, since) {
-            self.sessions.insert(told.live.session.id, told);
+            self.sessions.remember(told.live.session.id, told);
         }
     }
 

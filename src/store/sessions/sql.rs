@@ -8,6 +8,7 @@ use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter,
 use uuid::Uuid;
 
 use super::remembered::Remembered;
+use super::renewals::Renewals;
 use super::{SessionStore, lookup};
 use crate::domain::account::{AccountId, PasswordChange, PasswordHash, PasswordStep};
 use crate::domain::clock::Timestamp;
@@ -46,7 +47,8 @@ pub struct SqlSessions {
     lifetimes: Lifetimes,
     lookup: Batcher<SessionId, LiveSession>,
     remembered: Remembered,
-    renewals: LimitsInProcess,
+    renewals: Renewals,
+    charged: LimitsInProcess,
     outage: Outage,
 }
 
@@ -57,7 +59,8 @@ impl SqlSessions {
         Self {
             lookup: lookup::in_sql(&database),
             remembered: Remembered::nothing(),
-            renewals: LimitsInProcess::default(),
+            renewals: Renewals::in_sql(&database),
+            charged: LimitsInProcess::default(),
             outage: Outage::new(lifetimes.grace),
             database,
             lifetimes,
@@ -78,7 +81,7 @@ impl SqlSessions {
                     .filter(Column::Id.eq(id.0))
                     .filter(Column::EndedAt.is_null())
                     .filter(Column::Generation.lt(i64::from(generation.0)))
-                    .exec(&self.database.connection()),
+                    .exec(&self.database.writer()),
             )
             .await?;
         Ok(())
@@ -121,28 +124,6 @@ impl SqlSessions {
         &self.lifetimes
     }
 
-    /// Moves a live session on to the successor of the presented generation, unless it stands beyond it already. One
-    /// statement: of two clients that present the same token, the database lets one through.
-    async fn move_on(&self, claim: RefreshClaim, now: Timestamp) -> Result<bool> {
-        let next = claim.generation.next();
-        let still_fresh = now.minus(self.lifetimes.refresh_token);
-        let moved = self
-            .database
-            .answer(
-                Entity::update_many()
-                    .col_expr(Column::Generation, i64::from(next.0).into())
-                    .col_expr(Column::RotatedAt, now.millis().into())
-                    .filter(Column::Id.eq(claim.session.0))
-                    .filter(Column::EndedAt.is_null())
-                    .filter(Column::Generation.lte(i64::from(claim.generation.0)))
-                    .filter(Column::ExpiresAt.gt(now.millis()))
-                    .filter(Column::RotatedAt.gt(still_fresh.millis()))
-                    .exec(&self.database.connection()),
-            )
-            .await?;
-        Ok(moved.rows_affected > 0)
-    }
-
     /// The rotation table, row by row.
     async fn rotate_row(&self, claim: RefreshClaim, now: Timestamp) -> Result<Rotation> {
         for _ in 0..2 {
@@ -157,8 +138,9 @@ impl SqlSessions {
             };
             match session.standing(claim.generation, now, &lifetimes) {
                 Standing::Current => {
-                    if self.outage.noted(self.move_on(claim, now).await, now)? {
-                        let generation = claim.generation.next();
+                    let over_since = now.minus(self.lifetimes.refresh_token);
+                    let moved = self.renewals.move_on(claim, now, over_since).await;
+                    if let Some(generation) = self.outage.noted(moved, now)? {
                         return Ok(Rotation::Current { account, generation });
                     }
                     // The row has changed in between; a second look is enough, since it only ever moves further away.
@@ -265,7 +247,7 @@ impl SessionStore for SqlSessions {
 
     async fn rotate(&self, claim: RefreshClaim, now: Timestamp, limit: Option<Limit>) -> Result<Renewal> {
         let allowance = match limit {
-            Some(limit) => Some(self.renewals.charge(limit, &claim.session.0.to_string(), now).await?),
+            Some(limit) => Some(self.charged.charge(limit, &claim.session.0.to_string(), now).await?),
             None => None,
         };
         let rotation = match allowance.and_then(|allowance| allowance.refused_for) {
@@ -279,7 +261,7 @@ impl SessionStore for SqlSessions {
         let this = Self::ending(reason, now).filter(Column::Id.eq(id.0));
         let ended = self
             .database
-            .answer(this.exec_with_returning(&self.database.connection()))
+            .answer(this.exec_with_returning(&self.database.writer()))
             .await?;
         Ok(ended.into_iter().next().map(|row| AccountId(row.account_id)))
     }
@@ -287,14 +269,14 @@ impl SessionStore for SqlSessions {
     async fn end_others(&self, account: AccountId, except: SessionId, reason: EndReason, now: Timestamp) -> Result<()> {
         let except = Some(except);
         let others = OpenSessions { account, except };
-        self.end_open(&self.database.connection(), others, reason, now)
+        self.end_open(&self.database.writer(), others, reason, now)
             .await
             .map(drop)
     }
 
     async fn end_all(&self, account: AccountId, reason: EndReason, now: Timestamp) -> Result<u64> {
         let all = OpenSessions { account, except: None };
-        self.end_open(&self.database.connection(), all, reason, now).await
+        self.end_open(&self.database.writer(), all, reason, now).await
     }
 
     async fn change_password(&self, change: &PasswordChange, now: Timestamp) -> Result<PasswordStep> {

@@ -6,37 +6,30 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
 
 use super::DocumentId;
 use crate::domain::account::{Account, AccountId};
+use crate::memory::{Memory, Remembered};
 
-/// Most memory for all answers, in bytes; beyond this, those that are used least make room.
-const MEMORY: u64 = 8 << 20;
-/// What an answer takes beside its text and that of its account.
-const OVERHEAD: u64 = 384;
+/// Most memory for all answers, in bytes.
+const MOST: usize = 8 << 20;
 
 /// The answers that are remembered.
-pub(in crate::api::graphql) struct Answers(Cache<(DocumentId, AccountId), Arc<Answer>, Memory>);
+pub(in crate::api::graphql) struct Answers(Memory<(DocumentId, AccountId), Arc<Answer>>);
 
 struct Answer {
     account: Arc<Account>,
     body: Bytes,
 }
 
-#[derive(Clone)]
-struct Memory;
-
 impl Answers {
     pub(in crate::api::graphql) fn none() -> Self {
-        let ordinary_ones = usize::try_from(MEMORY / (2 * OVERHEAD)).unwrap_or(usize::MAX);
-        Self(Cache::with_weighter(ordinary_ones, MEMORY, Memory))
+        Self(Memory::of(MOST))
     }
 
     /// The answer to this document for an account that is as it was then.
     pub(in crate::api::graphql) fn find(&self, document: DocumentId, account: &Arc<Account>) -> Option<Bytes> {
-        let answer = self.0.get(&(document, account.id))?;
+        let answer = self.0.find(&(document, account.id))?;
         (answer.account == *account).then(|| answer.body.clone())
     }
 
@@ -45,13 +38,15 @@ impl Answers {
         // A copy: what it was written into has room to spare.
         let body = Bytes::copy_from_slice(body);
         self.0
-            .insert((document, account.id), Arc::new(Answer { account, body }));
+            .remember((document, account.id), Arc::new(Answer { account, body }));
     }
 }
 
-impl Weighter<(DocumentId, AccountId), Arc<Answer>> for Memory {
-    fn weight(&self, _key: &(DocumentId, AccountId), answer: &Arc<Answer>) -> u64 {
-        (answer.account.memory() + answer.body.len()) as u64 + OVERHEAD
+impl Remembered for Answer {
+    const ORDINARY: usize = 512;
+
+    fn bytes(&self) -> usize {
+        size_of::<(Self, Account)>() + self.account.memory() + self.body.len()
     }
 }
 
@@ -97,6 +92,6 @@ mod tests {
             assert!(answers.find(document, &used).is_some(), "after {number} others");
             answers.remember(document, account("jane"), &[b' '; 200]);
         }
-        assert!(answers.0.weight() <= MEMORY);
+        assert!(answers.0.bytes() <= MOST as u64);
     }
 }

@@ -8,19 +8,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection};
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+
+use crate::memory::{Memory, Remembered};
 
 /// Most memory for all documents, in bytes. Anybody can make up documents that the schema allows; beyond this, those that are used least
 /// make room.
-const MEMORY: u64 = 4 << 20;
-/// What a document of ordinary size takes.
-const ORDINARY: u64 = 16 << 10;
+const MOST: usize = 4 << 20;
 /// The most that a token can take in a parsed document: a field without anything, its name, and the same again that lists reserve.
-const TOKEN: u64 = 512;
+const TOKEN: usize = 512;
 
 /// The documents that are remembered, by their whole text.
-pub(super) struct KnownDocuments(Cache<Box<str>, Arc<KnownDocument>, Memory>);
+pub(super) struct KnownDocuments(Memory<Box<str>, Arc<KnownDocument>>);
 
 /// Names a document for as long as the process lives. One that is forgotten and comes again gets another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,11 +32,8 @@ pub(super) struct KnownDocument {
     pub(super) is_about_me: bool,
     /// Whether the engine's verdict on it holds for ever: variables are the only other thing that it looks at.
     pub(super) is_constant: bool,
-    tokens: usize,
+    bytes: usize,
 }
-
-#[derive(Clone)]
-struct Memory;
 
 impl KnownDocument {
     /// `None` for a text with a string: that could be a password, which must not stay in memory. A client that puts such things where they
@@ -52,7 +47,7 @@ impl KnownDocument {
                 id: DocumentId::fresh(),
                 is_about_me: is_constant && asks_for_me_alone(parsed),
                 is_constant,
-                tokens,
+                bytes: text.len() + tokens * TOKEN,
             }
         })
     }
@@ -83,17 +78,16 @@ fn asks_for_me_alone(document: &ExecutableDocument) -> bool {
 
 impl KnownDocuments {
     pub(super) fn none() -> Self {
-        let ordinary_ones = usize::try_from(MEMORY / ORDINARY).unwrap_or(usize::MAX);
-        Self(Cache::with_weighter(ordinary_ones, MEMORY, Memory))
+        Self(Memory::of(MOST))
     }
 
     pub(super) fn find(&self, text: &str) -> Option<Arc<KnownDocument>> {
-        may_be_kept(text).then(|| self.0.get(text))?
+        may_be_kept(text).then(|| self.0.find(text))?
     }
 
     /// For documents alone that the engine took.
     pub(super) fn remember(&self, text: Cow<'_, str>, document: Arc<KnownDocument>) {
-        self.0.insert(text.into(), document);
+        self.0.remember(text.into(), document);
     }
 }
 
@@ -101,9 +95,11 @@ fn may_be_kept(text: &str) -> bool {
     !text.contains('"')
 }
 
-impl Weighter<Box<str>, Arc<KnownDocument>> for Memory {
-    fn weight(&self, text: &Box<str>, document: &Arc<KnownDocument>) -> u64 {
-        text.len() as u64 + document.tokens as u64 * TOKEN
+impl Remembered for KnownDocument {
+    const ORDINARY: usize = 16 << 10;
+
+    fn bytes(&self) -> usize {
+        self.bytes
     }
 }
 
@@ -122,7 +118,7 @@ mod tests {
     #[test]
     fn a_token_takes_no_more_than_is_counted() {
         let name = 2 * size_of::<usize>() + 8;
-        assert!(2 * size_of::<Positioned<Selection>>() + name <= usize::try_from(TOKEN).unwrap());
+        assert!(2 * size_of::<Positioned<Selection>>() + name <= TOKEN);
     }
 
     #[test]
@@ -135,7 +131,7 @@ mod tests {
             let text = format!("{{ a{number}: __typename }}");
             known.remember(text.as_str().into(), document(&text, 20));
         }
-        assert!(known.0.weight() <= MEMORY);
+        assert!(known.0.bytes() <= MOST as u64);
         let huge = format!("{{ {} }}", "a ".repeat(10_000));
         known.remember(huge.as_str().into(), document(&huge, 10_002));
         assert!(known.find(&huge).is_none(), "one must not push out all others");

@@ -12,8 +12,8 @@ use quick_cache::{Equivalent, Weighter};
 /// What the memory itself takes for one entry, in bytes: its place, its key, and room that is kept for others.
 const PLACE: usize = 256;
 
-/// Something that can be remembered.
-pub(crate) trait Remembered {
+/// What knows how much memory it takes.
+pub(crate) trait Weighed {
     /// What one of ordinary size takes, in bytes. What is set up at first follows from it, and no bound.
     const ORDINARY: usize;
 
@@ -28,13 +28,13 @@ pub(crate) struct Memory<K, V>(Cache<K, V, Scale>);
 #[derive(Clone)]
 struct Scale;
 
-impl<K, V: Remembered> Weighter<K, V> for Scale {
+impl<K, V: Weighed> Weighter<K, V> for Scale {
     fn weight(&self, _key: &K, value: &V) -> u64 {
         (value.bytes() + PLACE) as u64
     }
 }
 
-impl<V: Remembered> Remembered for Arc<V> {
+impl<V: Weighed> Weighed for Arc<V> {
     const ORDINARY: usize = V::ORDINARY;
 
     fn bytes(&self) -> usize {
@@ -42,7 +42,7 @@ impl<V: Remembered> Remembered for Arc<V> {
     }
 }
 
-impl<K: Hash + Eq, V: Remembered + Clone> Memory<K, V> {
+impl<K: Hash + Eq, V: Weighed + Clone> Memory<K, V> {
     /// An empty one that never takes more than so many bytes.
     pub(crate) fn of(most: usize) -> Self {
         Self(Cache::with_weighter(most / (V::ORDINARY + PLACE), most as u64, Scale))
@@ -70,7 +70,7 @@ impl<K: Hash + Eq, V: Remembered + Clone> Memory<K, V> {
 }
 
 #[cfg(test)]
-impl<K: Hash + Eq, V: Remembered + Clone> Memory<K, V> {
+impl<K: Hash + Eq, V: Weighed + Clone> Memory<K, V> {
     pub(crate) fn bytes(&self) -> u64 {
         self.0.weight()
     }
@@ -91,7 +91,7 @@ impl<K, V> fmt::Debug for Memory<K, V> {
 mod tests {
     use super::*;
 
-    impl Remembered for String {
+    impl Weighed for String {
         const ORDINARY: usize = 100;
 
         fn bytes(&self) -> usize {

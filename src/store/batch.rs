@@ -6,16 +6,18 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::hash::Hash;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot::{self, Receiver, Sender};
 
 use crate::domain::{Error, Result};
 
 /// Most questions that one statement ever holds.
-pub(super) const MOST: usize = 128;
+const MOST: usize = 128;
 /// How long the lists in SQL statements are.
 const LENGTHS: [usize; 4] = [1, 8, 32, MOST];
 /// Most questions that may wait. Nobody who stood behind so many would be answered in time.
@@ -39,10 +41,6 @@ impl Width {
     pub(super) const QUESTIONS: Self = Self { most: MOST, lanes: 2 };
     /// One statement after the other: what can be written by one at a time alone.
     pub(super) const IN_TURN: Self = Self { most: MOST, lanes: 1 };
-    /// Every question a statement of its own, so many at a time.
-    pub(super) const fn single(lanes: usize) -> Self {
-        Self { most: 1, lanes }
-    }
 }
 
 /// Gathers questions of one kind.
@@ -67,7 +65,7 @@ struct Waiting<Q, A> {
     answer: Sender<Result<Option<A>>>,
 }
 
-/// One of the tasks that ask. Where it is dropped before its work is done, by a panic, its place is free again.
+/// One of the tasks that ask. Where it is dropped before its work is done, with its runtime, its place is free again.
 struct Lane<Q, A> {
     shared: Arc<Shared<Q, A>>,
     is_open: bool,
@@ -145,8 +143,13 @@ where
                 continue;
             }
             let questions: HashSet<Q> = batch.iter().map(|waiting| waiting.question).collect();
-            let answers = (self.shared.ask)(questions.into_iter().collect()).await;
-            distribute(batch, answers);
+            let answers = async { (self.shared.ask)(questions.into_iter().collect()).await };
+            // Those who wait behind these are asked for all the same.
+            let answers = AssertUnwindSafe(answers).catch_unwind().await;
+            distribute(
+                batch,
+                answers.unwrap_or_else(|_panic| Err(Error::internal("the question made a panic"))),
+            );
         }
     }
 
@@ -219,7 +222,6 @@ impl<Q, A> fmt::Debug for Batcher<Q, A> {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt;
     use futures_util::future::join_all;
     use tokio::sync::Semaphore;
 
@@ -297,15 +299,6 @@ mod tests {
         let later: Vec<_> = later.into_iter().map(Result::unwrap).collect();
         assert_eq!(later, [Some(16), Some(36), Some(64)]);
         assert_eq!(squares.asked().len(), 2);
-    }
-
-    #[tokio::test]
-    async fn what_goes_by_itself_is_a_statement_each() {
-        let squares = Squares::new(Width::single(3), PATIENCE, squares_of_even);
-        squares.let_through(100);
-        let answers = join_all((0..20).map(|number| squares.batcher.ask(number))).await;
-        assert!(answers.into_iter().all(|answer| answer.is_ok()));
-        assert_eq!(squares.asked().len(), 20);
     }
 
     #[tokio::test]
@@ -391,6 +384,22 @@ mod tests {
             assert!(matches!(squares.batcher.ask(13).await, Err(Error::Internal(_))));
         }
         assert_eq!(squares.batcher.ask(4).await.unwrap(), Some(16));
+    }
+
+    #[tokio::test]
+    async fn who_stands_behind_a_panic_is_asked_for() {
+        let squares = Squares::new(Width::IN_TURN, PATIENCE, |questions| {
+            assert!(!questions.contains(&13), "unlucky");
+            squares_of_even(questions)
+        });
+        let mut unlucky = Box::pin(squares.batcher.ask(13));
+        while squares.asked().is_empty() {
+            assert!(unlucky.as_mut().now_or_never().is_none());
+            tokio::task::yield_now().await;
+        }
+        let (unlucky, behind, ()) = tokio::join!(unlucky, squares.batcher.ask(4), async { squares.let_through(2) });
+        assert!(matches!(unlucky, Err(Error::Internal(_))));
+        assert_eq!(behind.unwrap(), Some(16));
     }
 
     #[tokio::test]

@@ -6,10 +6,11 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use sea_orm::sqlx::postgres::PgConnectOptions;
-use sea_orm::sqlx::sqlite::SqliteConnectOptions;
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sea_orm::sqlx::{ConnectOptions as _, Connection as _};
-use sea_orm::{ConnectOptions, DatabaseConnection};
+use sea_orm::{ConnectOptions, DatabaseConnection, SqlxError};
 
 use super::database::failure;
 use crate::domain::secret::SecretString;
@@ -29,16 +30,28 @@ const SQLITE_READERS: u32 = 4;
 /// let whoever wakes at the right moment go first.
 const SQLITE_WRITERS: u32 = 1;
 /// More gain nothing.
-pub(super) const POSTGRES_CONNECTIONS: u32 = 16;
+const POSTGRES_CONNECTIONS: u32 = 16;
 
 /// Connections that read a file, and the one that writes to it. A missing file is made, with its folder.
 pub(super) async fn open_file(file: &Path) -> Result<(DatabaseConnection, DatabaseConnection)> {
     make_private_file(file)
         .map_err(|error| Error::unavailable(format!("the database file {} cannot be made: {error}", file.display())))?;
     // The writer first: it makes what readers need to be there.
-    let writer = connect(sqlite(file, SQLITE_WRITERS, "OFF")).await?;
-    let readers = connect(sqlite(file, SQLITE_READERS, "ON")).await?;
+    let mut writing = sqlite(file, SQLITE_WRITERS, |sqlite| sqlite);
+    writing.map_sqlx_sqlite_pool_opts(|pool| {
+        pool.after_release(|connection, _| async { has_come_to_an_end(connection).await }.boxed())
+    });
+    let writer = connect(writing).await?;
+    let readers = connect(sqlite(file, SQLITE_READERS, |sqlite| sqlite.pragma("query_only", "ON"))).await?;
     Ok((readers, writer))
+}
+
+/// Whether a connection is in no transaction any more. The driver loses count where SQLite takes a transaction back by itself, as it does
+/// when the disk is full; whatever is written over such a connection afterwards is answered, and never committed.
+async fn has_come_to_an_end(connection: &mut SqliteConnection) -> std::result::Result<bool, SqlxError> {
+    // A transaction that was dropped is rolled back before this is answered.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 /// Connections to a server.
@@ -62,10 +75,10 @@ async fn connect(options: ConnectOptions) -> Result<DatabaseConnection> {
     sea_orm::Database::connect(options).await.map_err(failure)
 }
 
-fn sqlite(file: &Path, connections: u32, query_only: &'static str) -> ConnectOptions {
+fn sqlite(file: &Path, connections: u32, more: fn(SqliteConnectOptions) -> SqliteConnectOptions) -> ConnectOptions {
     let file = file.to_owned();
     let mut options = base("sqlite://", connections, BUSY_TIMEOUT);
-    options.map_sqlx_sqlite_opts(move |sqlite| pragmas(sqlite.filename(&file)).pragma("query_only", query_only));
+    options.map_sqlx_sqlite_opts(move |sqlite| more(pragmas(sqlite.filename(&file))));
     options
 }
 
@@ -104,4 +117,78 @@ fn base(url: &str, connections: u32, patience: Duration) -> ConnectOptions {
         .test_before_acquire_if_idle_for(IDLE_BEFORE_TEST)
         .sqlx_logging(false);
     options
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    async fn texts(folder: &TempDir) -> (DatabaseConnection, DatabaseConnection) {
+        let (readers, writer) = open_file(&folder.path().join("test.db")).await.unwrap();
+        writer.execute_unprepared("CREATE TABLE texts (text)").await.unwrap();
+        (readers, writer)
+    }
+
+    async fn read(readers: &DatabaseConnection, question: &str) -> Vec<String> {
+        let question = Statement::from_string(DbBackend::Sqlite, question);
+        let rows = readers.query_all_raw(question).await.unwrap();
+        rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_written_after_a_transaction_that_sqlite_took_back_is_there() {
+        let folder = TempDir::new().unwrap();
+        let (readers, writer) = texts(&folder).await;
+        // As a disk that is full.
+        writer.execute_unprepared("PRAGMA max_page_count = 4").await.unwrap();
+        let transaction = writer.begin().await.unwrap();
+        let mut outcome = Ok(());
+        while outcome.is_ok() {
+            let insert = transaction.execute_unprepared("INSERT INTO texts VALUES (zeroblob(4000))");
+            outcome = insert.await.map(drop);
+        }
+        assert!(outcome.unwrap_err().to_string().contains("full"));
+        drop(transaction);
+        writer.execute_unprepared("PRAGMA max_page_count = 100").await.unwrap();
+        drop(writer.begin().await.unwrap());
+        writer
+            .execute_unprepared("INSERT INTO texts VALUES ('later')")
+            .await
+            .unwrap();
+        assert_eq!(read(&readers, "SELECT text FROM texts").await, ["later"]);
+    }
+
+    #[tokio::test]
+    async fn who_reads_cannot_write() {
+        let folder = TempDir::new().unwrap();
+        let (readers, writer) = texts(&folder).await;
+        let refused = readers.execute_unprepared("INSERT INTO texts VALUES ('x')").await;
+        assert!(refused.unwrap_err().to_string().contains("readonly"));
+        writer
+            .execute_unprepared("INSERT INTO texts VALUES ('y')")
+            .await
+            .unwrap();
+        assert_eq!(read(&readers, "SELECT text FROM texts").await, ["y"]);
+    }
+
+    /// `.cargo/config.toml` says how.
+    #[tokio::test]
+    async fn sqlite_is_compiled_as_it_should_be() {
+        let folder = TempDir::new().unwrap();
+        let (readers, _) = texts(&folder).await;
+        let options = read(&readers, "PRAGMA compile_options").await;
+        assert!(
+            options.iter().any(|option| option == "DEFAULT_MEMSTATUS=0"),
+            "{options:?}"
+        );
+        assert!(
+            !options
+                .iter()
+                .any(|option| option.starts_with("ENABLE_MEMORY_MANAGEMENT")),
+            "{options:?}"
+        );
+    }
 }

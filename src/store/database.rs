@@ -39,14 +39,16 @@ pub(super) enum Sweep {
 #[derive(Debug, Clone)]
 pub struct Database {
     pool: Arc<RwLock<DatabaseConnection>>,
-    /// The way to write to SQLite's file, and the only one.
-    writer: Option<DatabaseConnection>,
-    patience: Duration,
-    /// PostgreSQL's address; a file is always where it is.
-    server: Option<Arc<SecretString>>,
-    /// SQLite's file.
-    file: Option<Arc<PathBuf>>,
+    kind: Arc<Kind>,
     failures: Arc<AtomicU32>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// SQLite's file, and the one way to write to it.
+    File(PathBuf, DatabaseConnection),
+    /// PostgreSQL's address.
+    Server(SecretString),
 }
 
 impl Database {
@@ -55,32 +57,23 @@ impl Database {
     /// # Errors
     /// `Unavailable` when the server does not answer or the file cannot be opened.
     pub async fn connect(url: &DatabaseUrl) -> Result<Self> {
-        Ok(match url {
+        let (pool, kind) = match url {
             DatabaseUrl::Sqlite(file) => {
                 let (readers, writer) = connect::open_file(file).await?;
-                Self {
-                    pool: Arc::new(RwLock::new(readers)),
-                    writer: Some(writer),
-                    patience: connect::BUSY_TIMEOUT,
-                    server: None,
-                    file: Some(Arc::new(file.clone())),
-                    failures: Arc::default(),
-                }
+                (readers, Kind::File(file.clone(), writer))
             }
-            DatabaseUrl::Postgres(server) => Self {
-                pool: Arc::new(RwLock::new(connect::reach(server).await?)),
-                writer: None,
-                patience: connect::PATIENCE,
-                server: Some(Arc::new(server.clone())),
-                file: None,
-                failures: Arc::default(),
-            },
+            DatabaseUrl::Postgres(server) => (connect::reach(server).await?, Kind::Server(server.clone())),
+        };
+        Ok(Self {
+            pool: Arc::new(RwLock::new(pool)),
+            kind: Arc::new(kind),
+            failures: Arc::default(),
         })
     }
 
-    /// Asks the database for a sign of life.
+    /// Asks the database for a sign of life, where it is written to.
     pub async fn ping(&self) -> Result<()> {
-        self.answer(self.connection().ping()).await
+        self.answer(self.writer().ping()).await
     }
 
     /// Asks for a sign of life every second or so. Where none comes although the server takes new connections, the pool's own have
@@ -97,7 +90,9 @@ impl Database {
     }
 
     async fn renew_pool(&self) -> Result<()> {
-        let Some(server) = &self.server else { return Ok(()) };
+        let Kind::Server(server) = &*self.kind else {
+            return Ok(());
+        };
         let renewed = connect::reach_patiently(server).await?;
         let silent = std::mem::replace(&mut *self.pool.write().unwrap_or_else(PoisonError::into_inner), renewed);
         self.failures.store(0, Ordering::Relaxed);
@@ -128,7 +123,10 @@ impl Database {
 
     /// Where to write, in the order of arrival.
     pub(super) fn writer(&self) -> DatabaseConnection {
-        self.writer.clone().unwrap_or_else(|| self.connection())
+        match &*self.kind {
+            Kind::File(_, writer) => writer.clone(),
+            Kind::Server(_) => self.connection(),
+        }
     }
 
     /// Opens a witness of this file; `None` if it is a server.
@@ -136,15 +134,18 @@ impl Database {
     /// # Errors
     /// `Unavailable` where the file, or what SQLite keeps beside it, cannot be opened.
     pub(super) async fn witness(&self) -> Result<Option<Witness>> {
-        match &self.file {
-            Some(file) => Witness::of(file).await.map(Some),
-            None => Ok(None),
+        match &*self.kind {
+            Kind::File(file, _) => Witness::of(file).await.map(Some),
+            Kind::Server(_) => Ok(None),
         }
     }
 
     /// How long a statement is waited for.
     pub(super) fn patience(&self) -> Duration {
-        self.patience
+        match &*self.kind {
+            Kind::File(..) => connect::BUSY_TIMEOUT,
+            Kind::Server(_) => connect::PATIENCE,
+        }
     }
 
     /// Waits for a statement, but not for ever: a server that hangs is down.
@@ -165,7 +166,7 @@ impl Database {
         F: Future<Output = std::result::Result<T, DbErr>>,
     {
         // Boxed before it is part of another future: the library's are large, and whoever holds one is moved with it.
-        let (statement, patience) = (Box::pin(statement), self.patience);
+        let (statement, patience) = (Box::pin(statement), self.patience());
         async move {
             match tokio::time::timeout(patience, statement).await {
                 Ok(answer) => answer.map_err(meaning),
@@ -232,7 +233,7 @@ impl Database {
     }
 
     pub(super) fn is_postgres(&self) -> bool {
-        self.connection().get_database_backend() == DbBackend::Postgres
+        matches!(*self.kind, Kind::Server(_))
     }
 }
 

@@ -48,7 +48,10 @@ impl Outage {
             (Seen::Never, false) => Seen::Over(now, RESTART),
             (Seen::Since(from, before), false) => Seen::Over(now, before + now.since(from)),
             // A short breath between two outages gives nobody the time to come back.
-            (Seen::Over(until, lasted), true) if now <= until.plus(self.grace) => Seen::Since(now, lasted),
+            (Seen::Over(until, lasted), true) if now <= until.plus(self.grace) => {
+                // It may have begun before that one was seen to be over, and no time counts twice.
+                Seen::Since(now.max(until), lasted)
+            }
             (Seen::Over(..), true) => Seen::Since(now, Duration::ZERO),
             (unchanged @ Seen::Since(..), true) | (unchanged @ Seen::Over(..), false) => unchanged,
         };
@@ -116,6 +119,21 @@ mod tests {
             GRACE + Duration::from_secs(25),
             "less the time it was up"
         );
+    }
+
+    #[test]
+    fn time_that_two_outages_share_counts_once() {
+        // Asked at 15 and 5, and answered late.
+        let outage = after(&[
+            (-100, true),
+            (0, false),
+            (20, true),
+            (15, false),
+            (21, true),
+            (5, false),
+            (22, true),
+        ]);
+        assert_eq!(outage.grace(at(22)), GRACE + Duration::from_secs(22));
     }
 
     #[test]

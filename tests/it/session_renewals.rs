@@ -148,6 +148,9 @@ on_each_store! {
 #[tokio::test]
 async fn of_two_with_the_same_token_the_later_one_comes_too_late_without_grace() {
     let bench = Bench::without_grace(Backend::Sqlite).await;
+    // A store that starts may have been gone for a while, and is patient at first: that was long ago.
+    let long_ago = START.minus(Duration::from_hours(1));
+    bench.rotate(bench.open().await, 1, long_ago).await;
     let session = bench.open().await;
     let later = START.plus(Duration::from_millis(1));
     let (second, first) = tokio::join!(bench.rotate(session, 1, later), bench.rotate(session, 1, START));

@@ -12,7 +12,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::seal::Seal;
 use crate::domain::session::{Generation, LiveSession, Session, SessionId};
 use crate::domain::{Error, Result};
-use crate::memory::{Memory, Remembered};
+use crate::memory::{Memory, Weighed};
 
 /// Most memory for what profiles say, in bytes.
 const MOST: usize = 16 << 20;
@@ -64,7 +64,7 @@ struct Read {
     profile: Profile,
 }
 
-impl Remembered for Read {
+impl Weighed for Read {
     const ORDINARY: usize = 512;
 
     fn bytes(&self) -> usize {

@@ -17,7 +17,7 @@ use super::notes::{self, News};
 use crate::domain::account::Account;
 use crate::domain::session::{LiveSession, SessionId};
 use crate::domain::{Error, Result};
-use crate::memory::{self, Memory};
+use crate::memory::{Memory, Weighed};
 use crate::store::batch::Batcher;
 use crate::store::database::Database;
 use crate::store::witness::{FileVersion, Witness};
@@ -45,7 +45,7 @@ struct Told {
     live: LiveSession,
 }
 
-impl memory::Remembered for Told {
+impl Weighed for Told {
     const ORDINARY: usize = 256;
 
     fn bytes(&self) -> usize {

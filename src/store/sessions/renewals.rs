@@ -1,9 +1,10 @@
 //! Moves sessions on in SQL. On SQLite those that are renewed at the same time are one statement, and so wait for the disk together.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use futures_util::FutureExt;
-use sea_orm::sea_query::{Expr, ExprTrait, IntoValueTuple, Query, TableRef, ValueTuple};
+use sea_orm::sea_query::{Expr, ExprTrait, IntoValueTuple, Query, TableRef, UpdateStatement, ValueTuple};
 use sea_orm::{ColumnTrait, ConnectionTrait};
 use uuid::Uuid;
 
@@ -12,18 +13,20 @@ use crate::domain::clock::Timestamp;
 use crate::domain::refresh_token::RefreshClaim;
 use crate::domain::session::Generation;
 use crate::store::batch::{Batcher, Width, filled_up};
-use crate::store::connect::POSTGRES_CONNECTIONS;
 use crate::store::database::{Database, failure};
 use crate::store::entity::sessions::{Column, Entity};
 
 /// Moves sessions on.
 #[derive(Debug)]
 pub(super) struct Renewals {
-    steps: Batcher<Step, Generation>,
+    database: Database,
+    /// On SQLite. PostgreSQL gathers the commits of all its connections itself; and nodes that took many rows at once, each in an order of
+    /// its own, could wait for each other there.
+    together: Option<Batcher<Step, Generation>>,
 }
 
 /// One session, one step.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Step {
     session: Uuid,
     /// What was presented.
@@ -35,24 +38,22 @@ struct Step {
 
 impl Renewals {
     pub(super) fn in_sql(database: &Database) -> Self {
-        let width = if database.is_postgres() {
-            // It gathers the commits of all connections itself. Nodes that took the same rows together, in an order of their own, could
-            // wait for each other.
-            Width::single(POSTGRES_CONNECTIONS as usize)
-        } else {
-            Width::IN_TURN
+        let batcher = || {
+            let own = database.clone();
+            Batcher::new(Width::IN_TURN, database.patience(), move |steps| {
+                let database = own.clone();
+                async move { take_all(&database, steps).await }.boxed()
+            })
         };
-        let database = database.clone();
-        let steps = Batcher::new(width, database.patience(), move |steps| {
-            let database = database.clone();
-            async move { take_all(&database, steps).await }.boxed()
-        });
-        Self { steps }
+        Self {
+            database: database.clone(),
+            together: (!database.is_postgres()).then(batcher),
+        }
     }
 
     /// Moves a live session on to the successor of the presented generation, unless it stands beyond it already; `None` if
-    /// nothing was moved. Of two clients that present the same token, one is let through. A session that was not renewed after `over_since`
-    /// is left where it is.
+    /// nothing was moved. Of two clients that present the same token at different times, one is let through. A session that was not renewed
+    /// after `over_since` is left where it is.
     pub(super) async fn move_on(
         &self,
         claim: RefreshClaim,
@@ -65,27 +66,42 @@ impl Renewals {
             at: now,
             over_since,
         };
-        self.steps.ask(step).await
+        match &self.together {
+            Some(together) => together.ask(step).await,
+            None => Ok(take_all(&self.database, vec![step]).await?.remove(&step)),
+        }
     }
 }
 
-/// Those that were taken. Of several steps of one session the earliest is tried, as if the others had come after it.
+/// Those that were taken. Of several steps of one session one is tried, and the others come after it: the one that goes furthest, since
+/// where it is refused all are; and of several as far as that the earliest.
 async fn take_all(database: &Database, steps: Vec<Step>) -> Result<HashMap<Step, Generation>> {
-    let mut first: HashMap<Uuid, Step> = HashMap::with_capacity(steps.len());
+    let mut tried: HashMap<Uuid, Step> = HashMap::with_capacity(steps.len());
     for step in steps {
-        let earliest = first.entry(step.session).or_insert(step);
-        if step.at < earliest.at {
-            *earliest = step;
+        let first = tried.entry(step.session).or_insert(step);
+        if (step.from, Reverse(step.at)) > (first.from, Reverse(first.at)) {
+            *first = step;
         }
     }
-    let rows = filled_up(first.values().copied().collect());
+    let update = statement(filled_up(tried.values().copied().collect()));
+    let taken = database
+        .answer(async { database.writer().query_all(&update).await })
+        .await?;
+    let ids = taken.iter().map(|row| row.try_get_by_index(0));
+    let ids: Vec<Uuid> = ids.collect::<std::result::Result<_, _>>().map_err(failure)?;
+    let moved = ids.iter().filter_map(|id| tried.remove(id));
+    Ok(moved.map(|step| (step, step.from.next())).collect())
+}
+
+/// Answers with the sessions that it has moved.
+fn statement(steps: Vec<Step>) -> UpdateStatement {
     let [session, from, to, at, over_since] =
         ["column1", "column2", "column3", "column4", "column5"].map(|column| Expr::col(("steps", column)));
-    let update = Query::update()
+    Query::update()
         .table(Entity)
         .values([(Column::Generation, to), (Column::RotatedAt, at.clone())])
         .from(TableRef::ValuesList(
-            rows.into_iter().map(ValueTuple::from).collect(),
+            steps.into_iter().map(ValueTuple::from).collect(),
             "steps".into(),
         ))
         .and_where(Column::Id.into_expr().eq(session))
@@ -94,19 +110,93 @@ async fn take_all(database: &Database, steps: Vec<Step>) -> Result<HashMap<Step,
         .and_where(Column::ExpiresAt.into_expr().gt(at))
         .and_where(Column::RotatedAt.into_expr().gt(over_since))
         .returning_col((Entity, Column::Id))
-        .to_owned();
-    let taken = database
-        .answer(async { database.writer().query_all(&update).await })
-        .await?;
-    let ids = taken.iter().map(|row| row.try_get_by_index(0));
-    let ids: Vec<Uuid> = ids.collect::<std::result::Result<_, _>>().map_err(failure)?;
-    let moved = ids.iter().filter_map(|id| first.remove(id));
-    Ok(moved.map(|step| (step, step.from.next())).collect())
+        .to_owned()
 }
 
 impl From<Step> for ValueTuple {
     fn from(step: Step) -> Self {
         let [from, to] = [step.from, step.from.next()].map(|generation| i64::from(generation.0));
         (step.session, from, to, step.at.millis(), step.over_since.millis()).into_value_tuple()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use sea_orm::{DbBackend, StatementBuilder};
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::config::DatabaseUrl;
+    use crate::domain::session::SessionId;
+
+    fn step(session: Uuid, from: u32, at: i64) -> Step {
+        Step {
+            session,
+            from: Generation(from),
+            at: Timestamp::from_millis(at),
+            over_since: Timestamp::from_millis(0),
+        }
+    }
+
+    async fn database(folder: &TempDir) -> Database {
+        let file = folder.path().join("test.db");
+        let database = Database::connect(&DatabaseUrl::Sqlite(file)).await.unwrap();
+        database.migrate_up().await.unwrap();
+        database
+    }
+
+    /// So many sessions of one account, each renewed once.
+    async fn sessions(database: &Database, count: usize) -> Vec<Uuid> {
+        let ids: Vec<Uuid> = (0..count).map(|_| SessionId::fresh().0).collect();
+        let mut rows = String::new();
+        for id in &ids {
+            write!(rows, ",(x'{}',x'00',1,1,1,9000000000000)", id.simple()).unwrap();
+        }
+        let columns = "id, account_id, generation, created_at, rotated_at, expires_at";
+        for insert in [
+            "INSERT INTO accounts VALUES (x'00','a','a','a','a','',NULL,'user',1)".to_owned(),
+            format!("INSERT INTO sessions ({columns}) VALUES {}", &rows[1..]),
+        ] {
+            database.writer().execute_unprepared(&insert).await.unwrap();
+        }
+        ids
+    }
+
+    /// It takes a list of any length to be a million rows long, and could rather read all sessions than look up as many.
+    #[tokio::test]
+    async fn sqlite_goes_by_the_ids_also_when_it_knows_how_many_sessions_there_are() {
+        let folder = TempDir::new().unwrap();
+        let database = database(&folder).await;
+        let ids = sessions(&database, 1_000).await;
+        for analysed in [false, true] {
+            for count in [1, 8, 128] {
+                let steps = ids.iter().take(count).map(|id| step(*id, 1, 5)).collect();
+                let mut question = StatementBuilder::build(&statement(steps), &DbBackend::Sqlite);
+                question.sql = format!("EXPLAIN QUERY PLAN {}", question.sql);
+                let rows = database.writer().query_all_raw(question).await.unwrap();
+                let plan: Vec<String> = rows.iter().map(|row| row.try_get("", "detail").unwrap()).collect();
+                assert!(
+                    plan.iter()
+                        .any(|line| line.starts_with("SEARCH sessions") && line.ends_with("(id=?)")),
+                    "{count} of 1000, analysed: {analysed}: {plan:?}"
+                );
+            }
+            database.writer().execute_unprepared("ANALYZE").await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn of_several_steps_of_one_session_the_furthest_and_earliest_is_taken() {
+        let folder = TempDir::new().unwrap();
+        let database = database(&folder).await;
+        let ids = sessions(&database, 2).await;
+        let [stale, further, later] = [step(ids[0], 1, 5), step(ids[0], 2, 7), step(ids[0], 2, 8)];
+        let other = step(ids[1], 1, 6);
+        let moved = take_all(&database, vec![stale, later, further, other]).await.unwrap();
+        assert_eq!(moved, HashMap::from([(further, Generation(3)), (other, Generation(2))]));
+        let moved = take_all(&database, vec![stale, further, other]).await.unwrap();
+        assert_eq!(moved, HashMap::new(), "each of them has gone");
     }
 }

@@ -143,7 +143,7 @@ impl SqlSessions {
                     if let Some(generation) = self.outage.noted(moved, now)? {
                         return Ok(Rotation::Current { account, generation });
                     }
-                    // The row has changed in between; a second look is enough, since it only ever moves further away.
+                    // Another has moved or ended it in between; a second look is enough, since it only ever moves further away.
                 }
                 Standing::InGrace => {
                     let generation = session.generation;

@@ -9,7 +9,7 @@ use axum::body::Bytes;
 
 use super::DocumentId;
 use crate::domain::account::{Account, AccountId};
-use crate::memory::{Memory, Remembered};
+use crate::memory::{Memory, Weighed};
 
 /// Most memory for all answers, in bytes.
 const MOST: usize = 8 << 20;
@@ -42,7 +42,7 @@ impl Answers {
     }
 }
 
-impl Remembered for Answer {
+impl Weighed for Answer {
     const ORDINARY: usize = 512;
 
     fn bytes(&self) -> usize {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection};
 
-use crate::memory::{Memory, Remembered};
+use crate::memory::{Memory, Weighed};
 
 /// Most memory for all documents, in bytes. Anybody can make up documents that the schema allows; beyond this, those that are used least
 /// make room.
@@ -95,7 +95,7 @@ fn may_be_kept(text: &str) -> bool {
     !text.contains('"')
 }
 
-impl Remembered for KnownDocument {
+impl Weighed for KnownDocument {
     const ORDINARY: usize = 16 << 10;
 
     fn bytes(&self) -> usize {

@@ -16,59 +16,53 @@ use redis::{FromRedisValue, Script};
 use uuid::Uuid;
 
 use super::changes::Changes;
-use super::hot_answer::{Answer, RotateAnswer};
+use super::hot_answer::Answer;
 use super::hot_lookup::{self, Known};
 use super::marks::{MARK_LIFETIME, Marks};
 use super::profile::Profiles;
 use super::{SessionStore, SqlSessions, key};
 use crate::domain::account::{AccountId, PasswordChange, PasswordHash, PasswordStep};
 use crate::domain::clock::{Timestamp, millis};
-use crate::domain::limit::{Limit, Quota};
+use crate::domain::limit::Limit;
 use crate::domain::refresh_token::RefreshClaim;
 use crate::domain::seal::Seal;
-use crate::domain::session::{
-    EndReason, LiveSession, NewSession, Renewal, Rotation, SessionEnd, SessionId, SessionRecord,
-};
+use crate::domain::session::{EndReason, LiveSession, NewSession, Renewal, SessionEnd, SessionId, SessionRecord};
 use crate::domain::{Error, Result};
 use crate::store::Redis;
 use crate::store::batch::Batcher;
 use crate::store::outage::Outage;
 use crate::threads::PerThread;
 
-/// SQL learns of a session's generation at the first renewal after this long, or a tenth of a token's lifetime if that is
-/// shorter: a session that Redis forgot must not look unused.
-const SAVE_INTERVAL: Duration = Duration::from_hours(1);
-
 /// How much longer than the session lives Redis keeps its key. The scripts compare the times themselves; a key must not go between
 /// two of them, nor because Redis counts time a little differently.
-const MARGIN: Duration = Duration::from_mins(1);
+pub(super) const MARGIN: Duration = Duration::from_mins(1);
 
 /// How long a client may take to repeat the end of several sessions, and find those marked that an earlier try has ended.
 const RETRY_WINDOW: Duration = Duration::from_hours(24);
 /// How often a session is brought back to a Redis that loses it while it is asked.
-const ATTEMPTS: usize = 5;
+pub(super) const ATTEMPTS: usize = 5;
 
 /// Sessions in Redis over SQL.
 pub struct HotSessions {
     redis: Redis,
-    sql: SqlSessions,
-    scripts: Scripts,
-    outage: Outage,
-    marks: Marks,
-    changes: Changes,
-    profiles: Profiles,
+    pub(super) sql: SqlSessions,
+    pub(super) scripts: Scripts,
+    pub(super) outage: Outage,
+    pub(super) marks: Marks,
+    pub(super) changes: Changes,
+    pub(super) profiles: Profiles,
     lookup: Option<PerThread<Batcher<SessionId, Known>>>,
     has_taken_over: AtomicBool,
 }
 
-struct Scripts {
+pub(super) struct Scripts {
     load: Script,
     find: Script,
-    rotate: Script,
+    pub(super) rotate: Script,
 }
 
 /// What became of bringing a session back.
-enum Rebuilt {
+pub(super) enum Rebuilt {
     /// Redis knows it.
     Yes,
     /// SQL says that it is over.
@@ -137,7 +131,7 @@ impl HotSessions {
     }
 
     /// Brings a live session that Redis does not know back from SQL, under the lease that Redis gave for it before.
-    async fn rebuild(&self, id: SessionId, lease: &str, now: Timestamp) -> Result<Rebuilt> {
+    pub(super) async fn rebuild(&self, id: SessionId, lease: &str, now: Timestamp) -> Result<Rebuilt> {
         let Some(live) = self.sql.find_renewed(id, now).await? else {
             return Ok(Rebuilt::Over);
         };
@@ -185,7 +179,7 @@ impl HotSessions {
     }
 
     /// Asks Redis by a script, which must know first what it is owed of this session.
-    async fn ask<T: FromRedisValue>(
+    pub(super) async fn ask<T: FromRedisValue>(
         &self,
         script: &Script,
         id: SessionId,
@@ -197,39 +191,6 @@ impl HotSessions {
             self.redis.run(script, &key(id), arguments).await
         };
         self.outage.noted(answer.await, now)
-    }
-
-    /// Tells SQL where the session stands, which now and then is due. SQL has the last word on whether it lives, and whose it is; if it
-    /// has none to say, the renewal stands all the same, as far as Redis can be believed: it has made it, and the client must get its token.
-    async fn save(&self, id: SessionId, answer: &Answer, now: Timestamp) -> Result<Rotation> {
-        let saved = async {
-            self.sql.catch_up(id, answer.generation, answer.rotated_at).await?;
-            self.sql.find_renewed(id, now).await
-        };
-        match saved.await {
-            Ok(Some(live)) => {
-                let believed = answer.live_session(id, &self.profiles);
-                if believed.is_none_or(|believed| believed.account != live.account) {
-                    // Where Redis does not take it, the next saving finds the same.
-                    let _best_effort = self.changes.forget(&[id]).await;
-                }
-                Ok(Rotation::Current {
-                    account: live.account,
-                    generation: answer.generation,
-                })
-            }
-            Ok(None) => {
-                self.marks.set(&[id]).await?;
-                Ok(Rotation::Over)
-            }
-            Err(error) => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the database could not be told of a renewal"
-                );
-                self.current(id, answer).ok_or(error)
-            }
-        }
     }
 
     /// Takes a step in SQL that ends several sessions of the account, and marks what SQL has ended: also what an earlier try ended there,
@@ -245,55 +206,6 @@ impl HotSessions {
         let ended = self.sql.ended_since(account, now.minus(RETRY_WINDOW)).await?;
         self.marks.set(&ended).await?;
         Ok(outcome)
-    }
-
-    async fn rotate_in_redis(&self, claim: RefreshClaim, now: Timestamp, limit: Option<Limit>) -> Result<RotateAnswer> {
-        let lifetimes = self.sql.lifetimes();
-        let interval = SAVE_INTERVAL.min(lifetimes.refresh_token / 10);
-        let (every, whole) = limit.map_or((Duration::ZERO, Duration::ZERO), |limit| {
-            let Quota { burst, every } = limit.quota();
-            (every, every * burst)
-        });
-        let arguments = [
-            claim.generation.0.to_string(),
-            now.millis().to_string(),
-            millis(lifetimes.refresh_token).to_string(),
-            millis(self.outage.grace(now)).to_string(),
-            millis(interval).to_string(),
-            millis(MARGIN).to_string(),
-            nonce(),
-            millis(every).to_string(),
-            millis(whole).to_string(),
-        ];
-        self.ask(&self.scripts.rotate, claim.session, &arguments, now).await
-    }
-
-    fn current(&self, id: SessionId, answer: &Answer) -> Option<Rotation> {
-        Some(Rotation::Current {
-            account: answer.live_session(id, &self.profiles)?.account,
-            generation: answer.generation,
-        })
-    }
-
-    /// What the last of the answers to a renewal means.
-    async fn rotation(&self, id: SessionId, renewed: &RotateAnswer, now: Timestamp) -> Result<Rotation> {
-        let answer = &renewed.answer;
-        match answer.outcome.as_str() {
-            "moved" | "repeated" => match self.current(id, answer) {
-                Some(rotation) => Ok(rotation),
-                None => Box::pin(self.save(id, answer, now)).await,
-            },
-            "due" => Box::pin(self.save(id, answer, now)).await,
-            "reused" => Ok(Rotation::Reused {
-                ended: self.end(id, EndReason::Reuse, now).await?,
-            }),
-            "over" => Ok(Rotation::Over),
-            "limited" => Ok(Rotation::Limited(renewed.refused_for().unwrap_or_default())),
-            _ => Err(Error::unavailable(format!(
-                "redis loses session {} as soon as it has it",
-                id.0
-            ))),
-        }
     }
 }
 
@@ -340,27 +252,7 @@ impl SessionStore for HotSessions {
     }
 
     async fn rotate(&self, claim: RefreshClaim, now: Timestamp, limit: Option<Limit>) -> Result<Renewal> {
-        let mut answer = self.rotate_in_redis(claim, now, limit).await?;
-        let allowance = limit.map(|limit| answer.allowance(limit, now));
-        let is_over = Renewal {
-            rotation: Rotation::Over,
-            allowance,
-        };
-        // A Redis that is being emptied may lose the session again and again.
-        for _ in 0..ATTEMPTS {
-            if answer.answer.outcome != "missing" {
-                break;
-            }
-            match Box::pin(self.rebuild(claim.session, answer.answer.lease(), now)).await? {
-                Rebuilt::Yes => {}
-                Rebuilt::Over => return Ok(is_over),
-                Rebuilt::Refused(error) => return Err(error),
-            }
-            // It has been charged.
-            answer = self.rotate_in_redis(claim, now, None).await?;
-        }
-        let rotation = self.rotation(claim.session, &answer, now).await?;
-        Ok(Renewal { rotation, allowance })
+        self.renew(claim, now, limit).await
     }
 
     async fn end(&self, id: SessionId, reason: EndReason, now: Timestamp) -> Result<Option<AccountId>> {
@@ -422,6 +314,6 @@ impl SessionStore for HotSessions {
 }
 
 /// Tells one lease from every other.
-fn nonce() -> String {
+pub(super) fn nonce() -> String {
     Uuid::new_v4().simple().to_string()
 }

@@ -6,6 +6,7 @@ mod changes;
 mod hot;
 mod hot_answer;
 mod hot_lookup;
+mod hot_renewal;
 mod lookup;
 mod marks;
 mod notes;

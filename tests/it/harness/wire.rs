@@ -1,5 +1,8 @@
 //! A wire to a server that a test can cut, hang and mend.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -18,6 +21,7 @@ pub struct Wire {
     pub url: String,
     state: watch::Sender<State>,
     forgotten: watch::Sender<u32>,
+    carried: Arc<AtomicUsize>,
 }
 
 impl Wire {
@@ -30,17 +34,25 @@ impl Wire {
         url.set_port(Some(listener.local_addr().unwrap().port())).unwrap();
         let (state, watched) = watch::channel(State::Whole);
         let (forgotten, watched_too) = watch::channel(0);
+        let carried = Arc::new(AtomicUsize::new(0));
+        let count = carried.clone();
         tokio::spawn(async move {
             loop {
                 let (client, _) = listener.accept().await.unwrap();
                 let (carried, mut forgotten) = (carry(client, server.clone(), watched.clone()), watched_too.clone());
+                let count = count.clone();
                 forgotten.mark_unchanged();
                 tokio::spawn(async move {
                     let mut carried = std::pin::pin!(carried);
-                    tokio::select! {
-                        () = &mut carried => {}
+                    count.fetch_add(1, Ordering::Relaxed);
+                    let is_silent = tokio::select! {
+                        () = &mut carried => false,
+                        Ok(()) = forgotten.changed() => true,
+                    };
+                    count.fetch_sub(1, Ordering::Relaxed);
+                    if is_silent {
                         // Held open, and carried no further.
-                        Ok(()) = forgotten.changed() => std::future::pending().await,
+                        std::future::pending::<()>().await;
                     }
                 });
             }
@@ -49,7 +61,13 @@ impl Wire {
             url: url.into(),
             state,
             forgotten,
+            carried,
         }
+    }
+
+    /// How many connections there are over which something passes.
+    pub fn connections(&self) -> usize {
+        self.carried.load(Ordering::Relaxed)
     }
 
     pub fn set(&self, state: State) {

@@ -16,6 +16,13 @@ pub struct Contestant<'a> {
     pub crowd: Crowd,
 }
 
+/// How often everybody has their turn, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub struct Turns {
+    pub rounds: usize,
+    pub timing: Timing,
+}
+
 /// What all rounds of one contestant came to.
 pub struct Series {
     /// Answers a second, of each round.
@@ -94,9 +101,9 @@ impl Spread {
 }
 
 /// Measures all of them in each round, and in every other round the other way round.
-pub fn in_turn(contestants: &mut [Contestant<'_>], rounds: usize, timing: Timing) -> Result<Vec<Series>> {
+pub fn in_turn(contestants: &mut [Contestant<'_>], turns: Turns) -> Result<Vec<Series>> {
     let mut outcomes: Vec<Vec<(Outcome, f64)>> = contestants.iter().map(|_| Vec::new()).collect();
-    for round in 0..rounds {
+    for round in 0..turns.rounds {
         for place in 0..contestants.len() {
             let turn = if round.is_multiple_of(2) {
                 place
@@ -110,7 +117,7 @@ pub fn in_turn(contestants: &mut [Contestant<'_>], rounds: usize, timing: Timing
                 pace: Pace::Closed,
             };
             let meters: Vec<&Meter> = contestant.meters.iter().collect();
-            let measured = measure(vec![load], timing, &meters)?;
+            let measured = measure(vec![load], turns.timing, &meters)?;
             let seconds = measured.processor.iter().sum();
             outcomes[turn].extend(measured.outcomes.into_iter().map(|outcome| (outcome, seconds)));
         }

@@ -13,6 +13,7 @@ use crate::load::Timing;
 use crate::people::{Person, sign_in};
 use crate::process::Meter;
 use crate::report::Report;
+use crate::rounds::Turns;
 use crate::{Result, say};
 
 /// Accounts and sessions of the small data set.
@@ -38,12 +39,10 @@ pub enum Scale {
 /// How long, and how often.
 #[derive(Debug, Clone, Copy)]
 pub struct Pacing {
-    pub rounds: usize,
-    pub short: Timing,
-    /// For builds of the same program, which are measured far more often.
-    pub brief: Timing,
+    /// For what is asked thousands of times a second: short, as the machine's own speed changes within a minute, and often.
+    pub cheap: Turns,
     /// For what is rare, such as logins, or rarely late.
-    pub long: Timing,
+    pub costly: Turns,
     pub starts: usize,
     /// People who take part at most: so many sign in within seconds.
     pub people: u64,
@@ -88,10 +87,8 @@ impl Place {
 impl Pacing {
     pub fn standard() -> Self {
         Self {
-            rounds: 5,
-            short: timing(500, 2500),
-            brief: timing(200, 800),
-            long: timing(500, 5000),
+            cheap: turns(20, timing(200, 800)),
+            costly: turns(5, timing(500, 5000)),
             starts: 11,
             people: 10_000,
         }
@@ -99,14 +96,16 @@ impl Pacing {
 
     pub fn quick() -> Self {
         Self {
-            rounds: 2,
-            short: timing(200, 800),
-            brief: timing(100, 400),
-            long: timing(200, 1300),
+            cheap: turns(4, timing(100, 400)),
+            costly: turns(2, timing(200, 1300)),
             starts: 5,
             people: 500,
         }
     }
+}
+
+fn turns(rounds: usize, timing: Timing) -> Turns {
+    Turns { rounds, timing }
 }
 
 fn timing(warm_up: u64, counted: u64) -> Timing {

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use ::redis::cluster::ClusterClient;
 use ::redis::cluster_async::ClusterConnection;
 use ::redis::{
-    Client, Cmd, ErrorKind, FromRedisValue, ParsingError, RedisError, RedisResult, Script, ServerErrorKind, Value, cmd,
-    from_redis_value, pipe,
+    Client, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, Script, ServerErrorKind, Value, cmd,
+    from_redis_value,
 };
 use tokio::sync::OnceCell;
 
@@ -35,9 +35,9 @@ pub struct Redis {
 }
 
 /// What one server holds.
-pub(super) struct Reading {
-    /// The fields of each hash, in the order in which they were asked for.
-    pub(super) hashes: Vec<Vec<Option<String>>>,
+pub(super) struct Reading<T> {
+    /// The fields of each hash, in the order in which they were asked for; `None` for what is something else.
+    pub(super) hashes: Vec<Option<T>>,
     /// What it said of its replication after that.
     pub(super) replication: String,
 }
@@ -125,20 +125,24 @@ impl Redis {
 
     /// Reads the same fields of many hashes, in one round trip, and then what the server says of its replication. `None` where it
     /// may not be asked.
-    pub(super) async fn read_all(&self, keys: &[String], fields: &[&str]) -> Result<Option<Reading>> {
-        let mut questions = pipe();
+    pub(super) async fn read_all<T: FromRedisValue>(
+        &self,
+        keys: impl ExactSizeIterator<Item = String>,
+        fields: &[&str],
+    ) -> Result<Option<Reading<T>>> {
+        let mut questions = Pipeline::with_capacity(keys.len() + 1);
         for key in keys {
             questions.cmd("HMGET").arg(key).arg(fields);
         }
-        questions.cmd("INFO").arg("replication");
+        // A key that holds something else is no reason to answer nobody.
+        questions.cmd("INFO").arg("replication").ignore_errors();
         self.answer(pin!(async {
-            let answers: Vec<Value> = match self.link.as_ref() {
+            let answers: Vec<RedisResult<Value>> = match self.link.as_ref() {
                 Link::Server { lines } => questions.query_async(&mut lines.own().connection()).await,
                 Link::Cluster { client, connection, .. } => {
                     questions.query_async(&mut in_cluster(client, connection).await?).await
                 }
-            }
-            .or_else(|error| if is_refusal(&error) { Ok(Vec::new()) } else { Err(error) })?;
+            }?;
             Reading::of(answers)
         }))
         .await
@@ -250,17 +254,16 @@ async fn in_cluster(
     connected.cloned()
 }
 
-impl Reading {
-    fn of(answers: Vec<Value>) -> RedisResult<Option<Self>> {
+impl<T: FromRedisValue> Reading<T> {
+    fn of(answers: Vec<RedisResult<Value>>) -> RedisResult<Option<Self>> {
         let mut answers = answers.into_iter();
-        let Some(replication) = answers.next_back() else {
-            return Ok(None);
+        let replication = match answers.next_back() {
+            Some(Ok(replication)) => from_redis_value(replication)?,
+            Some(Err(error)) if !is_refusal(&error) => return Err(error),
+            _ => return Ok(None),
         };
-        let hashes: std::result::Result<Vec<_>, ParsingError> = answers.map(from_redis_value).collect();
-        Ok(Some(Self {
-            hashes: hashes?,
-            replication: from_redis_value(replication)?,
-        }))
+        let hashes = answers.map(|hash| from_redis_value(hash.ok()?).ok()).collect();
+        Ok(Some(Self { hashes, replication }))
     }
 }
 

@@ -45,7 +45,7 @@ fn compare(stage: &mut Stage, place: Place, site: &Site) -> Result<()> {
             crowd: graphql_me(&people, many),
         },
     ];
-    let [bare, rest, graphql] = take(in_turn(&mut contestants, stage.pacing.rounds, stage.pacing.short)?)?;
+    let [bare, rest, graphql] = take(in_turn(&mut contestants, stage.pacing.cheap)?)?;
     let ratio = |series: &Series, bound| Ratio {
         to: "the bare handler",
         spread: series.against(&bare),

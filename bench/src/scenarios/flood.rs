@@ -67,8 +67,8 @@ impl Trial {
         let mut probes = rest_me(&self.people, PROBING);
         let mut flood = self.flood();
         let mut rounds = Rounds::default();
-        let timing = stage.pacing.long;
-        for _ in 0..stage.pacing.rounds.min(3) {
+        let timing = stage.pacing.costly.timing;
+        for _ in 0..stage.pacing.costly.rounds.min(3) {
             let [quiet] = self.put_on([(&mut probes, Pace::PerSecond(PROBES))], timing)?;
             let [alone] = self.put_on([(&mut flood, Pace::Closed)], timing)?;
             let [flooded, logins] = self.put_on(
@@ -95,8 +95,8 @@ impl Trial {
         let mut asking = rest_me(&self.people, stage.connections);
         let mut flood = self.flood();
         let (mut logins_left, mut answers_left) = (Vec::new(), Vec::new());
-        let timing = stage.pacing.long;
-        for _ in 0..stage.pacing.rounds.min(3) {
+        let timing = stage.pacing.costly.timing;
+        for _ in 0..stage.pacing.costly.rounds.min(3) {
             let [answers] = self.put_on([(&mut asking, Pace::Closed)], timing)?;
             let [logins] = self.put_on([(&mut flood, Pace::Closed)], timing)?;
             let both = [(&mut asking, Pace::Closed), (&mut flood, Pace::Closed)];

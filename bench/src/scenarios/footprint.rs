@@ -56,7 +56,7 @@ fn weigh(stage: &mut Stage, site: &Site) -> Result<()> {
         crowd: &mut crowd,
         pace: Pace::Closed,
     };
-    for outcome in measure(vec![load], stage.pacing.long, &[])?.outcomes {
+    for outcome in measure(vec![load], stage.pacing.costly.timing, &[])?.outcomes {
         stage.report.fail(&outcome.failures);
     }
     let peak = gateway.meter().peak_memory()?;

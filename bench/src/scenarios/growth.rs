@@ -57,12 +57,12 @@ fn compare(
             crowd: many,
         },
     ];
-    let timing = if name == LOGIN {
-        stage.pacing.long
+    let turns = if name == LOGIN {
+        stage.pacing.costly
     } else {
-        stage.pacing.short
+        stage.pacing.cheap
     };
-    let [small, large] = take(in_turn(&mut contestants, stage.pacing.rounds, timing)?)?;
+    let [small, large] = take(in_turn(&mut contestants, turns)?)?;
     let accounts = grouped(precise(stage.size(Scale::Large).accounts));
     let what = format!("{name}, {accounts} accounts");
     stage.report.fail(&small.failures);

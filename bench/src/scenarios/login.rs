@@ -24,8 +24,8 @@ fn compare(stage: &mut Stage, site: &Site) -> Result<()> {
     let (servers, meters) = alone(&gateway);
     let mut crowd = login(stage.active(Scale::Small), stage.connections);
     let (mut rounds, mut bare, mut by_crate) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..stage.pacing.rounds {
-        let hash = |code| bare_hashes_per_second(&stage.own, code, stage.pacing.long.counted);
+    for _ in 0..stage.pacing.costly.rounds {
+        let hash = |code| bare_hashes_per_second(&stage.own, code, stage.pacing.costly.timing.counted);
         bare.push(hash(Code::Fastest)?);
         by_crate.push(hash(Code::Crate)?);
         let load = Load {
@@ -33,7 +33,7 @@ fn compare(stage: &mut Stage, site: &Site) -> Result<()> {
             crowd: &mut crowd,
             pace: Pace::Closed,
         };
-        let measured = measure(vec![load], stage.pacing.long, &[&meters[0]])?;
+        let measured = measure(vec![load], stage.pacing.costly.timing, &[&meters[0]])?;
         let seconds = measured.processor.iter().sum();
         rounds.extend(measured.outcomes.into_iter().map(|outcome| (outcome, seconds)));
     }

@@ -57,7 +57,11 @@ fn put_on(stage: &Stage, servers: &Servers, gateways: &[Gateway], crowd: &mut Cr
         crowd,
         pace: Pace::Closed,
     };
-    let mut measured = measure(vec![load], stage.pacing.long, &meters.iter().collect::<Vec<_>>())?;
+    let mut measured = measure(
+        vec![load],
+        stage.pacing.costly.timing,
+        &meters.iter().collect::<Vec<_>>(),
+    )?;
     let outcome = measured.outcomes.pop().ok_or("a load has no outcome")?;
     let busy: Vec<f64> = measured
         .processor

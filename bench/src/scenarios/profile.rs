@@ -68,14 +68,14 @@ fn account(
     meter: &Meter,
     mut crowd: Crowd,
 ) -> Result<Account> {
-    let Timing { warm_up, counted } = stage.pacing.long;
+    let Timing { warm_up, counted } = stage.pacing.costly.timing;
     let recording = Recording::start(meter, warm_up + counted, Path::new(&site.folder))?;
     let load = Load {
         servers,
         crowd: &mut crowd,
         pace: Pace::Closed,
     };
-    let measured = crate::load::measure(vec![load], stage.pacing.long, &[meter])?;
+    let measured = crate::load::measure(vec![load], stage.pacing.costly.timing, &[meter])?;
     let seconds = measured.processor.iter().sum();
     let rounds: Vec<_> = measured
         .outcomes

@@ -44,7 +44,7 @@ fn compare(stage: &mut Stage, place: Place, site: &Site) -> Result<()> {
             crowd: refresh(&people, stage.connections),
         },
     ];
-    let [bare, renewals] = take(in_turn(&mut contestants, stage.pacing.rounds, stage.pacing.short)?)?;
+    let [bare, renewals] = take(in_turn(&mut contestants, stage.pacing.cheap)?)?;
     let spread = renewals.against(&bare);
     let (name, bound) = match place {
         Place::Sqlite => ("a bare handler", None),

@@ -9,10 +9,7 @@ use crate::report::Ratio;
 use crate::rounds::{Contestant, in_turn};
 use crate::scenarios::crowds::{DEEDS, LOGIN};
 use crate::scenarios::take;
-use crate::stage::{Pacing, Scale, Stage, alone};
-
-/// Turns are short, and so many times as many: two builds differ by less than the machine's own speed does within a minute.
-const MORE_ROUNDS: usize = 4;
+use crate::stage::{Scale, Stage, alone};
 
 pub(super) fn run(stage: &mut Stage) -> Result<()> {
     let rival = stage
@@ -40,7 +37,6 @@ fn compare(stage: &mut Stage, site: &Site, rival: &Path) -> Result<()> {
     let (our_people, their_people) = (stage.people(site, Scale::Small)?, stage.people(&theirs, Scale::Small)?);
     let (our_gateway, their_gateway) = (site.start(Hashing::Cheap)?, theirs.start(Hashing::Cheap)?);
     let ((our_servers, our_meters), (their_servers, their_meters)) = (alone(&our_gateway), alone(&their_gateway));
-    let Pacing { rounds, brief, .. } = stage.pacing;
     for (deed, crowd) in DEEDS.into_iter().filter(|(deed, _)| *deed != LOGIN) {
         let mut contestants = [
             Contestant {
@@ -54,7 +50,7 @@ fn compare(stage: &mut Stage, site: &Site, rival: &Path) -> Result<()> {
                 crowd: crowd(&our_people, stage.connections),
             },
         ];
-        let [their_series, our_series] = take(in_turn(&mut contestants, rounds * MORE_ROUNDS, brief)?)?;
+        let [their_series, our_series] = take(in_turn(&mut contestants, stage.pacing.cheap)?)?;
         let ratio = Ratio {
             to: "the other build",
             spread: our_series.against(&their_series),

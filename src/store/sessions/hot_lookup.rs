@@ -18,6 +18,7 @@ use crate::store::redis::PATIENCE;
 use crate::threads::PerThread;
 
 const FIELDS: [&str; 4] = ["profile", "generation", "rotated", "ended"];
+type Fields = (Option<String>, Option<u32>, Option<i64>, Option<String>);
 
 /// What Redis knows for certain of a session.
 #[derive(Debug, Clone)]
@@ -44,14 +45,14 @@ pub(super) fn in_redis(redis: &Redis, profiles: &Profiles) -> Option<PerThread<B
 }
 
 async fn find_all(redis: &Redis, profiles: &Profiles, ids: Vec<SessionId>) -> Result<HashMap<SessionId, Known>> {
-    let keys: Vec<String> = ids.iter().copied().map(key).collect();
-    let Some(reading) = redis.read_all(&keys, &FIELDS).await? else {
+    let keys = ids.iter().copied().map(key);
+    let Some(reading) = redis.read_all(keys, &FIELDS).await? else {
         return Ok(HashMap::new());
     };
     // It was asked last: a server that was a replica while it was read, and is none any more, has a new history by now.
     let history = current_history(&reading.replication);
     let known = ids.into_iter().zip(reading.hashes);
-    let known = known.filter_map(|(id, fields)| Some((id, known_of(id, fields, history?, profiles)?)));
+    let known = known.filter_map(|(id, fields)| Some((id, known_of(id, fields?, history?, profiles)?)));
     Ok(known.collect())
 }
 
@@ -67,17 +68,15 @@ fn current_history(replication: &str) -> Option<&str> {
     value("master_replid")?.get(..16)
 }
 
-fn known_of(id: SessionId, fields: Vec<Option<String>>, current: &str, profiles: &Profiles) -> Option<Known> {
-    let fields: [Option<String>; FIELDS.len()] = fields.try_into().ok()?;
-    let [profile, generation, rotated, ended] = fields;
+fn known_of(id: SessionId, fields: Fields, current: &str, profiles: &Profiles) -> Option<Known> {
+    let (profile, generation, rotated, ended) = fields;
     if ended.is_some() {
         return Some(Known::Ended);
     }
     let profile = profile.filter(|kept| kept.split_once('.').is_some_and(|(history, _)| history == current))?;
-    let generation = Generation(generation?.parse().ok()?);
-    let rotated_at = Timestamp::from_millis(rotated?.parse().ok()?);
     let profile = profiles.read(id, &profile)?;
-    Some(Known::Live(profile.of_session(id, generation, rotated_at)))
+    let rotated_at = Timestamp::from_millis(rotated?);
+    Some(Known::Live(profile.of_session(id, Generation(generation?), rotated_at)))
 }
 
 #[cfg(test)]

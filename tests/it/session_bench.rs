@@ -157,11 +157,13 @@ impl Bench {
     }
 
     pub async fn rotate(&self, session: SessionId, generation: u32, now: Timestamp) -> Outcome {
-        let claim = RefreshClaim {
-            session,
-            generation: Generation(generation),
-        };
-        match self.sessions.rotate(claim, now, None).await.unwrap().rotation {
+        match self
+            .sessions
+            .rotate(claim(session, generation), now, None)
+            .await
+            .unwrap()
+            .rotation
+        {
             Rotation::Current { account, generation } => {
                 assert_eq!(account.id, self.account);
                 Outcome::Current(generation.0)
@@ -235,6 +237,14 @@ pub fn session_of(account: AccountId) -> NewSession {
         created_at: START,
         expires_at,
         device: Device::default(),
+    }
+}
+
+/// What the token of this generation says.
+pub fn claim(session: SessionId, generation: u32) -> RefreshClaim {
+    RefreshClaim {
+        session,
+        generation: Generation(generation),
     }
 }
 

@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use auth_gateway::domain::account::Account;
 use auth_gateway::domain::limit::{Allowance, Limit};
-use auth_gateway::domain::refresh_token::RefreshClaim;
 use auth_gateway::domain::session::{EndReason, Generation, Rotation, SessionId};
 use futures_util::future::join_all;
 
 use crate::harness::Backend;
-use crate::session_bench::{Bench, LIFETIMES, Outcome, START};
+use crate::session_bench::{Bench, LIFETIMES, Outcome, START, claim};
 
 const BACKENDS: [Backend; 3] = [Backend::Sqlite, Backend::Postgres, Backend::PostgresRedis];
 
@@ -37,13 +36,6 @@ impl Bench {
 
     pub async fn settle(&self) {
         self.sessions.settle(START).await.unwrap();
-    }
-}
-
-pub fn claim(session: SessionId, generation: u32) -> RefreshClaim {
-    RefreshClaim {
-        session,
-        generation: Generation(generation),
     }
 }
 

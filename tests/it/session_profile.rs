@@ -6,8 +6,7 @@ use auth_gateway::domain::account::AccountId;
 use auth_gateway::domain::session::{Generation, Rotation};
 
 use crate::harness::Backend;
-use crate::session_bench::{Bench, LIFETIMES, Outcome, START};
-use crate::session_lookup::claim;
+use crate::session_bench::{Bench, LIFETIMES, Outcome, START, claim};
 
 /// A node that was told of a change has taken it away.
 #[tokio::test]

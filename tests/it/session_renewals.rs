@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use auth_gateway::domain::refresh_token::RefreshClaim;
 use auth_gateway::domain::session::{EndReason, Generation, Rotation, SessionId};
 use futures_util::future::join_all;
 
 use crate::harness::Backend;
-use crate::session_bench::{Bench, LIFETIMES, Outcome, START, on_each_store};
+use crate::session_bench::{Bench, LIFETIMES, Outcome, START, claim, on_each_store};
 
 on_each_store! {
     async fn the_current_generation_moves_on(bench: &Bench) {
@@ -69,7 +68,7 @@ on_each_store! {
     async fn fifty_at_once_get_one_successor_and_the_chain_goes_on(bench: &Bench) {
         let session = bench.open().await;
         for generation in 1..4 {
-            let claim = RefreshClaim { session, generation: Generation(generation) };
+            let claim = claim(session, generation);
             let attempts: Vec<_> = (0..50)
                 .map(|_| {
                     let sessions = bench.sessions.clone();
@@ -88,7 +87,7 @@ on_each_store! {
         let renewals: Vec<_> = (0..20)
             .map(|_| {
                 let sessions = bench.sessions.clone();
-                let claim = RefreshClaim { session, generation: Generation::FIRST };
+                let claim = claim(session, 1);
                 tokio::spawn(async move { sessions.rotate(claim, START, None).await.unwrap().rotation })
             })
             .collect();

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use auth_gateway::domain::account::{AccountId, PasswordStep};
-use auth_gateway::domain::refresh_token::RefreshClaim;
 use auth_gateway::domain::session::{EndReason, Generation, NewSession, Rotation, SessionId};
 use futures_util::future::join_all;
 
 use crate::harness::{Backend, RedisUser, Stores};
-use crate::session_bench::{Bench, LIFETIMES, Outcome, START, hash, on_each_store, session_of};
+use crate::session_bench::{Bench, LIFETIMES, Outcome, START, claim, hash, on_each_store, session_of};
 
 /// Goes on with some work so many times, and then drops it where it stands.
 async fn polled<T>(work: impl Future<Output = T>, times: u32) {
@@ -241,10 +240,7 @@ async fn a_reused_token_ends_the_session_once_however_many_present_it() {
                 Outcome::Current(generation + 1)
             );
         }
-        let claim = RefreshClaim {
-            session,
-            generation: Generation::FIRST,
-        };
+        let claim = claim(session, 1);
         let attempts: Vec<_> = (0..20)
             .map(|_| {
                 let sessions = bench.sessions.clone();

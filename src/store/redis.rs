@@ -15,6 +15,7 @@ use tokio::sync::OnceCell;
 
 use super::line::{Line, is_due};
 use crate::config::RedisUrl;
+use crate::domain::clock::millis;
 use crate::domain::{Error, Result};
 use crate::threads::PerThread;
 
@@ -35,9 +36,9 @@ pub struct Redis {
 }
 
 /// What one server holds.
-pub(super) struct Reading<T> {
-    /// The fields of each hash, in the order in which they were asked for; `None` for what is something else.
-    pub(super) hashes: Vec<Option<T>>,
+pub(super) struct Reading {
+    /// What is under each key, in the order in which they were asked for; `None` where there is nothing, or something else than a text.
+    pub(super) values: Vec<Option<Vec<u8>>>,
     /// What it said of its replication after that.
     pub(super) replication: String,
 }
@@ -123,21 +124,17 @@ impl Redis {
         matches!(self.link.as_ref(), Link::Cluster { .. })
     }
 
-    /// Reads the same fields of many hashes, in one round trip, and then what the server says of its replication. `None` where it
-    /// may not be asked.
-    pub(super) async fn read_all<T: FromRedisValue>(
-        &self,
-        keys: impl ExactSizeIterator<Item = String>,
-        fields: &[&str],
-    ) -> Result<Option<Reading<T>>> {
-        let mut questions = Pipeline::with_capacity(keys.len() + 1);
+    /// Reads what is under many keys, in one round trip, and then what the server says of its replication. `None` where it may not be
+    /// asked.
+    pub(super) async fn read_all(&self, keys: impl Iterator<Item = String>) -> Result<Option<Reading>> {
+        let mut questions = Pipeline::with_capacity(2);
+        questions.cmd("MGET");
         for key in keys {
-            questions.cmd("HMGET").arg(key).arg(fields);
+            questions.arg(key);
         }
-        // A key that holds something else is no reason to answer nobody.
         questions.cmd("INFO").arg("replication").ignore_errors();
         self.answer(pin!(async {
-            let answers: Vec<RedisResult<Value>> = match self.link.as_ref() {
+            let answers = match self.link.as_ref() {
                 Link::Server { lines } => questions.query_async(&mut lines.own().connection()).await,
                 Link::Cluster { client, connection, .. } => {
                     questions.query_async(&mut in_cluster(client, connection).await?).await
@@ -148,11 +145,11 @@ impl Redis {
         .await
     }
 
-    /// Forgets fields of a hash, whether they are there or not.
-    pub(super) async fn delete_fields(&self, key: &str, fields: &[&str]) -> Result<()> {
-        let mut delete = cmd("HDEL");
-        delete.arg(key).arg(fields);
-        self.carry_out(&delete).await
+    /// Puts a text under a key, whatever was there, and keeps it for so long.
+    pub(super) async fn put(&self, key: &str, text: &str, time: Duration) -> Result<()> {
+        let mut put = cmd("SET");
+        put.arg(key).arg(text).arg("PX").arg(millis(time));
+        self.carry_out(&put).await
     }
 
     /// Forgets a key, whether it is there or not.
@@ -254,16 +251,16 @@ async fn in_cluster(
     connected.cloned()
 }
 
-impl<T: FromRedisValue> Reading<T> {
-    fn of(answers: Vec<RedisResult<Value>>) -> RedisResult<Option<Self>> {
-        let mut answers = answers.into_iter();
-        let replication = match answers.next_back() {
-            Some(Ok(replication)) => from_redis_value(replication)?,
-            Some(Err(error)) if !is_refusal(&error) => return Err(error),
-            _ => return Ok(None),
-        };
-        let hashes = answers.map(|hash| from_redis_value(hash.ok()?).ok()).collect();
-        Ok(Some(Self { hashes, replication }))
+impl Reading {
+    fn of((values, replication): (RedisResult<Value>, RedisResult<Value>)) -> RedisResult<Option<Self>> {
+        match replication {
+            Ok(replication) => Ok(Some(Self {
+                values: from_redis_value(values?)?,
+                replication: from_redis_value(replication)?,
+            })),
+            Err(error) if is_refusal(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -243,7 +243,8 @@ async fn nodes_that_start_together_with_another_algorithm_publish_one_key() {
 /// What one part of the housekeeping cannot do keeps no other part from its work.
 #[tokio::test]
 async fn keys_are_kept_up_to_date_while_redis_refuses_what_it_is_owed() {
-    let user = RedisUser::without(&["del"]).await;
+    let user = RedisUser::new().await;
+    user.forbid_writing("auth-gateway:session:").await;
     let mut world = World::stores_only(Backend::PostgresRedis, Door::Rest).await;
     world
         .start(&["--redis-url", &user.url, "--signing-key-max-age=1h"])

@@ -60,8 +60,11 @@ pub struct Bench {
     pub account: AccountId,
 }
 
+/// What Redis holds of a session, in this order and with a space between them.
+const FIELDS: [&str; 6] = ["generation", "rotated", "saved", "arrival", "lease", "profile"];
+
 fn redis_key(session: SessionId) -> String {
-    format!("auth-gateway:session:{}", session.0)
+    format!("auth-gateway:session:{}", session.0.simple())
 }
 
 impl Bench {
@@ -199,19 +202,44 @@ impl Bench {
 
     /// What Redis has in a field of a session.
     pub async fn field(&self, session: SessionId, field: &str) -> String {
-        ask(redis::cmd("HGET").arg(redis_key(session)).arg(field)).await
+        self.fields(session).await.swap_remove(place_of(field))
+    }
+
+    async fn fields(&self, session: SessionId) -> Vec<String> {
+        let text = self.text_of(session).await;
+        let fields: Vec<String> = text.splitn(FIELDS.len(), ' ').map(str::to_owned).collect();
+        assert_eq!(fields.len(), FIELDS.len(), "{text}");
+        fields
+    }
+
+    /// All that Redis has of a session.
+    pub async fn text_of(&self, session: SessionId) -> String {
+        ask(redis::cmd("GET").arg(redis_key(session))).await
+    }
+
+    /// Somebody puts something else there: a text, or what is none.
+    pub async fn put(&self, session: SessionId, text: Option<&str>) {
+        self.forget(session).await;
+        if let Some(text) = text {
+            let _done: String = ask(redis::cmd("SET").arg(redis_key(session)).arg(text)).await;
+        } else {
+            let _added: i64 = ask(redis::cmd("HSET").arg(redis_key(session)).arg("generation").arg(2)).await;
+        }
     }
 
     /// Somebody writes something else into one of its fields.
     pub async fn overwrite_field(&self, session: SessionId, field: &str, value: &str) {
-        let added: i64 = ask(redis::cmd("HSET").arg(redis_key(session)).arg(field).arg(value)).await;
-        assert_eq!(added, 0, "the field is called something else");
+        let mut fields = self.fields(session).await;
+        assert_ne!(fields[place_of(field)], "", "there is no {field}");
+        value.clone_into(&mut fields[place_of(field)]);
+        let mut set = redis::cmd("SET");
+        set.arg(redis_key(session)).arg(fields.join(" ")).arg("KEEPTTL");
+        let _done: String = ask(&set).await;
     }
 
     /// Redis has a session without one of its fields.
     pub async fn forget_field(&self, session: SessionId, field: &str) {
-        let forgotten: i64 = ask(redis::cmd("HDEL").arg(redis_key(session)).arg(field)).await;
-        assert_eq!(forgotten, 1, "the field is called something else");
+        self.overwrite_field(session, field, "").await;
     }
 
     /// Redis forgets a session, as after an eviction or a restart. Without Redis there is nothing to forget.
@@ -246,6 +274,10 @@ pub fn claim(session: SessionId, generation: u32) -> RefreshClaim {
         session,
         generation: Generation(generation),
     }
+}
+
+fn place_of(field: &str) -> usize {
+    FIELDS.iter().position(|name| *name == field).unwrap()
 }
 
 /// A hash that no password has; the one without a name is that of the account.

@@ -72,6 +72,39 @@ fn unsealed(profile: &str) -> String {
     [parts[0], parts[1], parts[2], "", parts[4]].join(".")
 }
 
+/// A version before this one, or whoever can write to Redis, may have left anything there; SQL brings the session back.
+#[tokio::test]
+async fn a_key_that_holds_something_else_is_mended() {
+    let bench = Bench::new(Backend::PostgresRedis).await;
+    let (session, neighbour) = (bench.open().await, bench.open().await);
+    assert_eq!(bench.rotate(session, 1, START).await, Outcome::Current(2));
+    let account = bench.account_of(session).await;
+    let sound = bench.text_of(session).await;
+    let profile = bench.field(session, "profile").await;
+    let others = [
+        None,
+        Some(String::new()),
+        Some("garbage".to_owned()),
+        Some(sound.replacen("2 ", "two ", 1)),
+        Some(format!("2     {profile}")),
+        Some(format!("2 {}    {profile}", START.millis())),
+        Some(format!("9  {}  l {profile}", START.millis())),
+    ];
+    for other in &others {
+        bench.put(session, other.as_deref()).await;
+        let both = tokio::join!(bench.account_of(session), bench.account_of(neighbour));
+        assert_eq!(both, (account.clone(), account.clone()), "{other:?}");
+
+        bench.put(session, other.as_deref()).await;
+        let renewal = bench.sessions.rotate(claim(session, 1), START, None).await.unwrap();
+        assert!(
+            matches!(renewal.rotation, Rotation::Current { .. }),
+            "{other:?}: {renewal:?}"
+        );
+        assert_eq!(bench.field(session, "profile").await, profile, "{other:?} is mended");
+    }
+}
+
 /// Redis has the last word on how far a session has come, and none on how long it may live.
 #[tokio::test]
 async fn a_session_does_not_outlast_its_greatest_age_whatever_redis_says() {

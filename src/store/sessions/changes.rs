@@ -7,7 +7,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{SqlSessions, key, tell_each};
+use redis::Script;
+
+use super::{SqlSessions, key, script, tell_each};
 use crate::domain::Result;
 use crate::domain::clock::Timestamp;
 use crate::domain::session::SessionId;
@@ -20,6 +22,7 @@ const OVERLAP: Duration = Duration::from_mins(1);
 /// What one node has Redis forget.
 pub(super) struct Changes {
     redis: Redis,
+    forget: Script,
     followed: Mutex<Followed>,
 }
 
@@ -36,6 +39,7 @@ impl Changes {
     pub(super) fn in_redis(redis: Redis) -> Self {
         Self {
             redis,
+            forget: script!("forget"),
             followed: Mutex::default(),
         }
     }
@@ -47,7 +51,8 @@ impl Changes {
     }
 
     async fn forget_one(&self, id: SessionId) -> Result<()> {
-        self.redis.delete_fields(&key(id), &["profile", "lease"]).await
+        let _was_there: i64 = self.redis.run(&self.forget, &key(id), &[]).await?;
+        Ok(())
     }
 
     /// Lets Redis forget what others have changed in SQL. What it could not be told, it is told the next time.

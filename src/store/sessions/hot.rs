@@ -20,7 +20,7 @@ use super::hot_answer::Answer;
 use super::hot_lookup::{self, Known};
 use super::marks::{MARK_LIFETIME, Marks};
 use super::profile::Profiles;
-use super::{SessionStore, SqlSessions, key};
+use super::{SessionStore, SqlSessions, key, script};
 use crate::domain::account::{AccountId, PasswordChange, PasswordHash, PasswordStep};
 use crate::domain::clock::{Timestamp, millis};
 use crate::domain::limit::Limit;
@@ -77,9 +77,9 @@ impl HotSessions {
     pub fn new(redis: Redis, sql: SqlSessions, seal: Arc<dyn Seal>) -> Self {
         let profiles = Profiles::under(seal);
         let scripts = Scripts {
-            load: Script::new(concat!(include_str!("lua/history.lua"), include_str!("lua/load.lua"))),
-            find: Script::new(concat!(include_str!("lua/history.lua"), include_str!("lua/find.lua"))),
-            rotate: Script::new(concat!(include_str!("lua/history.lua"), include_str!("lua/rotate.lua"))),
+            load: script!("load"),
+            find: script!("find"),
+            rotate: script!("rotate"),
         };
         Self {
             outage: Outage::new(sql.lifetimes().grace),

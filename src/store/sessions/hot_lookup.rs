@@ -17,9 +17,6 @@ use crate::store::batch::{Batcher, Width};
 use crate::store::redis::PATIENCE;
 use crate::threads::PerThread;
 
-const FIELDS: [&str; 4] = ["profile", "generation", "rotated", "ended"];
-type Fields = (Option<String>, Option<u32>, Option<i64>, Option<String>);
-
 /// What Redis knows for certain of a session.
 #[derive(Debug, Clone)]
 pub(super) enum Known {
@@ -46,13 +43,13 @@ pub(super) fn in_redis(redis: &Redis, profiles: &Profiles) -> Option<PerThread<B
 
 async fn find_all(redis: &Redis, profiles: &Profiles, ids: Vec<SessionId>) -> Result<HashMap<SessionId, Known>> {
     let keys = ids.iter().copied().map(key);
-    let Some(reading) = redis.read_all(keys, &FIELDS).await? else {
+    let Some(reading) = redis.read_all(keys).await? else {
         return Ok(HashMap::new());
     };
     // It was asked last: a server that was a replica while it was read, and is none any more, has a new history by now.
     let history = current_history(&reading.replication);
-    let known = ids.into_iter().zip(reading.hashes);
-    let known = known.filter_map(|(id, fields)| Some((id, known_of(id, fields?, history?, profiles)?)));
+    let known = ids.into_iter().zip(reading.values);
+    let known = known.filter_map(|(id, text)| Some((id, known_of(id, &text?, history?, profiles)?)));
     Ok(known.collect())
 }
 
@@ -68,15 +65,26 @@ fn current_history(replication: &str) -> Option<&str> {
     value("master_replid")?.get(..16)
 }
 
-fn known_of(id: SessionId, fields: Fields, current: &str, profiles: &Profiles) -> Option<Known> {
-    let (profile, generation, rotated, ended) = fields;
-    if ended.is_some() {
+/// What the text of a session says, whose parts are in `session.lua`.
+fn known_of(id: SessionId, text: &[u8], current: &str, profiles: &Profiles) -> Option<Known> {
+    let text = str::from_utf8(text).ok()?;
+    let mut parts = text.splitn(6, ' ');
+    let mut next = || parts.next();
+    let (generation, rotated, _saved, _arrival, _lease, profile) =
+        (next()?, next()?, next()?, next()?, next()?, next()?);
+    if generation == "ended" {
         return Some(Known::Ended);
     }
-    let profile = profile.filter(|kept| kept.split_once('.').is_some_and(|(history, _)| history == current))?;
-    let profile = profiles.read(id, &profile)?;
-    let rotated_at = Timestamp::from_millis(rotated?);
-    Some(Known::Live(profile.of_session(id, Generation(generation?), rotated_at)))
+    if profile.split_once('.')?.0 != current {
+        return None;
+    }
+    let profile = profiles.read(id, profile)?;
+    let (generation, rotated_at) = (generation.parse().ok()?, rotated.parse().ok()?);
+    Some(Known::Live(profile.of_session(
+        id,
+        Generation(generation),
+        Timestamp::from_millis(rotated_at),
+    )))
 }
 
 #[cfg(test)]

@@ -110,5 +110,16 @@ where
 
 /// The key of a session in Redis.
 fn key(id: SessionId) -> String {
-    format!("auth-gateway:session:{}", id.0)
+    format!("auth-gateway:session:{}", id.0.simple())
 }
+
+/// A step that one of the scripts takes on one session.
+macro_rules! script {
+    ($name:literal) => {
+        redis::Script::new(concat!(
+            include_str!("lua/session.lua"),
+            include_str!(concat!("lua/", $name, ".lua"))
+        ))
+    };
+}
+use script;

@@ -10,23 +10,31 @@ pub struct RedisUser {
 }
 
 impl RedisUser {
-    /// A user who may do everything but run these commands.
-    pub async fn without(commands: &[&str]) -> Self {
+    /// A user who may do everything.
+    pub async fn new() -> Self {
         let name = format!("user-{}", Uuid::new_v4());
         let mut url = url::Url::parse(&redis_url()).unwrap();
         url.set_username(&name).unwrap();
         url.set_password(Some("secret")).unwrap();
         let user = Self { name, url: url.into() };
         user.set(&["on", ">secret", "~*", "+@all"]).await;
-        for command in commands {
-            user.set(&[&format!("-{command}")]).await;
-        }
         user
     }
 
-    /// Lets the user run this command from now on.
-    pub async fn allow(&self, command: &str) {
-        self.set(&[&format!("+{command}")]).await;
+    /// From now on the user may not run this command.
+    pub async fn forbid(&self, command: &str) {
+        self.set(&[&format!("-{command}")]).await;
+    }
+
+    /// From now on the user may only read what begins with this.
+    pub async fn forbid_writing(&self, start: &str) {
+        let probe = "~auth-gateway:probe*";
+        self.set(&["resetkeys", &format!("%R~{start}*"), probe]).await;
+    }
+
+    /// The user may read and write everything again.
+    pub async fn allow_writing(&self) {
+        self.set(&["~*"]).await;
     }
 
     async fn set(&self, rules: &[&str]) {

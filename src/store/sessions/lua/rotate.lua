@@ -13,7 +13,7 @@
 --          'limited'  the charge is refused, and nothing has changed
 --          'missing'  Redis does not know, or only from another history, or not whose it is; SQL has to be asked, and the profile
 --                     is the lease for putting it back
-local session = redis.call('HMGET', KEYS[1], 'profile', 'generation', 'rotated', 'ended', 'saved', 'arrival')
+local session = read(KEYS[1])
 local presented, now, lifetime = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local grace, interval, margin = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local every, whole = tonumber(ARGV[8]), tonumber(ARGV[9])
@@ -21,47 +21,48 @@ local every, whole = tonumber(ARGV[8]), tonumber(ARGV[9])
 -- By the rule of `Limit::charge`, and before anything else: the tokens of a session that is over are charged too.
 local arrival = 0
 if every > 0 then
-  arrival = math.max(tonumber(session[6] or now), now) + every
+  arrival = math.max(tonumber(session.arrival) or now, now) + every
   if arrival > now + whole then
     return {{'limited', '', 0, 0}, arrival - every, arrival - now - whole}
   end
-  redis.call('HSET', KEYS[1], 'arrival', arrival)
-  if not session[1] and redis.call('PTTL', KEYS[1]) < arrival - now then
-    redis.call('PEXPIRE', KEYS[1], math.max(arrival - now, 10000))
+  session.arrival = digits(arrival)
+end
+
+-- The answer where the session stays as it is: what it was charged is kept all the same.
+local function unmoved(outcome, profile, generation, rotated)
+  if every > 0 then
+    keep(KEYS[1], session, math.max(arrival - now, LEASE))
   end
+  return {{outcome, profile, generation, rotated}, arrival, 0}
 end
 
-local function answer(outcome, ...)
-  return {{outcome, ...}, arrival, 0}
+if session.generation == 'ended' then
+  return unmoved('over', '', 0, 0)
 end
-
-if session[4] then
-  return answer('over', '', 0, 0)
-end
-local expires = expiry(session[1])
+local expires = expiry(session)
 if not expires then
-  return answer('missing', lease(KEYS[1], ARGV[7]), 0, 0)
+  give_lease(session, ARGV[7])
+  keep(KEYS[1], session, math.max(arrival - now, LEASE))
+  return {{'missing', session.lease, 0, 0}, arrival, 0}
 end
 
-local profile, generation, rotated, saved = session[1], tonumber(session[2]), tonumber(session[3]), tonumber(session[5])
-
+local generation, rotated = tonumber(session.generation), tonumber(session.rotated)
 if now >= expires or now >= rotated + lifetime then
-  return answer('over', '', 0, 0)
+  return unmoved('over', '', 0, 0)
 end
 if presented + 1 == generation and now <= rotated + grace then
-  return answer('repeated', profile, generation, rotated)
+  return unmoved('repeated', session.profile, generation, rotated)
 end
 if presented < generation then
-  return answer('reused', profile, generation, rotated)
+  return unmoved('reused', session.profile, generation, rotated)
 end
 
 -- A generation that is newer than ours was issued by us too (its tag says so): Redis lost a write, and catches up.
-generation = presented + 1
 local outcome = 'moved'
-if now >= saved + interval then
+if now >= tonumber(session.saved) + interval then
   outcome = 'due'
-  redis.call('HSET', KEYS[1], 'saved', ARGV[2])
+  session.saved = ARGV[2]
 end
-redis.call('HSET', KEYS[1], 'generation', generation, 'rotated', ARGV[2])
-redis.call('PEXPIRE', KEYS[1], math.min(lifetime, expires - now) + margin)
-return answer(outcome, profile, generation, now)
+session.generation, session.rotated = digits(presented + 1), ARGV[2]
+write(KEYS[1], session, math.min(lifetime, expires - now) + margin)
+return {{outcome, session.profile, presented + 1, now}, arrival, 0}

@@ -1,7 +1,0 @@
--- Marks a session as ended. SQL has been told before; the mark keeps a rebuild that read SQL earlier from bringing it back.
--- KEYS[1]  the session
--- ARGV     1 how long to keep the mark, in ms
-redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'ended', 1)
-redis.call('PEXPIRE', KEYS[1], ARGV[1])
-return 1

@@ -27,20 +27,31 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
+/// What is public of an account, and its roles, as a statement selects them.
+pub(in crate::store) const PUBLIC: [Column; 4] =
+    [Column::Email, Column::Username, Column::ProfileImageUrl, Column::Roles];
+/// The values of these columns.
+pub(in crate::store) type Public = (String, String, Option<String>, String);
+
+/// The account with this id and these columns.
+pub(in crate::store) fn account(id: Uuid, (email, username, profile_image_url, stored_roles): Public) -> Account {
+    Account {
+        id: AccountId(id),
+        email,
+        username,
+        profile_image_url,
+        roles: roles(&stored_roles),
+    }
+}
+
 impl From<Model> for Account {
     fn from(row: Model) -> Self {
-        Self {
-            id: AccountId(row.id),
-            email: row.email,
-            username: row.username,
-            profile_image_url: row.profile_image_url,
-            roles: roles(&row.roles),
-        }
+        account(row.id, (row.email, row.username, row.profile_image_url, row.roles))
     }
 }
 
 /// The roles that are stored so.
-pub(in crate::store) fn roles(stored: &str) -> Vec<String> {
+fn roles(stored: &str) -> Vec<String> {
     stored.split_whitespace().map(str::to_owned).collect()
 }
 

@@ -8,12 +8,11 @@ use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QuerySelect, Rela
 use uuid::Uuid;
 
 use crate::domain::Result;
-use crate::domain::account::{Account, AccountId};
 use crate::domain::clock::Timestamp;
 use crate::domain::session::{LiveSession, Session, SessionId};
 use crate::store::batch::{Batcher, Width, filled_up};
 use crate::store::database::Database;
-use crate::store::entity::accounts::{self, roles};
+use crate::store::entity::accounts::{self, account};
 use crate::store::entity::sessions::{Column, Entity, Relation, generation};
 
 /// Session: id, account, generation, times; account: e-mail, username, picture, roles.
@@ -38,12 +37,7 @@ async fn find_all(database: &Database, ids: Vec<SessionId>) -> Result<HashMap<Se
             Column::RotatedAt,
             Column::ExpiresAt,
         ])
-        .columns([
-            accounts::Column::Email,
-            accounts::Column::Username,
-            accounts::Column::ProfileImageUrl,
-            accounts::Column::Roles,
-        ])
+        .columns(accounts::PUBLIC)
         .join(JoinType::InnerJoin, Relation::Account.def())
         .filter(Column::Id.is_in(filled_up(ids).into_iter().map(|id| id.0)))
         .filter(Column::EndedAt.is_null());
@@ -53,13 +47,7 @@ async fn find_all(database: &Database, ids: Vec<SessionId>) -> Result<HashMap<Se
 
 fn live_session(row: Row) -> (SessionId, LiveSession) {
     let (id, owner, stands_at, rotated_at, expires_at, email, username, profile_image_url, stored_roles) = row;
-    let account = Account {
-        id: AccountId(owner),
-        email,
-        username,
-        profile_image_url,
-        roles: roles(&stored_roles),
-    };
+    let account = account(owner, (email, username, profile_image_url, stored_roles));
     let session = Session {
         id: SessionId(id),
         account: account.id,

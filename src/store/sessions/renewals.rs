@@ -1,20 +1,26 @@
-//! Moves sessions on in SQL. On SQLite those that are renewed at the same time are one statement, and so wait for the disk together.
+//! Moves sessions on in SQL, and says whose they are. On SQLite those that are renewed at the same time are one statement, and so wait for the disk together.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use futures_util::FutureExt;
 use sea_orm::sea_query::{Expr, ExprTrait, IntoValueTuple, Query, TableRef, UpdateStatement, ValueTuple};
-use sea_orm::{ColumnTrait, ConnectionTrait};
+use sea_orm::{ColumnTrait, ConnectionTrait, QueryResult};
 use uuid::Uuid;
 
 use crate::domain::Result;
+use crate::domain::account::Account;
 use crate::domain::clock::Timestamp;
 use crate::domain::refresh_token::RefreshClaim;
 use crate::domain::session::Generation;
 use crate::store::batch::{Batcher, Width, filled_up};
 use crate::store::database::{Database, failure};
+use crate::store::entity::accounts::{self, account};
 use crate::store::entity::sessions::{Column, Entity};
+
+/// Session: id; account: id, e-mail, username, picture, roles.
+type Row = (Uuid, Uuid, String, String, Option<String>, String);
 
 /// Moves sessions on.
 #[derive(Debug)]
@@ -22,7 +28,7 @@ pub(super) struct Renewals {
     database: Database,
     /// On SQLite. PostgreSQL gathers the commits of all its connections itself; and nodes that took many rows at once, each in an order of
     /// its own, could wait for each other there.
-    together: Option<Batcher<Step, Generation>>,
+    together: Option<Batcher<Step, Arc<Account>>>,
 }
 
 /// One session, one step.
@@ -51,15 +57,15 @@ impl Renewals {
         }
     }
 
-    /// Moves a live session on to the successor of the presented generation, unless it stands beyond it already; `None` if
-    /// nothing was moved. Of two clients that present the same token at different times, one is let through. A session that was not renewed
+    /// Moves a live session on to the successor of the presented generation, unless it stands beyond it already, and says whose it is;
+    /// `None` if nothing was moved. Of two clients that present the same token at different times, one is let through. A session that was not renewed
     /// after `over_since` is left where it is.
     pub(super) async fn move_on(
         &self,
         claim: RefreshClaim,
         now: Timestamp,
         over_since: Timestamp,
-    ) -> Result<Option<Generation>> {
+    ) -> Result<Option<Arc<Account>>> {
         let step = Step {
             session: claim.session.0,
             from: claim.generation,
@@ -75,7 +81,7 @@ impl Renewals {
 
 /// Those that were taken. Of several steps of one session one is tried, and the others come after it: the one that goes furthest, since
 /// where it is refused all are; and of several as far as that the earliest.
-async fn take_all(database: &Database, steps: Vec<Step>) -> Result<HashMap<Step, Generation>> {
+async fn take_all(database: &Database, steps: Vec<Step>) -> Result<HashMap<Step, Arc<Account>>> {
     let mut tried: HashMap<Uuid, Step> = HashMap::with_capacity(steps.len());
     for step in steps {
         let first = tried.entry(step.session).or_insert(step);
@@ -87,16 +93,23 @@ async fn take_all(database: &Database, steps: Vec<Step>) -> Result<HashMap<Step,
     let taken = database
         .answer(async { database.writer().query_all(&update).await })
         .await?;
-    let ids = taken.iter().map(|row| row.try_get_by_index(0));
-    let ids: Vec<Uuid> = ids.collect::<std::result::Result<_, _>>().map_err(failure)?;
-    let moved = ids.iter().filter_map(|id| tried.remove(id));
-    Ok(moved.map(|step| (step, step.from.next())).collect())
+    let rows = taken.iter().map(QueryResult::try_get_many_by_index);
+    let rows: Vec<Row> = rows.collect::<std::result::Result<_, _>>().map_err(failure)?;
+    let moved = rows
+        .into_iter()
+        .filter_map(|(id, owner, email, username, picture, roles)| {
+            let account = account(owner, (email, username, picture, roles));
+            Some((tried.remove(&id)?, Arc::new(account)))
+        });
+    Ok(moved.collect())
 }
 
-/// Answers with the sessions that it has moved.
+/// Answers with the sessions that it has moved, and their accounts.
 fn statement(steps: Vec<Step>) -> UpdateStatement {
     let [session, from, to, at, over_since] =
         ["column1", "column2", "column3", "column4", "column5"].map(|column| Expr::col(("steps", column)));
+    let own = [Column::Id, Column::AccountId].map(|column| column.into_expr());
+    let answer = own.into_iter().chain(accounts::PUBLIC.map(of_account));
     Query::update()
         .table(Entity)
         .values([(Column::Generation, to), (Column::RotatedAt, at.clone())])
@@ -109,8 +122,18 @@ fn statement(steps: Vec<Step>) -> UpdateStatement {
         .and_where(Column::Generation.into_expr().lte(from))
         .and_where(Column::ExpiresAt.into_expr().gt(at))
         .and_where(Column::RotatedAt.into_expr().gt(over_since))
-        .returning_col((Entity, Column::Id))
+        .returning(Query::returning().exprs(answer))
         .to_owned()
+}
+
+/// A column of the session's account. `RETURNING` names no other table than the one that is changed, but may ask one.
+fn of_account(column: accounts::Column) -> Expr {
+    Query::select()
+        .column(column)
+        .from(accounts::Entity)
+        .and_where(accounts::Column::Id.into_expr().eq(Column::AccountId.into_expr()))
+        .to_owned()
+        .into()
 }
 
 impl From<Step> for ValueTuple {
@@ -122,6 +145,7 @@ impl From<Step> for ValueTuple {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
     use std::fmt::Write;
 
     use sea_orm::{DbBackend, StatementBuilder};
@@ -130,6 +154,8 @@ mod tests {
     use super::*;
     use crate::config::DatabaseUrl;
     use crate::domain::session::SessionId;
+
+    const OWNER: uuid::fmt::Simple = Uuid::nil().simple();
 
     fn step(session: Uuid, from: u32, at: i64) -> Step {
         Step {
@@ -152,11 +178,11 @@ mod tests {
         let ids: Vec<Uuid> = (0..count).map(|_| SessionId::fresh().0).collect();
         let mut rows = String::new();
         for id in &ids {
-            write!(rows, ",(x'{}',x'00',1,1,1,9000000000000)", id.simple()).unwrap();
+            write!(rows, ",(x'{}',x'{OWNER}',1,1,1,9000000000000)", id.simple()).unwrap();
         }
         let columns = "id, account_id, generation, created_at, rotated_at, expires_at";
         for insert in [
-            "INSERT INTO accounts VALUES (x'00','a','a','a','a','',NULL,'user',1)".to_owned(),
+            format!("INSERT INTO accounts VALUES (x'{OWNER}','a','a','a','a','',NULL,'user',1)"),
             format!("INSERT INTO sessions ({columns}) VALUES {}", &rows[1..]),
         ] {
             database.writer().execute_unprepared(&insert).await.unwrap();
@@ -177,11 +203,14 @@ mod tests {
                 question.sql = format!("EXPLAIN QUERY PLAN {}", question.sql);
                 let rows = database.writer().query_all_raw(question).await.unwrap();
                 let plan: Vec<String> = rows.iter().map(|row| row.try_get("", "detail").unwrap()).collect();
-                assert!(
-                    plan.iter()
-                        .any(|line| line.starts_with("SEARCH sessions") && line.ends_with("(id=?)")),
-                    "{count} of 1000, analysed: {analysed}: {plan:?}"
-                );
+                for table in ["sessions", "accounts"] {
+                    let start = format!("SEARCH {table} ");
+                    assert!(
+                        plan.iter()
+                            .any(|line| line.starts_with(&start) && line.ends_with("(id=?)")),
+                        "{count} of 1000, analysed: {analysed}: {plan:?}"
+                    );
+                }
             }
             database.writer().execute_unprepared("ANALYZE").await.unwrap();
         }
@@ -195,7 +224,15 @@ mod tests {
         let [stale, further, later] = [step(ids[0], 1, 5), step(ids[0], 2, 7), step(ids[0], 2, 8)];
         let other = step(ids[1], 1, 6);
         let moved = take_all(&database, vec![stale, later, further, other]).await.unwrap();
-        assert_eq!(moved, HashMap::from([(further, Generation(3)), (other, Generation(2))]));
+        assert!(
+            moved
+                .values()
+                .all(|account| account.id.0.is_nil() && account.roles == ["user"])
+        );
+        assert_eq!(
+            moved.into_keys().collect::<HashSet<_>>(),
+            HashSet::from([further, other])
+        );
         let moved = take_all(&database, vec![stale, further, other]).await.unwrap();
         assert_eq!(moved, HashMap::new(), "each of them has gone");
     }

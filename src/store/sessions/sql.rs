@@ -127,7 +127,13 @@ impl SqlSessions {
     /// The rotation table, row by row.
     async fn rotate_row(&self, claim: RefreshClaim, now: Timestamp) -> Result<Rotation> {
         for _ in 0..2 {
-            // The account is read first: if the database goes down in between, the token is still the current one.
+            // Without a look at it: nearly every token that comes is the current one.
+            let over_since = now.minus(self.lifetimes.refresh_token);
+            let moved = self.renewals.move_on(claim, now, over_since).await;
+            if let Some(account) = self.outage.noted(moved, now)? {
+                let generation = claim.generation.next();
+                return Ok(Rotation::Current { account, generation });
+            }
             let found = self.outage.noted(self.find_renewed(claim.session, now).await, now)?;
             let Some(LiveSession { session, account }) = found else {
                 return Ok(Rotation::Over);
@@ -137,14 +143,8 @@ impl SqlSessions {
                 ..self.lifetimes
             };
             match session.standing(claim.generation, now, &lifetimes) {
-                Standing::Current => {
-                    let over_since = now.minus(self.lifetimes.refresh_token);
-                    let moved = self.renewals.move_on(claim, now, over_since).await;
-                    if let Some(generation) = self.outage.noted(moved, now)? {
-                        return Ok(Rotation::Current { account, generation });
-                    }
-                    // Another has moved or ended it in between; a second look is enough, since it only ever moves further away.
-                }
+                // Nothing moves it back; a row that was restored meanwhile is moved on by a second try.
+                Standing::Current => {}
                 Standing::InGrace => {
                     let generation = session.generation;
                     return Ok(Rotation::Current { account, generation });

@@ -15,7 +15,6 @@ use tokio::sync::OnceCell;
 
 use super::line::{Line, is_due};
 use crate::config::RedisUrl;
-use crate::domain::clock::millis;
 use crate::domain::{Error, Result};
 use crate::threads::PerThread;
 
@@ -125,7 +124,7 @@ impl Redis {
     }
 
     /// Reads what is under many keys, in one round trip, and then what the server says of its replication. `None` where it may not be
-    /// asked.
+    /// asked, and in a cluster.
     pub(super) async fn read_all(&self, keys: impl Iterator<Item = String>) -> Result<Option<Reading>> {
         let mut questions = Pipeline::with_capacity(2);
         questions.cmd("MGET");
@@ -133,23 +132,14 @@ impl Redis {
             questions.arg(key);
         }
         questions.cmd("INFO").arg("replication").ignore_errors();
+        let Link::Server { lines } = self.link.as_ref() else {
+            return Ok(None);
+        };
         self.answer(pin!(async {
-            let answers = match self.link.as_ref() {
-                Link::Server { lines } => questions.query_async(&mut lines.own().connection()).await,
-                Link::Cluster { client, connection, .. } => {
-                    questions.query_async(&mut in_cluster(client, connection).await?).await
-                }
-            }?;
-            Reading::of(answers)
+            let mut connection = lines.own().connection();
+            Reading::of(questions.query_async(&mut connection).await?)
         }))
         .await
-    }
-
-    /// Puts a text under a key, whatever was there, and keeps it for so long.
-    pub(super) async fn put(&self, key: &str, text: &str, time: Duration) -> Result<()> {
-        let mut put = cmd("SET");
-        put.arg(key).arg(text).arg("PX").arg(millis(time));
-        self.carry_out(&put).await
     }
 
     /// Forgets a key, whether it is there or not.

@@ -6,7 +6,8 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Process, eventually, http, raw};
+use crate::harness::{Backend, Process, Stores, eventually, http, raw};
+use crate::session_bench::{Bench, Outcome, START};
 
 /// A Redis of the test's own, killed with it.
 struct RedisServer {
@@ -226,6 +227,39 @@ async fn a_redis_that_cannot_be_written_is_down_until_it_can() {
         let is_up = async || (readiness().await == "up").then_some(());
         eventually("Redis can be written again", is_up).await;
     }
+}
+
+/// A full Redis still answers, also with what is no longer so; but what takes room away from it, it does.
+#[tokio::test]
+async fn what_an_operator_changes_shows_while_redis_is_full_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let redis = RedisServer::start(folder.path(), &port, &["--port", &port]);
+    redis.until_it_answers(folder.path(), &[]).await;
+    let mut stores = Stores::new(Backend::PostgresRedis).await;
+    stores.redis_url = Some(format!("redis://127.0.0.1:{port}"));
+    let bench = Bench::over(stores, Backend::PostgresRedis).await;
+    let (changed, ended) = (bench.open().await, bench.open().await);
+    for session in [changed, ended] {
+        assert_eq!(
+            bench.rotate(session, 1, START).await,
+            Outcome::Current(2),
+            "Redis knows it"
+        );
+    }
+    let fill = ["CONFIG", "SET", "maxmemory", "1"];
+    assert_eq!(redis.cli(folder.path(), &fill).stdout, b"OK\n");
+
+    bench.make_admin().await;
+    let end = format!(
+        "UPDATE sessions SET ended_at = {} WHERE id = '{}'",
+        START.millis(),
+        ended.0
+    );
+    bench.by_sql(&end).await;
+    assert!(bench.sessions.settle(START).await.is_err(), "it cannot be written");
+    assert_eq!(bench.account_of(changed).await, Some(bench.profile().await));
+    assert_eq!(bench.account_of(ended).await, None);
 }
 
 /// A primary that was made a replica keeps its connections open: the gateway must leave by itself to find the new primary.

@@ -51,10 +51,11 @@ impl RotateAnswer {
 
 impl FromRedisValue for Answer {
     fn from_redis_value(value: Value) -> std::result::Result<Self, ParsingError> {
-        let (outcome, profile, generation, rotated_at) = from_redis_value(value)?;
+        let (outcome, profile, generation, rotated_at): (_, Vec<u8>, _, _) = from_redis_value(value)?;
         Ok(Self {
             outcome,
-            profile,
+            // What is no text was not written here, and is refused by its tag.
+            profile: String::from_utf8_lossy(&profile).into_owned(),
             generation: Generation(generation),
             rotated_at: Timestamp::from_millis(rotated_at),
         })

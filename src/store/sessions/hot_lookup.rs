@@ -53,7 +53,7 @@ async fn find_all(redis: &Redis, profiles: &Profiles, ids: Vec<SessionId>) -> Re
     Ok(known.collect())
 }
 
-/// The history that the server is at, as `current_history` in `history.lua` has it; `None` on a replica.
+/// The history that the server is at, as `current_history` in `session.lua` has it; `None` on a replica.
 fn current_history(replication: &str) -> Option<&str> {
     let value = |name: &str| {
         let mut lines = replication.lines();

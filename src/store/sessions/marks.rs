@@ -4,21 +4,21 @@ use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{key, tell_each};
+use redis::Script;
+
+use super::{key, script, tell_each};
 use crate::domain::Result;
+use crate::domain::clock::millis;
 use crate::domain::session::SessionId;
 use crate::store::Redis;
 
 /// How long the mark of an ended session stays: longer than any rebuild that read its row before it was ended.
 pub(super) const MARK_LIFETIME: Duration = Duration::from_mins(10);
 
-/// What stands in the place of a session that is over: `session.lua` says what the parts are. Whatever was there before is gone, and
-/// with it a lease, so that a rebuild which has read SQL earlier does not bring the session back.
-const MARK: &str = "ended     ";
-
 /// The marks that one node writes.
 pub(super) struct Marks {
     redis: Redis,
+    script: Script,
     /// Sessions that SQL has ended and Redis could not be told of.
     owed: Mutex<HashSet<SessionId>>,
 }
@@ -27,6 +27,7 @@ impl Marks {
     pub(super) fn in_redis(redis: Redis) -> Self {
         Self {
             redis,
+            script: script!("end"),
             owed: Mutex::default(),
         }
     }
@@ -60,7 +61,8 @@ impl Marks {
     }
 
     async fn write(&self, id: SessionId) -> Result<()> {
-        self.redis.put(&key(id), MARK, MARK_LIFETIME).await?;
+        let keep = [millis(MARK_LIFETIME).to_string()];
+        let _done: i64 = self.redis.run(&self.script, &key(id), &keep).await?;
         self.owed().remove(&id);
         Ok(())
     }

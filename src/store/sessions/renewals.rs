@@ -1,6 +1,5 @@
 //! Moves sessions on in SQL, and says whose they are. On SQLite those that are renewed at the same time are one statement, and so wait for the disk together.
 
-use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -19,8 +18,15 @@ use crate::store::database::{Database, failure};
 use crate::store::entity::accounts::{self, account};
 use crate::store::entity::sessions::{Column, Entity};
 
-/// Session: id; account: id, e-mail, username, picture, roles.
-type Row = (Uuid, Uuid, String, String, Option<String>, String);
+/// Session: id; account: id, e-mail, username, picture, roles. Of an account that somebody took from under its sessions nothing is there.
+type Row = (
+    Uuid,
+    Uuid,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+);
 
 /// Moves sessions on.
 #[derive(Debug)]
@@ -79,13 +85,14 @@ impl Renewals {
     }
 }
 
-/// Those that were taken. Of several steps of one session one is tried, and the others come after it: the one that goes furthest, since
-/// where it is refused all are; and of several as far as that the earliest.
+/// Those that were taken. Of several steps of one session one is tried, and the others come after it: that of the oldest token, which
+/// may be the predecessor in its grace period, and would be too old if the current one went first; and of several with that one the
+/// earliest.
 async fn take_all(database: &Database, steps: Vec<Step>) -> Result<HashMap<Step, Arc<Account>>> {
     let mut tried: HashMap<Uuid, Step> = HashMap::with_capacity(steps.len());
     for step in steps {
         let first = tried.entry(step.session).or_insert(step);
-        if (step.from, Reverse(step.at)) > (first.from, Reverse(first.at)) {
+        if (step.from, step.at) < (first.from, first.at) {
             *first = step;
         }
     }
@@ -95,20 +102,22 @@ async fn take_all(database: &Database, steps: Vec<Step>) -> Result<HashMap<Step,
         .await?;
     let rows = taken.iter().map(QueryResult::try_get_many_by_index);
     let rows: Vec<Row> = rows.collect::<std::result::Result<_, _>>().map_err(failure)?;
-    let moved = rows
-        .into_iter()
-        .filter_map(|(id, owner, email, username, picture, roles)| {
-            let account = account(owner, (email, username, picture, roles));
-            Some((tried.remove(&id)?, Arc::new(account)))
-        });
-    Ok(moved.collect())
+    let moved = rows.into_iter().filter_map(whose);
+    Ok(moved
+        .filter_map(|(id, account)| Some((tried.remove(&id)?, account)))
+        .collect())
+}
+
+fn whose((id, owner, email, username, picture, roles): Row) -> Option<(Uuid, Arc<Account>)> {
+    let account = account(owner, (email?, username?, picture, roles?));
+    Some((id, Arc::new(account)))
 }
 
 /// Answers with the sessions that it has moved, and their accounts.
 fn statement(steps: Vec<Step>) -> UpdateStatement {
     let [session, from, to, at, over_since] =
         ["column1", "column2", "column3", "column4", "column5"].map(|column| Expr::col(("steps", column)));
-    let own = [Column::Id, Column::AccountId].map(|column| column.into_expr());
+    let own = [Column::Id, Column::AccountId].map(ColumnTrait::into_expr);
     let answer = own.into_iter().chain(accounts::PUBLIC.map(of_account));
     Query::update()
         .table(Entity)
@@ -155,8 +164,6 @@ mod tests {
     use crate::config::DatabaseUrl;
     use crate::domain::session::SessionId;
 
-    const OWNER: uuid::fmt::Simple = Uuid::nil().simple();
-
     fn step(session: Uuid, from: u32, at: i64) -> Step {
         Step {
             session,
@@ -173,16 +180,18 @@ mod tests {
         database
     }
 
-    /// So many sessions of one account, each renewed once.
+    /// So many sessions, each of an account of its own that has the session's id.
     async fn sessions(database: &Database, count: usize) -> Vec<Uuid> {
         let ids: Vec<Uuid> = (0..count).map(|_| SessionId::fresh().0).collect();
-        let mut rows = String::new();
+        let (mut accounts, mut rows) = (String::new(), String::new());
         for id in &ids {
-            write!(rows, ",(x'{}',x'{OWNER}',1,1,1,9000000000000)", id.simple()).unwrap();
+            let id = id.simple();
+            write!(accounts, ",(x'{id}','{id}','{id}','{id}','{id}','',NULL,'user',1)").unwrap();
+            write!(rows, ",(x'{id}',x'{id}',1,1,1,9000000000000)").unwrap();
         }
         let columns = "id, account_id, generation, created_at, rotated_at, expires_at";
         for insert in [
-            format!("INSERT INTO accounts VALUES (x'{OWNER}','a','a','a','a','',NULL,'user',1)"),
+            format!("INSERT INTO accounts VALUES {}", &accounts[1..]),
             format!("INSERT INTO sessions ({columns}) VALUES {}", &rows[1..]),
         ] {
             database.writer().execute_unprepared(&insert).await.unwrap();
@@ -216,24 +225,42 @@ mod tests {
         }
     }
 
+    /// The steps that are taken of these, each with the account of its own session.
+    async fn taken(database: &Database, steps: &[Step]) -> HashSet<Step> {
+        let taken = take_all(database, steps.to_vec()).await.unwrap();
+        for (step, account) in &taken {
+            assert_eq!(account.id.0, step.session);
+            assert_eq!(account.email, step.session.simple().to_string());
+            assert_eq!(account.roles, ["user"]);
+        }
+        taken.into_keys().collect()
+    }
+
     #[tokio::test]
-    async fn of_several_steps_of_one_session_the_furthest_and_earliest_is_taken() {
+    async fn of_several_steps_of_one_session_that_of_the_oldest_token_is_tried_and_of_those_the_earliest() {
         let folder = TempDir::new().unwrap();
         let database = database(&folder).await;
         let ids = sessions(&database, 2).await;
-        let [stale, further, later] = [step(ids[0], 1, 5), step(ids[0], 2, 7), step(ids[0], 2, 8)];
+        let [predecessor, current, later] = [step(ids[0], 1, 9), step(ids[0], 2, 7), step(ids[0], 2, 8)];
         let other = step(ids[1], 1, 6);
-        let moved = take_all(&database, vec![stale, later, further, other]).await.unwrap();
-        assert!(
-            moved
-                .values()
-                .all(|account| account.id.0.is_nil() && account.roles == ["user"])
-        );
-        assert_eq!(
-            moved.into_keys().collect::<HashSet<_>>(),
-            HashSet::from([further, other])
-        );
-        let moved = take_all(&database, vec![stale, further, other]).await.unwrap();
-        assert_eq!(moved, HashMap::new(), "each of them has gone");
+        let (both, nobody) = (HashSet::from([predecessor, other]), HashSet::new());
+        assert_eq!(taken(&database, &[current, predecessor, other]).await, both);
+        assert_eq!(taken(&database, &[current, predecessor]).await, nobody, "it is past");
+        assert_eq!(taken(&database, &[later, current]).await, HashSet::from([current]));
+        assert_eq!(taken(&database, &[later, other]).await, nobody, "each of them has gone");
+    }
+
+    /// A shell that minds no foreign keys has removed an account.
+    #[tokio::test]
+    async fn a_session_without_an_account_takes_nothing_from_the_others() {
+        let folder = TempDir::new().unwrap();
+        let database = database(&folder).await;
+        let ids = sessions(&database, 2).await;
+        let remove = format!("DELETE FROM accounts WHERE id = x'{}'", ids[0].simple());
+        for statement in ["PRAGMA foreign_keys = OFF", &remove] {
+            database.writer().execute_unprepared(statement).await.unwrap();
+        }
+        let steps = [step(ids[0], 1, 5), step(ids[1], 1, 5)];
+        assert_eq!(taken(&database, &steps).await, HashSet::from([steps[1]]));
     }
 }

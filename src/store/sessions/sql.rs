@@ -126,7 +126,8 @@ impl SqlSessions {
 
     /// The rotation table, row by row.
     async fn rotate_row(&self, claim: RefreshClaim, now: Timestamp) -> Result<Rotation> {
-        for _ in 0..2 {
+        // Of several tokens of one session at once one is tried at a time.
+        for _ in 0..3 {
             // Without a look at it: nearly every token that comes is the current one.
             let over_since = now.minus(self.lifetimes.refresh_token);
             let moved = self.renewals.move_on(claim, now, over_since).await;
@@ -143,7 +144,7 @@ impl SqlSessions {
                 ..self.lifetimes
             };
             match session.standing(claim.generation, now, &lifetimes) {
-                // Nothing moves it back; a row that was restored meanwhile is moved on by a second try.
+                // Another of its tokens was tried first.
                 Standing::Current => {}
                 Standing::InGrace => {
                     let generation = session.generation;

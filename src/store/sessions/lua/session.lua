@@ -13,17 +13,20 @@ local LEASE = 10000
 --   arrival     the theoretical arrival time of its charges, in ms
 --   lease       the right to put it back
 --   profile     what it says, and under which history it was written
--- Something that was not written here is nothing known, and is written over.
+local function session_of(generation, rotated, saved, arrival, lease, profile)
+  return {
+    generation = generation or '', rotated = rotated or '', saved = saved or '',
+    arrival = arrival or '', lease = lease or '', profile = profile or '',
+  }
+end
+
+-- The session under this key. Something that was not written here is nothing known, and is written over.
 local function read(key)
   local held = redis.pcall('GET', key)
   if type(held) ~= 'string' then
     held = ''
   end
-  local generation, rotated, saved, arrival, lease, profile = string.match(held, PARTS)
-  return {
-    generation = generation or '', rotated = rotated or '', saved = saved or '',
-    arrival = arrival or '', lease = lease or '', profile = profile or '',
-  }
+  return session_of(string.match(held, PARTS))
 end
 
 -- Keeps that for so long, in ms.
@@ -41,7 +44,7 @@ end
 
 -- A whole number as it is written in a session, however long.
 local function digits(number)
-  return string.format('%d', number)
+  return string.format('%.0f', number)
 end
 
 -- The name of the history of writes that this server is at. It changes when a server starts and when a replica takes over: what
@@ -61,7 +64,8 @@ end
 -- When a session ends at the latest, by its profile; nothing if that was not written under this history, or something is missing.
 local function expiry(session)
   local history, expires = string.match(session.profile, '^(%x*)%.(%d+)%.')
-  local is_whole = history and tonumber(session.generation) and tonumber(session.rotated) and tonumber(session.saved)
+  local generation = string.match(session.generation, '^%d+$') and tonumber(session.generation)
+  local is_whole = generation and generation < 2 ^ 32 and tonumber(session.rotated) and tonumber(session.saved)
   if is_whole and history == current_history() then
     return tonumber(expires)
   end

@@ -126,15 +126,15 @@ impl Redis {
     /// Reads what is under many keys, in one round trip, and then what the server says of its replication. `None` where it may not be
     /// asked, and in a cluster.
     pub(super) async fn read_all(&self, keys: impl Iterator<Item = String>) -> Result<Option<Reading>> {
+        let Link::Server { lines } = self.link.as_ref() else {
+            return Ok(None);
+        };
         let mut questions = Pipeline::with_capacity(2);
         questions.cmd("MGET");
         for key in keys {
             questions.arg(key);
         }
         questions.cmd("INFO").arg("replication").ignore_errors();
-        let Link::Server { lines } = self.link.as_ref() else {
-            return Ok(None);
-        };
         self.answer(pin!(async {
             let mut connection = lines.own().connection();
             Reading::of(questions.query_async(&mut connection).await?)

@@ -32,6 +32,18 @@ impl RedisServer {
         }
     }
 
+    /// One plain server, which answers.
+    async fn plain(folder: &Path) -> Self {
+        let port = free_port();
+        let redis = Self::start(folder, &port, &["--port", &port]);
+        redis.until_it_answers(folder, &[]).await;
+        redis
+    }
+
+    fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
     fn cli(&self, folder: &Path, arguments: &[&str]) -> Output {
         Command::new("redis-cli")
             .current_dir(folder)
@@ -198,13 +210,15 @@ async fn a_cluster_of_three() {
 #[tokio::test]
 async fn a_redis_that_cannot_be_written_is_down_until_it_can() {
     let folder = tempfile::tempdir().unwrap();
-    let port = free_port();
-    let redis = RedisServer::start(folder.path(), &port, &["--port", &port]);
-    redis.until_it_answers(folder.path(), &[]).await;
-    let url = format!("redis://127.0.0.1:{port}");
+    let redis = RedisServer::plain(folder.path()).await;
     let gateway = Process::start(
         folder.path(),
-        &["--argon2-memory-kib=128", "--rate-limit=off", "--redis-url", &url],
+        &[
+            "--argon2-memory-kib=128",
+            "--rate-limit=off",
+            "--redis-url",
+            &redis.url(),
+        ],
     );
     let account = json!({"email": "john@example.com", "password": "Password@123", "username": "john"});
     let register = http().post(format!("{}/auth/register", gateway.url)).json(&account);
@@ -233,11 +247,9 @@ async fn a_redis_that_cannot_be_written_is_down_until_it_can() {
 #[tokio::test]
 async fn what_an_operator_changes_shows_while_redis_is_full_too() {
     let folder = tempfile::tempdir().unwrap();
-    let port = free_port();
-    let redis = RedisServer::start(folder.path(), &port, &["--port", &port]);
-    redis.until_it_answers(folder.path(), &[]).await;
+    let redis = RedisServer::plain(folder.path()).await;
     let mut stores = Stores::new(Backend::PostgresRedis).await;
-    stores.redis_url = Some(format!("redis://127.0.0.1:{port}"));
+    stores.redis_url = Some(redis.url());
     let bench = Bench::over(stores, Backend::PostgresRedis).await;
     let (changed, ended) = (bench.open().await, bench.open().await);
     for session in [changed, ended] {
@@ -266,13 +278,15 @@ async fn what_an_operator_changes_shows_while_redis_is_full_too() {
 #[tokio::test]
 async fn a_primary_that_became_a_replica_is_left() {
     let folder = tempfile::tempdir().unwrap();
-    let port = free_port();
-    let redis = RedisServer::start(folder.path(), &port, &["--port", &port]);
-    redis.until_it_answers(folder.path(), &[]).await;
-    let url = format!("redis://127.0.0.1:{port}");
+    let redis = RedisServer::plain(folder.path()).await;
     let gateway = Process::start(
         folder.path(),
-        &["--argon2-memory-kib=128", "--rate-limit=off", "--redis-url", &url],
+        &[
+            "--argon2-memory-kib=128",
+            "--rate-limit=off",
+            "--redis-url",
+            &redis.url(),
+        ],
     );
     let clients = || {
         let listed = redis.cli(folder.path(), &["CLIENT", "LIST", "TYPE", "NORMAL"]).stdout;

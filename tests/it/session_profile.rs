@@ -72,7 +72,7 @@ fn unsealed(profile: &str) -> String {
     [parts[0], parts[1], parts[2], "", parts[4]].join(".")
 }
 
-/// A version before this one, or whoever can write to Redis, may have left anything there; SQL brings the session back.
+/// Whoever can write to Redis may have left anything there; SQL brings the session back.
 #[tokio::test]
 async fn a_key_that_holds_something_else_is_mended() {
     let bench = Bench::new(Backend::PostgresRedis).await;

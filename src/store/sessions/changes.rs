@@ -51,7 +51,7 @@ impl Changes {
     }
 
     async fn forget_one(&self, id: SessionId) -> Result<()> {
-        let _was_there: i64 = self.redis.run(&self.forget, &key(id), &[]).await?;
+        let _done: i64 = self.redis.run(&self.forget, &key(id), &[]).await?;
         Ok(())
     }
 

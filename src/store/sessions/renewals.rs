@@ -1,4 +1,5 @@
-//! Moves sessions on in SQL, and says whose they are. On SQLite those that are renewed at the same time are one statement, and so wait for the disk together.
+//! Moves sessions on in SQL, and says whose they are. On SQLite those that are renewed at the same time are one statement, and so wait
+//! for the disk together.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -64,8 +65,8 @@ impl Renewals {
     }
 
     /// Moves a live session on to the successor of the presented generation, unless it stands beyond it already, and says whose it is;
-    /// `None` if nothing was moved. Of two clients that present the same token at different times, one is let through. A session that was not renewed
-    /// after `over_since` is left where it is.
+    /// `None` if nothing was moved. Of two clients that present the same token at different times, one is let through. A session that was
+    /// not renewed after `over_since` is left where it is.
     pub(super) async fn move_on(
         &self,
         claim: RefreshClaim,

@@ -1,5 +1,6 @@
 //! The gateway under load: the release binary as operators run it, on one set of stores.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -58,6 +59,21 @@ impl Site {
             return Ok(());
         }
         Err(String::from_utf8_lossy(&output.stderr).into_owned().into())
+    }
+
+    /// Has the kernel drop what it holds of the program's file, as if nothing had used it since the machine started.
+    pub fn drop_cached_program(&self) -> Result<()> {
+        // What is not on the disk yet cannot be dropped.
+        File::open(&self.program)?.sync_all()?;
+        let mut dd = Command::new("dd");
+        dd.args(["iflag=nocache", "count=0", "status=none"]);
+        let mut file = OsString::from("if=");
+        file.push(&self.program);
+        let status = dd.arg(file).status()?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(format!("{dd:?}: {status}").into())
     }
 
     /// Starts a gateway and waits until it is ready.

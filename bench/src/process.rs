@@ -114,6 +114,11 @@ impl Meter {
         self.status("VmRSS:")
     }
 
+    /// Memory in use that holds no pages of files, in MiB: what nothing but the process needs, and cannot be had back from the disk.
+    pub fn own_memory(&self) -> Result<f64> {
+        self.status("RssAnon:")
+    }
+
     /// The most memory that was ever in use, in MiB.
     pub fn peak_memory(&self) -> Result<f64> {
         self.status("VmHWM:")
@@ -177,7 +182,8 @@ mod tests {
     #[test]
     fn this_process_uses_memory() {
         let meter = Meter::own();
-        assert!(meter.memory().unwrap() > 0.0);
+        let own = meter.own_memory().unwrap();
+        assert!(own > 0.0 && own < meter.memory().unwrap());
         assert!(meter.peak_memory().unwrap() >= meter.memory().unwrap() / 2.0);
         assert!(meter.processor_seconds().unwrap() >= 0.0);
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use auth_gateway::domain::account::AccountId;
+use auth_gateway::domain::limit::Limit;
 use auth_gateway::domain::session::{Generation, Rotation};
 
 use crate::harness::Backend;
@@ -89,6 +90,10 @@ async fn a_key_that_holds_something_else_is_mended() {
         Some(format!("2     {profile}")),
         Some(format!("2 {}    {profile}", START.millis())),
         Some(format!("9  {}  l {profile}", START.millis())),
+        Some(format!("1e9 {0} {0}   {profile}", START.millis())),
+        Some(format!("9999999999 {0} {0}   {profile}", START.millis())),
+        Some(format!("2 {0}{0} {0}   {profile}", START.millis())),
+        Some(format!("2 {0} {0}{0}   {profile}", START.millis())),
     ];
     for other in &others {
         bench.put(session, other.as_deref()).await;
@@ -102,6 +107,22 @@ async fn a_key_that_holds_something_else_is_mended() {
             "{other:?}: {renewal:?}"
         );
         assert_eq!(bench.field(session, "profile").await, profile, "{other:?} is mended");
+    }
+}
+
+/// Whoever can write to Redis keeps nobody from renewing for longer than a limit does.
+#[tokio::test]
+async fn a_charge_that_no_limit_can_have_made_is_none() {
+    let bench = Bench::new(Backend::PostgresRedis).await;
+    let session = bench.open().await;
+    for generation in 1..3 {
+        let renewal = bench
+            .sessions
+            .rotate(claim(session, generation), START, Some(Limit::RefreshPerSession))
+            .await
+            .unwrap();
+        assert!(matches!(renewal.rotation, Rotation::Current { .. }), "{renewal:?}");
+        bench.overwrite_field(session, "arrival", "99999999999999").await;
     }
 }
 

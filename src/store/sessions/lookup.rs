@@ -15,7 +15,16 @@ use crate::store::database::Database;
 use crate::store::entity::accounts::{self, account};
 use crate::store::entity::sessions::{Column, Entity, Relation, generation};
 
-/// Session: id, account, generation, times; account: e-mail, username, picture, roles.
+/// What is read of a session itself.
+pub(super) const OWN: [Column; 5] = [
+    Column::Id,
+    Column::AccountId,
+    Column::Generation,
+    Column::RotatedAt,
+    Column::ExpiresAt,
+];
+
+/// These, and what is public of the account.
 type Row = (Uuid, Uuid, i64, i64, i64, String, String, Option<String>, String);
 
 /// Finds sessions in this database; the time of one that is found may be over.
@@ -30,13 +39,7 @@ pub(super) fn in_sql(database: &Database) -> Batcher<SessionId, LiveSession> {
 async fn find_all(database: &Database, ids: Vec<SessionId>) -> Result<HashMap<SessionId, LiveSession>> {
     let rows = Entity::find()
         .select_only()
-        .columns([
-            Column::Id,
-            Column::AccountId,
-            Column::Generation,
-            Column::RotatedAt,
-            Column::ExpiresAt,
-        ])
+        .columns(OWN)
         .columns(accounts::PUBLIC)
         .join(JoinType::InnerJoin, Relation::Account.def())
         .filter(Column::Id.is_in(filled_up(ids).into_iter().map(|id| id.0)))
@@ -45,7 +48,7 @@ async fn find_all(database: &Database, ids: Vec<SessionId>) -> Result<HashMap<Se
     Ok(rows.into_iter().map(live_session).collect())
 }
 
-fn live_session(row: Row) -> (SessionId, LiveSession) {
+pub(super) fn live_session(row: Row) -> (SessionId, LiveSession) {
     let (id, owner, stands_at, rotated_at, expires_at, email, username, profile_image_url, stored_roles) = row;
     let account = account(owner, (email, username, profile_image_url, stored_roles));
     let session = Session {

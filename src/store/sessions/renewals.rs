@@ -1,28 +1,32 @@
-//! Moves sessions on in SQL, and says whose they are. On SQLite those that are renewed at the same time are one statement, and so wait
-//! for the disk together.
+//! Moves sessions on in SQL, and says where they stand then and whose they are. On SQLite those that are renewed at the same time are one
+//! statement, and so wait for the disk together.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use futures_util::FutureExt;
-use sea_orm::sea_query::{Expr, ExprTrait, IntoValueTuple, Query, TableRef, UpdateStatement, ValueTuple};
+use sea_orm::sea_query::{
+    CaseStatement, Expr, ExprTrait, IntoValueTuple, Query, TableRef, UpdateStatement, ValueTuple,
+};
 use sea_orm::{ColumnTrait, ConnectionTrait, QueryResult};
 use uuid::Uuid;
 
+use super::lookup::{self, live_session};
 use crate::domain::Result;
-use crate::domain::account::Account;
 use crate::domain::clock::Timestamp;
 use crate::domain::refresh_token::RefreshClaim;
-use crate::domain::session::Generation;
+use crate::domain::session::{Generation, LiveSession};
 use crate::store::batch::{Batcher, Width, filled_up};
 use crate::store::database::{Database, failure};
-use crate::store::entity::accounts::{self, account};
+use crate::store::entity::accounts;
 use crate::store::entity::sessions::{Column, Entity};
 
-/// Session: id; account: id, e-mail, username, picture, roles. Of an account that somebody took from under its sessions nothing is there.
+/// As a lookup has it, but of an account that somebody took from under its sessions nothing is there.
 type Row = (
     Uuid,
     Uuid,
+    i64,
+    i64,
+    i64,
     Option<String>,
     Option<String>,
     Option<String>,
@@ -35,7 +39,7 @@ pub(super) struct Renewals {
     database: Database,
     /// On SQLite. PostgreSQL gathers the commits of all its connections itself; and nodes that took many rows at once, each in an order of
     /// its own, could wait for each other there.
-    together: Option<Batcher<Step, Arc<Account>>>,
+    together: Option<Batcher<Step, LiveSession>>,
 }
 
 /// One session, one step.
@@ -64,15 +68,15 @@ impl Renewals {
         }
     }
 
-    /// Moves a live session on to the successor of the presented generation, unless it stands beyond it already, and says whose it is;
-    /// `None` if nothing was moved. Of two clients that present the same token at different times, one is let through. A session that was
-    /// not renewed after `over_since` is left where it is.
+    /// Moves a live session on to the successor of the presented generation, unless it stands beyond that one already, and says where it
+    /// stands in the same moment: whoever came first is judged by nothing that came later. `None` of a session that is over, as is one
+    /// that was not renewed after `over_since`.
     pub(super) async fn move_on(
         &self,
         claim: RefreshClaim,
         now: Timestamp,
         over_since: Timestamp,
-    ) -> Result<Option<Arc<Account>>> {
+    ) -> Result<Option<LiveSession>> {
         let step = Step {
             session: claim.session.0,
             from: claim.generation,
@@ -86,50 +90,73 @@ impl Renewals {
     }
 }
 
-/// Those that were taken. Of several steps of one session one is tried, and the others come after it: that of the oldest token, which
-/// may be the predecessor in its grace period, and would be too old if the current one went first; and of several with that one the
+/// Where each session stands after its step; one that is over is left out. Of several steps of one session that of the oldest token goes
+/// first, which may be the predecessor in its grace period, and would be too old after the current one; and of several with that one the
 /// earliest.
-async fn take_all(database: &Database, steps: Vec<Step>) -> Result<HashMap<Step, Arc<Account>>> {
-    let mut tried: HashMap<Uuid, Step> = HashMap::with_capacity(steps.len());
-    for step in steps {
-        let first = tried.entry(step.session).or_insert(step);
-        if (step.from, step.at) < (first.from, first.at) {
-            *first = step;
+async fn take_all(database: &Database, mut steps: Vec<Step>) -> Result<HashMap<Step, LiveSession>> {
+    steps.sort_unstable_by_key(|step| (step.session, step.from, step.at));
+    let mut taken = HashMap::with_capacity(steps.len());
+    // In each round at least one step is taken.
+    for _ in 0..steps.len() {
+        let mut first = steps.clone();
+        first.dedup_by_key(|step| step.session);
+        let stand = take(database, first).await?;
+        steps.retain(|step| {
+            let stands = stand.get(&step.session);
+            taken.extend(stands.map(|live| (*step, live.clone())));
+            stands.is_some_and(|live| live.session.generation <= step.from)
+        });
+        if steps.is_empty() {
+            break;
         }
     }
-    let update = statement(filled_up(tried.values().copied().collect()));
-    let taken = database
+    Ok(taken)
+}
+
+/// One step of each session.
+async fn take(database: &Database, steps: Vec<Step>) -> Result<HashMap<Uuid, LiveSession>> {
+    let update = statement(filled_up(steps));
+    let rows = database
         .answer(async { database.writer().query_all(&update).await })
         .await?;
-    let rows = taken.iter().map(QueryResult::try_get_many_by_index);
+    let rows = rows.iter().map(QueryResult::try_get_many_by_index);
     let rows: Vec<Row> = rows.collect::<std::result::Result<_, _>>().map_err(failure)?;
-    let moved = rows.into_iter().filter_map(whose);
-    Ok(moved
-        .filter_map(|(id, account)| Some((tried.remove(&id)?, account)))
-        .collect())
+    Ok(rows.into_iter().filter_map(standing).collect())
 }
 
-fn whose((id, owner, email, username, picture, roles): Row) -> Option<(Uuid, Arc<Account>)> {
-    let account = account(owner, (email?, username?, picture, roles?));
-    Some((id, Arc::new(account)))
+fn standing(row: Row) -> Option<(Uuid, LiveSession)> {
+    let (id, owner, generation, rotated_at, expires_at, email, username, picture, roles) = row;
+    let row = (
+        id, owner, generation, rotated_at, expires_at, email?, username?, picture, roles?,
+    );
+    Some((id, live_session(row).1))
 }
 
-/// Answers with the sessions that it has moved, and their accounts.
+/// Answers with the sessions that live as it leaves them, and their accounts. One that stands beyond its step stays as it is.
 fn statement(steps: Vec<Step>) -> UpdateStatement {
     let [session, from, to, at, over_since] =
         ["column1", "column2", "column3", "column4", "column5"].map(|column| Expr::col(("steps", column)));
-    let own = [Column::Id, Column::AccountId].map(ColumnTrait::into_expr);
+    let moved = |column: Column, new: &Expr| {
+        let is_due = Column::Generation.into_expr().lte(from.clone());
+        CaseStatement::new()
+            .case(is_due, new.clone())
+            .finally(column.into_expr())
+    };
+    let values = [
+        (Column::Generation, moved(Column::Generation, &to).into()),
+        (Column::RotatedAt, moved(Column::RotatedAt, &at).into()),
+    ];
+    let own = lookup::OWN.map(ColumnTrait::into_expr);
     let answer = own.into_iter().chain(accounts::PUBLIC.map(of_account));
     Query::update()
         .table(Entity)
-        .values([(Column::Generation, to), (Column::RotatedAt, at.clone())])
+        .values(values)
         .from(TableRef::ValuesList(
             steps.into_iter().map(ValueTuple::from).collect(),
             "steps".into(),
         ))
         .and_where(Column::Id.into_expr().eq(session))
         .and_where(Column::EndedAt.is_null())
-        .and_where(Column::Generation.into_expr().lte(from))
         .and_where(Column::ExpiresAt.into_expr().gt(at))
         .and_where(Column::RotatedAt.into_expr().gt(over_since))
         .returning(Query::returning().exprs(answer))
@@ -155,7 +182,6 @@ impl From<Step> for ValueTuple {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
     use std::fmt::Write;
 
     use sea_orm::{DbBackend, StatementBuilder};
@@ -226,29 +252,60 @@ mod tests {
         }
     }
 
-    /// The steps that are taken of these, each with the account of its own session.
-    async fn taken(database: &Database, steps: &[Step]) -> HashSet<Step> {
-        let taken = take_all(database, steps.to_vec()).await.unwrap();
-        for (step, account) in &taken {
-            assert_eq!(account.id.0, step.session);
+    /// Where the session of each of these steps stands after it; nothing of one that is over.
+    async fn stand(database: &Database, steps: &[Step]) -> Vec<Option<u32>> {
+        let mut taken = take_all(database, steps.to_vec()).await.unwrap();
+        let mut generation = |step: &Step| {
+            let LiveSession { session, account } = taken.remove(step)?;
+            assert_eq!(
+                (session.id.0, session.account.0, account.id.0),
+                (step.session, step.session, step.session)
+            );
             assert_eq!(account.email, step.session.simple().to_string());
             assert_eq!(account.roles, ["user"]);
-        }
-        taken.into_keys().collect()
+            Some(session.generation.0)
+        };
+        steps.iter().map(&mut generation).collect()
     }
 
     #[tokio::test]
-    async fn of_several_steps_of_one_session_that_of_the_oldest_token_is_tried_and_of_those_the_earliest() {
+    async fn of_several_steps_of_one_session_each_is_judged_by_what_came_before_it() {
         let folder = TempDir::new().unwrap();
         let database = database(&folder).await;
         let ids = sessions(&database, 2).await;
-        let [predecessor, current, later] = [step(ids[0], 1, 9), step(ids[0], 2, 7), step(ids[0], 2, 8)];
+        let [predecessor, current, later, newer] =
+            [(1, 9), (2, 7), (2, 8), (3, 9)].map(|(from, at)| step(ids[0], from, at));
         let other = step(ids[1], 1, 6);
-        let (both, nobody) = (HashSet::from([predecessor, other]), HashSet::new());
-        assert_eq!(taken(&database, &[current, predecessor, other]).await, both);
-        assert_eq!(taken(&database, &[current, predecessor]).await, nobody, "it is past");
-        assert_eq!(taken(&database, &[later, current]).await, HashSet::from([current]));
-        assert_eq!(taken(&database, &[later, other]).await, nobody, "each of them has gone");
+        let first = stand(&database, &[current, predecessor, other]).await;
+        assert_eq!(
+            first,
+            [Some(3), Some(2), Some(2)],
+            "the older token has seen nothing of the newer one"
+        );
+        let second = stand(&database, &[newer, later, predecessor, other]).await;
+        assert_eq!(
+            second,
+            [Some(4), Some(3), Some(3), Some(2)],
+            "each of them has gone, but the newest"
+        );
+        assert_eq!(
+            stand(&database, &[later]).await,
+            [Some(4)],
+            "and whoever comes now learns of that"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_session_that_stands_beyond_a_step_keeps_the_time_of_its_last_one() {
+        let folder = TempDir::new().unwrap();
+        let database = database(&folder).await;
+        let ids = sessions(&database, 1).await;
+        for (from, at) in [(1, 5), (1, 6)] {
+            let one = step(ids[0], from, at);
+            let stands = take_all(&database, vec![one]).await.unwrap().remove(&one).unwrap();
+            assert_eq!(stands.session.rotated_at.millis(), 5);
+            assert_eq!(stands.session.expires_at.millis(), 9_000_000_000_000);
+        }
     }
 
     /// A shell that minds no foreign keys has removed an account.
@@ -262,6 +319,6 @@ mod tests {
             database.writer().execute_unprepared(statement).await.unwrap();
         }
         let steps = [step(ids[0], 1, 5), step(ids[1], 1, 5)];
-        assert_eq!(taken(&database, &steps).await, HashSet::from([steps[1]]));
+        assert_eq!(stand(&database, &steps).await, [None, Some(2)]);
     }
 }

@@ -126,42 +126,31 @@ impl SqlSessions {
 
     /// The rotation table, row by row.
     async fn rotate_row(&self, claim: RefreshClaim, now: Timestamp) -> Result<Rotation> {
-        // Of several tokens of one session at once one is tried at a time.
-        for _ in 0..3 {
-            // Without a look at it: nearly every token that comes is the current one.
-            let over_since = now.minus(self.lifetimes.refresh_token);
-            let moved = self.renewals.move_on(claim, now, over_since).await;
-            if let Some(account) = self.outage.noted(moved, now)? {
-                let generation = claim.generation.next();
-                return Ok(Rotation::Current { account, generation });
+        // Without a look at it: nearly every token that comes is the current one.
+        let over_since = now.minus(self.lifetimes.refresh_token);
+        let stands = self.renewals.move_on(claim, now, over_since).await;
+        let Some(LiveSession { session, account }) = self.outage.noted(stands, now)? else {
+            return Ok(Rotation::Over);
+        };
+        let lifetimes = Lifetimes {
+            grace: self.outage.grace(now),
+            ..self.lifetimes
+        };
+        match session.standing(claim.generation, now, &lifetimes) {
+            // Also if this moved it: what was presented is its predecessor then.
+            Standing::InGrace => {
+                let generation = session.generation;
+                Ok(Rotation::Current { account, generation })
             }
-            let found = self.outage.noted(self.find_renewed(claim.session, now).await, now)?;
-            let Some(LiveSession { session, account }) = found else {
-                return Ok(Rotation::Over);
-            };
-            let lifetimes = Lifetimes {
-                grace: self.outage.grace(now),
-                ..self.lifetimes
-            };
-            match session.standing(claim.generation, now, &lifetimes) {
-                // Another of its tokens was tried first.
-                Standing::Current => {}
-                Standing::InGrace => {
-                    let generation = session.generation;
-                    return Ok(Rotation::Current { account, generation });
-                }
-                Standing::Over => return Ok(Rotation::Over),
-                Standing::Reused => {
-                    return Ok(Rotation::Reused {
-                        ended: self.end(session.id, EndReason::Reuse, now).await?,
-                    });
-                }
-            }
+            Standing::Over => Ok(Rotation::Over),
+            Standing::Reused => Ok(Rotation::Reused {
+                ended: self.end(session.id, EndReason::Reuse, now).await?,
+            }),
+            Standing::Current => Err(Error::internal(format!(
+                "the row of session {} was not moved on",
+                claim.session.0
+            ))),
         }
-        Err(Error::internal(format!(
-            "the row of session {} cannot be moved on",
-            claim.session.0
-        )))
     }
 
     /// Ends every session of the account that is open now, but for one if it is named; how many.

@@ -12,7 +12,7 @@ if session.lease ~= ARGV[7] or string.match(ARGV[7], ':(%x*)$') ~= history then
 end
 
 local expires, now, lifetime, margin = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local known, rotated = tonumber(session.generation), tonumber(session.rotated)
+local known, rotated = whole(session.generation, GENERATIONS), whole(session.rotated, TIMES)
 if not (known and rotated and known > tonumber(ARGV[1])) then
   session.generation, session.rotated, rotated = ARGV[1], ARGV[2], tonumber(ARGV[2])
 end

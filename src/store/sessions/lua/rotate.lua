@@ -16,21 +16,23 @@
 local session = read(KEYS[1])
 local presented, now, lifetime = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local grace, interval, margin = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local every, whole = tonumber(ARGV[8]), tonumber(ARGV[9])
+local every, burst = tonumber(ARGV[8]), tonumber(ARGV[9])
 
--- By the rule of `Limit::charge`, and before anything else: the tokens of a session that is over are charged too.
+-- By the rule of `Limit::charge`, and before anything else: the tokens of a session that is over are charged too. No charge leads
+-- further than a burst from the time at which it is made; twice that, since the clocks of nodes differ, and it is none.
 local arrival = 0
 if every > 0 then
-  arrival = math.max(tonumber(session.arrival) or now, now) + every
-  if arrival > now + whole then
-    return {{'limited', '', 0, 0}, arrival - every, arrival - now - whole}
+  arrival = math.max(whole(session.arrival, now + 2 * burst) or now, now) + every
+  if arrival > now + burst then
+    return {{'limited', '', 0, 0}, arrival - every, arrival - now - burst}
   end
   session.arrival = digits(arrival)
 end
 
--- The answer where the session stays as it is: what it was charged is kept all the same.
+-- The answer where the session stays as it is: what else is new, above all what it was charged, is kept all the same.
+local is_new = every > 0
 local function unmoved(outcome, profile, generation, rotated)
-  if every > 0 then
+  if is_new then
     keep(KEYS[1], session, math.max(arrival - now, LEASE))
   end
   return {{outcome, profile, generation, rotated}, arrival, 0}
@@ -42,8 +44,8 @@ end
 local expires = expiry(session)
 if not expires then
   give_lease(session, ARGV[7])
-  keep(KEYS[1], session, math.max(arrival - now, LEASE))
-  return {{'missing', session.lease, 0, 0}, arrival, 0}
+  is_new = true
+  return unmoved('missing', session.lease, 0, 0)
 end
 
 local generation, rotated = tonumber(session.generation), tonumber(session.rotated)

@@ -6,6 +6,9 @@ local PARTS = '^(%w*) (%d*) (%d*) (%d*) (%S*) (.*)$'
 -- How long the right to put a session back stands, in ms.
 local LEASE = 10000
 
+-- Above all generations, and above all times in ms.
+local GENERATIONS, TIMES = 2 ^ 32, 2 ^ 53
+
 -- What Redis knows of a session; all texts, and empty where it does not know:
 --   generation  of the newest token; 'ended' once the session is over
 --   rotated     when it came to that generation, in ms
@@ -23,10 +26,19 @@ end
 -- The session under this key. Something that was not written here is nothing known, and is written over.
 local function read(key)
   local held = redis.pcall('GET', key)
+  if type(held) == 'table' and not string.find(held.err, 'WRONGTYPE', 1, true) then
+    redis.call('GET', key) -- Fails as it has just failed.
+  end
   if type(held) ~= 'string' then
     held = ''
   end
   return session_of(string.match(held, PARTS))
+end
+
+-- The number that a part of a session is; nothing if it is not a whole one below the limit.
+local function whole(part, limit)
+  local number = string.match(part, '^%d+$') and tonumber(part)
+  return number and number < limit and number or nil
 end
 
 -- Keeps that for so long, in ms.
@@ -64,8 +76,7 @@ end
 -- When a session ends at the latest, by its profile; nothing if that was not written under this history, or something is missing.
 local function expiry(session)
   local history, expires = string.match(session.profile, '^(%x*)%.(%d+)%.')
-  local generation = string.match(session.generation, '^%d+$') and tonumber(session.generation)
-  local is_whole = generation and generation < 2 ^ 32 and tonumber(session.rotated) and tonumber(session.saved)
+  local is_whole = whole(session.generation, GENERATIONS) and whole(session.rotated, TIMES) and whole(session.saved, TIMES)
   if is_whole and history == current_history() then
     return tonumber(expires)
   end

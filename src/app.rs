@@ -110,6 +110,9 @@ impl App {
             service.keep_house().await
         }));
         tokio::spawn(repeat(HOUSEKEEPING, own_work.clone(), |service| async move {
+            service.follow_changes().await
+        }));
+        tokio::spawn(repeat(HOUSEKEEPING, own_work.clone(), |service| async move {
             service.sweep_audit().await
         }));
         tokio::spawn(repeat(WATCH_INTERVAL, own_work.clone(), |service| async move {

@@ -45,6 +45,15 @@ impl Service {
         settled.and(kept).and(swept)
     }
 
+    /// Takes note of what others have changed in the database. Called as often, but apart: a change of all accounts at once takes a while,
+    /// and the keys must not wait.
+    ///
+    /// # Errors
+    /// The first failure; it keeps nothing else from being noted, and what failed is tried again.
+    pub async fn follow_changes(&self) -> Result<()> {
+        self.parts.sessions.follow(self.parts.clock.now()).await
+    }
+
     /// Looks after what this thread alone has. Called every second or so on each thread that serves connections.
     pub async fn keep_thread(&self) {
         if let Some(redis) = &self.parts.redis {

@@ -270,6 +270,7 @@ async fn what_an_operator_changes_shows_while_redis_is_full_too() {
     );
     bench.by_sql(&end).await;
     assert!(bench.sessions.settle(START).await.is_err(), "it cannot be written");
+    bench.follow().await;
     assert_eq!(bench.account_of(changed).await, Some(bench.profile().await));
     assert_eq!(bench.account_of(ended).await, None);
 }

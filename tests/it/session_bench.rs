@@ -63,7 +63,7 @@ pub struct Bench {
 /// What Redis holds of a session, in this order and with a space between them.
 const FIELDS: [&str; 6] = ["generation", "rotated", "saved", "arrival", "lease", "profile"];
 
-fn redis_key(session: SessionId) -> String {
+pub fn redis_key(session: SessionId) -> String {
     format!("auth-gateway:session:{}", session.0.simple())
 }
 

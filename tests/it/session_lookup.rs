@@ -10,8 +10,8 @@ use auth_gateway::domain::limit::{Allowance, Limit};
 use auth_gateway::domain::session::{EndReason, Generation, Rotation, SessionId};
 use futures_util::future::join_all;
 
-use crate::harness::Backend;
-use crate::session_bench::{Bench, LIFETIMES, Outcome, START, claim};
+use crate::harness::{Backend, RedisUser, Stores};
+use crate::session_bench::{Bench, LIFETIMES, Outcome, START, claim, redis_key};
 
 const BACKENDS: [Backend; 3] = [Backend::Sqlite, Backend::Postgres, Backend::PostgresRedis];
 
@@ -34,8 +34,8 @@ impl Bench {
         .await;
     }
 
-    pub async fn settle(&self) {
-        self.sessions.settle(START).await.unwrap();
+    pub async fn follow(&self) {
+        self.sessions.follow(START).await.unwrap();
     }
 }
 
@@ -50,7 +50,7 @@ async fn what_an_operator_changes_shows_after_a_turn_of_housekeeping_and_in_sql_
         }
         bench.make_admin().await;
         if backend == Backend::PostgresRedis {
-            bench.settle().await;
+            bench.follow().await;
         }
         let after = bench.profile().await;
         assert_eq!(after.roles, ["user", "admin"]);
@@ -77,7 +77,7 @@ async fn nobody_is_left_of_an_account_that_an_operator_deletes() {
         }
         let own = bench.own();
         bench.by_sql(&format!("DELETE FROM accounts WHERE id {own}")).await;
-        bench.settle().await;
+        bench.follow().await;
         assert!(!bench.is_live(session, START).await, "{backend:?}");
         assert_eq!(bench.rotate(other, 1, START).await, Outcome::Over, "{backend:?}");
     }
@@ -89,8 +89,6 @@ async fn an_end_without_a_reason_is_an_operators_and_is_noticed() {
     for backend in BACKENDS {
         let bench = Bench::new(backend).await;
         let (session, other) = (bench.open().await, bench.open().await);
-        // A node that has been up for a while: at its start it looks for ends by itself.
-        bench.settle().await;
         for session in [session, other] {
             assert!(bench.is_live(session, START).await);
         }
@@ -101,7 +99,7 @@ async fn an_end_without_a_reason_is_an_operators_and_is_noticed() {
         bench
             .by_sql("UPDATE sessions SET ended_at = 1 WHERE ended_at IS NULL")
             .await;
-        bench.settle().await;
+        bench.follow().await;
         assert!(!bench.is_live(session, START).await, "{backend:?}");
     }
 }
@@ -136,10 +134,10 @@ async fn a_change_is_followed_once_and_its_note_is_swept() {
     bench.make_admin().await;
     let notes = bench.stores.count("changed_sessions").await;
     assert_eq!(notes, 2, "of both sessions, and of what really changed");
-    bench.settle().await;
+    bench.follow().await;
     assert_eq!(bench.account_of(session).await, Some(bench.profile().await));
     let held = bench.key_of(session).await;
-    bench.settle().await;
+    bench.follow().await;
     assert_eq!(bench.key_of(session).await, held, "it is not forgotten again");
     bench
         .sessions
@@ -147,6 +145,47 @@ async fn a_change_is_followed_once_and_its_note_is_swept() {
         .await
         .unwrap();
     assert_eq!(bench.stores.count("changed_sessions").await, 0);
+}
+
+/// One page of notes after the other.
+#[tokio::test]
+async fn a_change_behind_thousands_of_others_is_followed() {
+    let bench = Bench::new(Backend::PostgresRedis).await;
+    let session = bench.open().await;
+    let before = bench.account_of(session).await;
+    bench
+        .by_sql(
+            "INSERT INTO changed_sessions (session_id, changed_at) \
+            SELECT gen_random_uuid(), 1 FROM generate_series(1, 2500)",
+        )
+        .await;
+    bench.make_admin().await;
+    assert_eq!(bench.account_of(session).await, before, "nobody has told Redis");
+    bench.follow().await;
+    assert_eq!(bench.account_of(session).await, Some(bench.profile().await));
+}
+
+/// As with a cluster one of whose servers is down.
+#[tokio::test]
+async fn a_session_that_redis_cannot_be_told_of_is_told_later_and_keeps_no_other_waiting() {
+    let user = RedisUser::new().await;
+    let mut stores = Stores::new(Backend::PostgresRedis).await;
+    stores.redis_url = Some(user.url.clone());
+    let bench = Bench::over(stores, Backend::PostgresRedis).await;
+    let (refused, told) = (bench.open().await, bench.open().await);
+    let before = bench.account_of(refused).await;
+    assert_eq!(bench.account_of(told).await, before);
+    bench.make_admin().await;
+
+    user.allow_writing_only(&redis_key(told)).await;
+    let failed = bench.sessions.follow(START).await.is_err();
+    assert!(failed, "it says that one is left");
+    user.allow_writing().await;
+    let after = Some(bench.profile().await);
+    assert_eq!(bench.account_of(told).await, after);
+    assert_eq!(bench.account_of(refused).await, before);
+    bench.follow().await;
+    assert_eq!(bench.account_of(refused).await, after);
 }
 
 /// Polls some work so many times, lets something else happen, and then finishes the work.

@@ -301,10 +301,11 @@ impl SessionStore for HotSessions {
         let noted = self.outage.noted(redis.and(sql), now);
         let taken_over = self.take_over(now).await;
         let paid = self.marks.pay().await;
-        noted
-            .and(taken_over)
-            .and(paid)
-            .and(self.changes.follow(&self.sql, now).await)
+        noted.and(taken_over).and(paid)
+    }
+
+    async fn follow(&self, now: Timestamp) -> Result<()> {
+        self.changes.follow(&self.sql, now).await
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<u64> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use redis::Script;
 
-use super::{key, script, tell_each};
+use super::{all_told, key, script, tell_each};
 use crate::domain::Result;
 use crate::domain::clock::millis;
 use crate::domain::session::SessionId;
@@ -57,7 +57,7 @@ impl Marks {
 
     /// Writes marks, many at a time; one that fails keeps no other from being written.
     pub(super) async fn write_all(&self, ids: &[SessionId]) -> Result<()> {
-        tell_each(ids, |id| self.write(id)).await
+        all_told(tell_each(ids, |id| self.write(id)).await)
     }
 
     async fn write(&self, id: SessionId) -> Result<()> {

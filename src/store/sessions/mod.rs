@@ -10,6 +10,7 @@ mod hot_renewal;
 mod lookup;
 mod marks;
 mod notes;
+mod notes_read;
 mod password;
 mod profile;
 mod remembered;
@@ -17,14 +18,14 @@ mod renewals;
 mod sql;
 
 use async_trait::async_trait;
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 
-use crate::domain::Result;
 use crate::domain::account::{AccountId, PasswordChange, PasswordHash, PasswordStep};
 use crate::domain::clock::Timestamp;
 use crate::domain::limit::Limit;
 use crate::domain::refresh_token::RefreshClaim;
 use crate::domain::session::{EndReason, LiveSession, NewSession, Renewal, SessionEnd, SessionId, SessionRecord};
+use crate::domain::{Error, Result};
 
 pub use hot::HotSessions;
 pub use sql::SqlSessions;
@@ -83,9 +84,11 @@ pub trait SessionStore: Send + Sync {
     /// The sessions that were ended at `since` or later.
     async fn ends_since(&self, since: Timestamp) -> Result<Vec<SessionEnd>>;
 
-    /// Looks for an outage, finishes what one has left undone, and takes note of what others have changed in SQL. Called every second
-    /// or so.
+    /// Looks for an outage, and finishes what one has left undone. Called every second or so.
     async fn settle(&self, now: Timestamp) -> Result<()>;
+
+    /// Takes note of what others have changed in SQL. Called as often, but apart: there may be very much of it, and marks must not wait.
+    async fn follow(&self, now: Timestamp) -> Result<()>;
 
     /// Forgets some of the sessions that ended or expired a week ago or longer, and says how many: a small batch, so that nobody waits
     /// for it. Nodes that sweep at the same time do not wait for each other either; one of them sweeps.
@@ -95,17 +98,23 @@ pub trait SessionStore: Send + Sync {
 /// Sessions that Redis is told something about at the same time.
 const AT_A_TIME: usize = 64;
 
-/// Tells Redis something about each of these sessions; one that fails keeps no other from being told.
-async fn tell_each<F>(ids: &[SessionId], tell: impl Fn(SessionId) -> F) -> Result<()>
+/// Tells Redis something about each of these sessions, and gives the failures: one keeps no other from being told.
+async fn tell_each<F>(ids: &[SessionId], tell: impl Fn(SessionId) -> F) -> Vec<(SessionId, Error)>
 where
     F: Future<Output = Result<()>>,
 {
+    let tell = |id| tell(id).map(move |told| (id, told));
     let mut telling = stream::iter(ids.iter().copied().map(tell)).buffer_unordered(AT_A_TIME);
-    let mut outcome = Ok(());
-    while let Some(told) = telling.next().await {
-        outcome = outcome.and(told);
+    let mut failures = Vec::new();
+    while let Some((id, told)) = telling.next().await {
+        failures.extend(told.err().map(|error| (id, error)));
     }
-    outcome
+    failures
+}
+
+/// The first of these failures, if there is one.
+fn all_told(failures: Vec<(SessionId, Error)>) -> Result<()> {
+    failures.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
 }
 
 /// The key of a session in Redis.

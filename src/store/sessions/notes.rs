@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter, QuerySelect, QueryTrait,
-    Statement,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait, Statement,
 };
 use uuid::Uuid;
 
@@ -21,8 +21,10 @@ const RETENTION: Duration = Duration::from_hours(24);
 /// Most notes that one sweep removes.
 const SWEEP_BATCH: u64 = 5_000;
 
-/// Most notes that one node reads at once; of more it only learns that they are.
+/// Most notes that one node of a SQLite file reads at once; of more it only learns that they are.
 const MOST_NEWS: u64 = 1_000;
+/// Most notes that a node with Redis reads at once: few enough to be read in time however many there are.
+const NOTES_OF_A_PAGE: u64 = 1_000;
 
 /// What has changed in a SQLite file.
 pub(super) struct News {
@@ -65,12 +67,17 @@ pub(super) async fn news_after(database: &Database, number: i64) -> Result<News>
 }
 
 impl SqlSessions {
-    /// The sessions that were changed, each with the number of its note, from the note after `number` on.
-    pub(super) async fn changes_after(&self, number: i64) -> Result<Vec<(i64, SessionId)>> {
+    /// The sessions that were changed, by the notes with these numbers, each with that of its note: the first of them, at most a page full.
+    pub(super) async fn notes_among(&self, ranges: &[(i64, i64)]) -> Result<Vec<(i64, SessionId)>> {
+        let is_among = ranges.iter().fold(Condition::any(), |any, (first, last)| {
+            any.add(Column::Id.between(*first, *last))
+        });
         let notes = Entity::find()
             .select_only()
             .columns([Column::Id, Column::SessionId])
-            .filter(Column::Id.gt(number));
+            .filter(is_among)
+            .order_by_asc(Column::Id)
+            .limit(NOTES_OF_A_PAGE);
         let notes: Vec<(i64, Uuid)> = self
             .database
             .answer(notes.into_tuple().all(&self.database.connection()))

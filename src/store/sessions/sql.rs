@@ -317,6 +317,11 @@ impl SessionStore for SqlSessions {
         self.outage.noted(self.look_after().await, now)
     }
 
+    async fn follow(&self, _now: Timestamp) -> Result<()> {
+        // It is read anew, or the file says that it has changed.
+        Ok(())
+    }
+
     async fn sweep(&self, now: Timestamp) -> Result<u64> {
         let Some(turn) = self.database.try_turn(Sweep::Sessions).await? else {
             return Ok(0);

@@ -32,6 +32,12 @@ impl RedisUser {
         self.set(&["resetkeys", &format!("%R~{start}*"), probe]).await;
     }
 
+    /// From now on this is the only key that the user may read and write.
+    pub async fn allow_writing_only(&self, key: &str) {
+        self.set(&["resetkeys", &format!("~{key}"), "~auth-gateway:probe*"])
+            .await;
+    }
+
     /// The user may read and write everything again.
     pub async fn allow_writing(&self) {
         self.set(&["~*"]).await;

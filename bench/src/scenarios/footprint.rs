@@ -1,11 +1,12 @@
 //! How soon a gateway serves, and how much memory it takes.
 
+use std::fs;
 use std::thread;
 use std::time::Duration;
 
 use crate::Result;
 use crate::dataset::DEFAULT;
-use crate::gateway::{Hashing, Site};
+use crate::gateway::{Gateway, Hashing, Site};
 use crate::load::{Load, Pace, measure, precise};
 use crate::report::Bound;
 use crate::rounds::Spread;
@@ -40,24 +41,35 @@ fn start_again_and_again(stage: &mut Stage, site: &Site) -> Result<()> {
     Ok(())
 }
 
-fn weigh(stage: &mut Stage, site: &Site) -> Result<()> {
-    // Of a file that has just been built the kernel maps more at once than of one that it has read.
-    site.drop_cached_program()?;
+/// A gateway that nobody asks anything.
+fn at_rest(site: &Site) -> Result<Gateway> {
     let gateway = site.start(Hashing::Default)?;
     thread::sleep(REST);
+    Ok(gateway)
+}
+
+fn weigh(stage: &mut Stage, site: &Site) -> Result<()> {
+    // Of a file that has just been built the kernel maps more at once than of one that it has read from the disk.
+    let as_held = at_rest(site)?.meter().memory()?;
+    site.drop_cached_program()?;
+    let gateway = at_rest(site)?;
     let (idle, own) = (gateway.meter().memory()?, gateway.meter().own_memory()?);
-    stage.report.figure(
-        "memory at rest, in MiB",
-        site.name,
-        format!("{idle:.1}"),
-        Some((idle, Bound::AtMost(MEMORY))),
-    );
-    stage.report.figure(
-        "of that, without the pages of files, in MiB",
-        site.name,
-        format!("{own:.1}"),
-        None,
-    );
+    for (what, memory, bound) in [
+        ("memory at rest, in MiB", idle, Some(Bound::AtMost(MEMORY))),
+        ("of that, what is no page of a file, in MiB", own, None),
+        (
+            "the same with the program's file as the kernel held it before, in MiB",
+            as_held,
+            None,
+        ),
+    ] {
+        let bound = bound.map(|bound| (memory, bound));
+        stage.report.figure(what, site.name, format!("{memory:.1}"), bound);
+    }
+    let program = precise(fs::metadata(&site.program)?.len()) / 1024.0 / 1024.0;
+    stage
+        .report
+        .figure("the program's file, in MiB", site.name, format!("{program:.1}"), None);
     let mut crowd = login(stage.active(Scale::Small), stage.connections);
     let load = Load {
         servers: &[gateway.address],

@@ -24,10 +24,12 @@ fn compare(stage: &mut Stage, site: &Site) -> Result<()> {
     let (servers, meters) = alone(&gateway);
     let mut crowd = login(stage.active(Scale::Small), stage.connections);
     let (mut rounds, mut bare, mut by_crate) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..stage.pacing.costly.rounds {
+    for round in 0..stage.pacing.costly.rounds {
         let hash = |code| bare_hashes_per_second(&stage.own, code, stage.pacing.costly.timing.counted);
-        bare.push(hash(Code::Fastest)?);
-        by_crate.push(hash(Code::Crate)?);
+        let is_hash_first = round % 2 == 0;
+        if is_hash_first {
+            bare.push(hash(Code::Fastest)?);
+        }
         let load = Load {
             servers: &servers,
             crowd: &mut crowd,
@@ -36,6 +38,10 @@ fn compare(stage: &mut Stage, site: &Site) -> Result<()> {
         let measured = measure(vec![load], stage.pacing.costly.timing, &[&meters[0]])?;
         let seconds = measured.processor.iter().sum();
         rounds.extend(measured.outcomes.into_iter().map(|outcome| (outcome, seconds)));
+        if !is_hash_first {
+            bare.push(hash(Code::Fastest)?);
+        }
+        by_crate.push(hash(Code::Crate)?);
     }
     let logins = Series::of(&rounds)?;
     let ratios = logins.rates.iter().zip(&bare).map(|(logins, hashes)| logins / hashes);

@@ -29,7 +29,7 @@ const MOST_SHOWN: usize = 140;
 const TABLES: [&str; 2] = ["accounts", "sessions"];
 
 /// What must be among the statements, or something was not tried.
-const KINDS: [(&str, &str); 9] = [
+const KINDS: [(&str, &str); 10] = [
     ("find an account by e-mail", r#""email_key" ="#),
     ("find an account by username", r#""username_key" ="#),
     ("make an account", r#"INSERT INTO "accounts""#),
@@ -37,7 +37,8 @@ const KINDS: [(&str, &str); 9] = [
     ("find a session", r#""sessions"."id" ="#),
     ("find the sessions of an account", r#""sessions"."account_id" ="#),
     ("find the latest ends", r#""sessions"."ended_at" >="#),
-    ("end a session", r#"UPDATE "sessions""#),
+    ("renew a session", r#"UPDATE "sessions" SET "generation" ="#),
+    ("end a session", r#"UPDATE "sessions" SET "ended_at" ="#),
     ("forget old sessions", r#"DELETE FROM "sessions""#),
 ];
 
@@ -76,7 +77,7 @@ fn tell(stage: &mut Stage, place: &str, plans: &Plans) {
     }
 }
 
-/// Lets a gateway do everything once, and reads what PostgreSQL logged of it.
+/// Lets a gateway without Redis and one with it do everything once, and reads what PostgreSQL logged of it.
 fn watch(site: &Site, servers: &Servers) -> Result<Plans> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let name = site.database_url.rsplit('/').next().unwrap_or_default();
@@ -87,8 +88,13 @@ fn watch(site: &Site, servers: &Servers) -> Result<Plans> {
         let begin = usize::try_from(seen_before)?;
         Ok(String::from_utf8_lossy(log.get(begin..).unwrap_or_default()).into_owned())
     };
+    let without_redis = Site {
+        redis_url: None,
+        ..site.clone()
+    };
+    runtime.block_on(do_everything(&without_redis.start(Hashing::Cheap)?, "early"))?;
     let gateway = site.start(Hashing::Cheap)?;
-    runtime.block_on(do_everything(&gateway))?;
+    runtime.block_on(do_everything(&gateway, "late"))?;
     say("waiting for the gateway to forget an old session");
     let begun = Instant::now();
     while !log()?.contains(r#"DELETE FROM \"sessions\""#) && begun.elapsed() < UNTIL_SWEEP {
@@ -123,10 +129,10 @@ async fn put_back(url: &str, name: &str) -> Result<()> {
     Ok(())
 }
 
-async fn do_everything(gateway: &Gateway) -> Result<()> {
+async fn do_everything(gateway: &Gateway, newcomer: &str) -> Result<()> {
     let mut wire = Wire::connect(gateway.address).await?;
     let name = cheap_names(1).collect::<String>();
-    let newcomer = format!(r#"{{"email":"new@example.com","username":"newcomer","password":"{PASSWORD}"}}"#);
+    let newcomer = format!(r#"{{"email":"{newcomer}@example.com","username":"{newcomer}","password":"{PASSWORD}"}}"#);
     let with_email = format!(r#"{{"email":"{name}@example.com","password":"{PASSWORD}"}}"#);
     ask(&mut wire, &request("POST /auth/register", "", &newcomer)).await?;
     let (_, ended) = sign_in(&mut wire, &request("POST /auth/login", "", &with_email)).await?;

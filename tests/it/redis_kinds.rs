@@ -6,8 +6,21 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Backend, Process, Stores, eventually, http, raw};
+use crate::harness::{Backend, Process, RedisUser, Stores, eventually, http, raw};
 use crate::session_bench::{Bench, Outcome, START};
+
+/// What the gateway asks of one server.
+const COMMANDS: [&str; 9] = [
+    "get",
+    "mget",
+    "set",
+    "del",
+    "pttl",
+    "evalsha",
+    "script|load",
+    "ping",
+    "info",
+];
 
 /// A Redis of the test's own, killed with it.
 struct RedisServer {
@@ -185,9 +198,17 @@ async fn a_cluster_of_three() {
     };
     eventually("the cluster is whole", is_whole).await;
 
+    let commands = COMMANDS.map(|command| format!("+{command}"));
+    let rules = ["on", ">secret", "~auth-gateway:*", "+cluster|slots"];
+    let rules = rules.into_iter().chain(commands.iter().map(String::as_str));
+    let user: Vec<&str> = ["ACL", "SETUSER", "gateway"].into_iter().chain(rules).collect();
+    for node in &nodes {
+        assert_eq!(node.cli(folder.path(), &user).stdout, b"OK\n");
+    }
+
     let url: Vec<String> = addresses[..2]
         .iter()
-        .map(|address| format!("redis://{address}"))
+        .map(|address| format!("redis://gateway:secret@{address}"))
         .collect();
     let options = [
         "--argon2-memory-kib=128",
@@ -241,6 +262,17 @@ async fn a_redis_that_cannot_be_written_is_down_until_it_can() {
         let is_up = async || (readiness().await == "up").then_some(());
         eventually("Redis can be written again", is_up).await;
     }
+}
+
+/// README.md names them.
+#[tokio::test]
+async fn a_user_who_may_run_the_commands_of_the_gateway_alone() {
+    let user = RedisUser::new().await;
+    user.allow_only(&COMMANDS).await;
+    let folder = tempfile::tempdir().unwrap();
+    let options = ["--argon2-memory-kib=128", "--redis-url", &user.url];
+    let gateway = Process::start(folder.path(), &options);
+    a_session_lives_and_ends(&gateway, "john").await;
 }
 
 /// A full Redis still answers, also with what is no longer so; but what takes room away from it, it does.

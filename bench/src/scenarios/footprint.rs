@@ -58,7 +58,7 @@ fn weigh(stage: &mut Stage, site: &Site) -> Result<()> {
         ("memory at rest, in MiB", idle, Some(Bound::AtMost(MEMORY))),
         ("of that, what is no page of a file, in MiB", own, None),
         (
-            "the same with the program's file as the kernel held it before, in MiB",
+            "memory at rest, the file as the kernel held it before, in MiB",
             as_held,
             None,
         ),

@@ -26,6 +26,17 @@ impl RedisUser {
         self.set(&[&format!("-{command}")]).await;
     }
 
+    /// From now on the user may run these commands alone, and on the gateway's keys alone.
+    pub async fn allow_only(&self, commands: &[&str]) {
+        let commands = commands.iter().map(|command| format!("+{command}"));
+        let rules: Vec<String> = ["resetkeys", "~auth-gateway:*", "-@all"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain(commands)
+            .collect();
+        self.set(&rules.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    }
+
     /// From now on the user may only read what begins with this.
     pub async fn forbid_writing(&self, start: &str) {
         let probe = "~auth-gateway:probe*";

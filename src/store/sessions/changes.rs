@@ -3,16 +3,16 @@
 //! Also follows what others than the gateway change in SQL: roles or a picture that an operator sets, an account that is deleted, a
 //! session that is ended by hand. Triggers write down whose sessions that concerns.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use redis::Script;
 
 use super::notes_read::NotesRead;
 use super::{SqlSessions, all_told, key, script, tell_each};
-use crate::domain::Result;
 use crate::domain::clock::Timestamp;
 use crate::domain::session::SessionId;
+use crate::domain::{Error, Result};
 use crate::store::Redis;
 
 /// What one node has Redis forget.
@@ -48,30 +48,40 @@ impl Changes {
         let (mut outcome, mut read_to) = (Ok(()), 0);
         loop {
             let missing = self.followed().missing_after(read_to);
-            let notes = sql.notes_among(&missing).await?;
-            let Some((last, _)) = notes.last() else { break };
-            read_to = *last;
-
-            let changed: HashSet<SessionId> = notes.iter().map(|(_, id)| *id).collect();
-            let changed: Vec<SessionId> = changed.into_iter().collect();
-            let failures = tell_each(&changed, |id| self.forget_one(id)).await;
-            let is_down = failures.len() == changed.len();
-            let untold: HashSet<SessionId> = failures.iter().map(|(id, _)| *id).collect();
-            outcome = outcome.and(all_told(failures));
+            let Some((first, last)) = missing else { break };
+            let notes = sql.notes_between(first, last).await?;
+            read_to = notes.last().map_or(last, |(number, _)| *number);
+            let untold = self.tell_of(&notes).await;
+            let is_down = !notes.is_empty() && notes.iter().all(|(_, id)| untold.contains_key(id));
+            if !is_down {
+                self.take_note(&notes, &untold, now);
+            }
+            outcome = outcome.and(all_told(untold));
             if is_down {
                 return outcome;
-            }
-            let mut followed = self.followed();
-            for (number, id) in &notes {
-                if untold.contains(id) {
-                    followed.read_in_vain(*number, now);
-                } else {
-                    followed.read(*number, now);
-                }
             }
         }
         self.followed().looked_for(now);
         outcome
+    }
+
+    /// Lets Redis forget the sessions of these notes, and gives the failures.
+    async fn tell_of(&self, notes: &[(i64, SessionId)]) -> HashMap<SessionId, Error> {
+        let changed: HashSet<SessionId> = notes.iter().map(|(_, id)| *id).collect();
+        let changed: Vec<SessionId> = changed.into_iter().collect();
+        let failures = tell_each(&changed, |id| self.forget_one(id)).await;
+        failures.into_iter().collect()
+    }
+
+    fn take_note(&self, notes: &[(i64, SessionId)], untold: &HashMap<SessionId, Error>, now: Timestamp) {
+        let mut followed = self.followed();
+        for (number, id) in notes {
+            if untold.contains_key(id) {
+                followed.read_in_vain(*number, now);
+            } else {
+                followed.read(*number, now);
+            }
+        }
     }
 
     fn followed(&self) -> MutexGuard<'_, NotesRead> {

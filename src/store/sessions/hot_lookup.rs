@@ -70,7 +70,7 @@ fn known_of(id: SessionId, text: &[u8], current: &str, profiles: &Profiles) -> O
     let text = str::from_utf8(text).ok()?;
     let mut parts = text.splitn(6, ' ');
     let mut next = || parts.next();
-    let (generation, rotated, _saved, _arrival, _lease, profile) =
+    let (generation, rotated, saved, _arrival, _lease, profile) =
         (next()?, next()?, next()?, next()?, next()?, next()?);
     if generation == "ended" {
         return Some(Known::Ended);
@@ -80,6 +80,7 @@ fn known_of(id: SessionId, text: &[u8], current: &str, profiles: &Profiles) -> O
     }
     let profile = profiles.read(id, profile)?;
     let (generation, rotated_at) = (generation.parse().ok()?, rotated.parse().ok()?);
+    let _saved_at: i64 = saved.parse().ok()?;
     Some(Known::Live(profile.of_session(
         id,
         Generation(generation),

@@ -113,7 +113,7 @@ where
 }
 
 /// The first of these failures, if there is one.
-fn all_told(failures: Vec<(SessionId, Error)>) -> Result<()> {
+fn all_told(failures: impl IntoIterator<Item = (SessionId, Error)>) -> Result<()> {
     failures.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
 }
 

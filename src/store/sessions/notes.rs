@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, Statement,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, Statement,
 };
 use uuid::Uuid;
 
@@ -67,15 +67,12 @@ pub(super) async fn news_after(database: &Database, number: i64) -> Result<News>
 }
 
 impl SqlSessions {
-    /// The sessions that were changed, by the notes with these numbers, each with that of its note: the first of them, at most a page full.
-    pub(super) async fn notes_among(&self, ranges: &[(i64, i64)]) -> Result<Vec<(i64, SessionId)>> {
-        let is_among = ranges.iter().fold(Condition::any(), |any, (first, last)| {
-            any.add(Column::Id.between(*first, *last))
-        });
+    /// The sessions that were changed, by the notes from the first number to the last, each with that of its note: at most a page full.
+    pub(super) async fn notes_between(&self, first: i64, last: i64) -> Result<Vec<(i64, SessionId)>> {
         let notes = Entity::find()
             .select_only()
             .columns([Column::Id, Column::SessionId])
-            .filter(is_among)
+            .filter(Column::Id.between(first, last))
             .order_by_asc(Column::Id)
             .limit(NOTES_OF_A_PAGE);
         let notes: Vec<(i64, Uuid)> = self

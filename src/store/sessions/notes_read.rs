@@ -28,12 +28,13 @@ struct Gap {
 }
 
 impl NotesRead {
-    /// What is to be read beyond this number: from the first of each pair to its second, in order.
-    pub(super) fn missing_after(&self, number: i64) -> Vec<(i64, i64)> {
+    /// What is to be read next beyond this number: from the first to the last.
+    pub(super) fn missing_after(&self, number: i64) -> Option<(i64, i64)> {
+        let next = number.checked_add(1)?;
         let gaps = self.gaps.iter().map(|gap| (gap.first, gap.last));
         let ranges = gaps.chain([(self.up_to + 1, i64::MAX)]);
-        let beyond = ranges.map(|(first, last)| (first.max(number.saturating_add(1)), last));
-        beyond.filter(|(first, last)| first <= last).collect()
+        let mut beyond = ranges.map(|(first, last)| (first.max(next), last));
+        beyond.find(|(first, last)| first <= last)
     }
 
     /// That one has been read.
@@ -90,29 +91,31 @@ mod tests {
         notes
     }
 
+    /// All that is missing, in order.
+    fn missing(notes: &NotesRead) -> Vec<(i64, i64)> {
+        let next = |(_, last): &(i64, i64)| notes.missing_after(*last);
+        std::iter::successors(notes.missing_after(0), next).collect()
+    }
+
     #[test]
     fn numbers_that_show_late_are_waited_for() {
         let mut notes = read(&[1, 7, 9]);
-        assert_eq!(notes.missing_after(0), [(2, 6), (8, 8), (10, i64::MAX)]);
-        assert_eq!(
-            notes.missing_after(4),
-            [(5, 6), (8, 8), (10, i64::MAX)],
-            "one page after the other"
-        );
-        assert_eq!(notes.missing_after(20), [(21, i64::MAX)]);
+        assert_eq!(missing(&notes), [(2, 6), (8, 8), (10, i64::MAX)]);
+        assert_eq!(notes.missing_after(4), Some((5, 6)), "one page after the other");
+        assert_eq!(notes.missing_after(20), Some((21, i64::MAX)));
         notes.read(8, NOW);
         notes.read(4, NOW);
         notes.read(4, NOW);
-        assert_eq!(notes.missing_after(0), [(2, 3), (5, 6), (10, i64::MAX)]);
+        assert_eq!(missing(&notes), [(2, 3), (5, 6), (10, i64::MAX)]);
     }
 
     #[test]
     fn what_does_not_show_within_the_time_of_a_commit_is_not_waited_for() {
         let mut notes = read(&[1, 3]);
         notes.looked_for(NOW.plus(OVERLAP));
-        assert_eq!(notes.missing_after(0), [(2, 2), (4, i64::MAX)]);
+        assert_eq!(missing(&notes), [(2, 2), (4, i64::MAX)]);
         notes.looked_for(NOW.plus(OVERLAP).plus(Duration::from_millis(1)));
-        assert_eq!(notes.missing_after(0), [(4, i64::MAX)]);
+        assert_eq!(missing(&notes), [(4, i64::MAX)]);
     }
 
     #[test]
@@ -122,7 +125,7 @@ mod tests {
         notes.read_in_vain(1, later);
         notes.read_in_vain(3, later);
         notes.looked_for(later);
-        assert_eq!(notes.missing_after(0), [(1, 1), (3, 3), (4, i64::MAX)]);
+        assert_eq!(missing(&notes), [(1, 1), (3, 3), (4, i64::MAX)]);
     }
 
     #[test]
@@ -130,9 +133,9 @@ mod tests {
         let odd: Vec<i64> = (1..100).filter(|number| number % 2 == 1).collect();
         let mut notes = read(&odd);
         notes.looked_for(NOW);
-        assert_eq!(notes.missing_after(0), [(2, 98), (100, i64::MAX)]);
+        assert_eq!(missing(&notes), [(2, 98), (100, i64::MAX)]);
         let mut few = read(&odd[..10]);
         few.looked_for(NOW);
-        assert_eq!(few.missing_after(0).len(), 10);
+        assert_eq!(missing(&few).len(), 10);
     }
 }

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Backend, Process, RedisUser, Stores, eventually, http, raw};
+use crate::harness::{Process, RedisUser, eventually, http, raw};
 use crate::session_bench::{Bench, Outcome, START};
 
 /// What the gateway asks of one server.
@@ -280,9 +280,7 @@ async fn a_user_who_may_run_the_commands_of_the_gateway_alone() {
 async fn what_an_operator_changes_shows_while_redis_is_full_too() {
     let folder = tempfile::tempdir().unwrap();
     let redis = RedisServer::plain(folder.path()).await;
-    let mut stores = Stores::new(Backend::PostgresRedis).await;
-    stores.redis_url = Some(redis.url());
-    let bench = Bench::over(stores, Backend::PostgresRedis).await;
+    let bench = Bench::over_redis(&redis.url()).await;
     let (changed, ended) = (bench.open().await, bench.open().await);
     for session in [changed, ended] {
         assert_eq!(

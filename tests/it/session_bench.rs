@@ -69,7 +69,7 @@ pub fn redis_key(session: SessionId) -> String {
 
 impl Bench {
     pub async fn new(backend: Backend) -> Self {
-        Self::over(Stores::new(backend).await, backend).await
+        Self::living_by(LIFETIMES, Stores::new(backend).await, backend).await
     }
 
     pub async fn without_grace(backend: Backend) -> Self {
@@ -80,8 +80,11 @@ impl Bench {
         Self::living_by(lifetimes, Stores::new(backend).await, backend).await
     }
 
-    pub async fn over(stores: Stores, backend: Backend) -> Self {
-        Self::living_by(LIFETIMES, stores, backend).await
+    /// Over PostgreSQL and the Redis of this address.
+    pub async fn over_redis(url: &str) -> Self {
+        let mut stores = Stores::new(Backend::PostgresRedis).await;
+        stores.redis_url = Some(url.to_owned());
+        Self::living_by(LIFETIMES, stores, Backend::PostgresRedis).await
     }
 
     async fn living_by(lifetimes: Lifetimes, stores: Stores, backend: Backend) -> Self {

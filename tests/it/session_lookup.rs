@@ -10,7 +10,7 @@ use auth_gateway::domain::limit::{Allowance, Limit};
 use auth_gateway::domain::session::{EndReason, Generation, Rotation, SessionId};
 use futures_util::future::join_all;
 
-use crate::harness::{Backend, RedisUser, Stores};
+use crate::harness::{Backend, RedisUser};
 use crate::session_bench::{Bench, LIFETIMES, Outcome, START, claim, redis_key};
 
 const BACKENDS: [Backend; 3] = [Backend::Sqlite, Backend::Postgres, Backend::PostgresRedis];
@@ -169,9 +169,7 @@ async fn a_change_behind_thousands_of_others_is_followed() {
 #[tokio::test]
 async fn a_session_that_redis_cannot_be_told_of_is_told_later_and_keeps_no_other_waiting() {
     let user = RedisUser::new().await;
-    let mut stores = Stores::new(Backend::PostgresRedis).await;
-    stores.redis_url = Some(user.url.clone());
-    let bench = Bench::over(stores, Backend::PostgresRedis).await;
+    let bench = Bench::over_redis(&user.url).await;
     let (refused, told) = (bench.open().await, bench.open().await);
     let before = bench.account_of(refused).await;
     assert_eq!(bench.account_of(told).await, before);

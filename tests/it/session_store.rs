@@ -6,7 +6,7 @@ use auth_gateway::domain::account::{AccountId, PasswordStep};
 use auth_gateway::domain::session::{EndReason, Generation, NewSession, Rotation, SessionId};
 use futures_util::future::join_all;
 
-use crate::harness::{Backend, RedisUser, Stores};
+use crate::harness::{Backend, RedisUser};
 use crate::session_bench::{Bench, LIFETIMES, Outcome, START, claim, hash, on_each_store, session_of};
 
 /// Goes on with some work so many times, and then drops it where it stands.
@@ -217,9 +217,7 @@ async fn a_replica_that_missed_the_last_writes_brings_nobody_back_and_throws_nob
 async fn a_redis_user_without_info_will_do() {
     let user = RedisUser::new().await;
     user.forbid("info").await;
-    let mut stores = Stores::new(Backend::PostgresRedis).await;
-    stores.redis_url = Some(user.url.clone());
-    let bench = Bench::over(stores, Backend::PostgresRedis).await;
+    let bench = Bench::over_redis(&user.url).await;
     let session = bench.open().await;
     assert_eq!(bench.rotate(session, 1, START).await, Outcome::Current(2));
     let row = format!("UPDATE sessions SET generation = 7 WHERE account_id {}", bench.own());
@@ -289,9 +287,7 @@ async fn an_end_that_redis_missed_is_paid_by_a_node_that_starts() {
 #[tokio::test]
 async fn an_end_that_redis_missed_is_owed_and_paid_before_redis_is_asked_again() {
     let user = RedisUser::new().await;
-    let mut stores = Stores::new(Backend::PostgresRedis).await;
-    stores.redis_url = Some(user.url.clone());
-    let bench = Bench::over(stores, Backend::PostgresRedis).await;
+    let bench = Bench::over_redis(&user.url).await;
 
     let (first, second, third) = (bench.open().await, bench.open().await, bench.open().await);
     for session in [first, second, third] {

@@ -53,13 +53,11 @@ impl Changes {
             read_to = notes.last().map_or(last, |(number, _)| *number);
             let untold = self.tell_of(&notes).await;
             let is_down = !notes.is_empty() && notes.iter().all(|(_, id)| untold.contains_key(id));
-            if !is_down {
-                self.take_note(&notes, &untold, now);
-            }
-            outcome = outcome.and(all_told(untold));
             if is_down {
-                return outcome;
+                return outcome.and(all_told(untold));
             }
+            self.take_note(&notes, &untold, now);
+            outcome = outcome.and(all_told(untold));
         }
         self.followed().looked_for(now);
         outcome

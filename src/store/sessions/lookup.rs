@@ -45,10 +45,11 @@ async fn find_all(database: &Database, ids: Vec<SessionId>) -> Result<HashMap<Se
         .filter(Column::Id.is_in(filled_up(ids).into_iter().map(|id| id.0)))
         .filter(Column::EndedAt.is_null());
     let rows: Vec<Row> = database.answer(rows.into_tuple().all(&database.connection())).await?;
-    Ok(rows.into_iter().map(live_session).collect())
+    let live = rows.into_iter().map(live_session);
+    Ok(live.map(|live| (live.session.id, live)).collect())
 }
 
-pub(super) fn live_session(row: Row) -> (SessionId, LiveSession) {
+pub(super) fn live_session(row: Row) -> LiveSession {
     let (id, owner, stands_at, rotated_at, expires_at, email, username, profile_image_url, stored_roles) = row;
     let account = account(owner, (email, username, profile_image_url, stored_roles));
     let session = Session {
@@ -59,5 +60,5 @@ pub(super) fn live_session(row: Row) -> (SessionId, LiveSession) {
         expires_at: Timestamp::from_millis(expires_at),
     };
     let account = Arc::new(account);
-    (session.id, LiveSession { session, account })
+    LiveSession { session, account }
 }

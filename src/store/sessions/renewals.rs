@@ -121,15 +121,15 @@ async fn take(database: &Database, steps: Vec<Step>) -> Result<HashMap<Uuid, Liv
         .await?;
     let rows = rows.iter().map(QueryResult::try_get_many_by_index);
     let rows: Vec<Row> = rows.collect::<std::result::Result<_, _>>().map_err(failure)?;
-    Ok(rows.into_iter().filter_map(standing).collect())
+    let live = rows.into_iter().filter_map(with_account);
+    Ok(live.map(|live| (live.session.id.0, live)).collect())
 }
 
-fn standing(row: Row) -> Option<(Uuid, LiveSession)> {
+fn with_account(row: Row) -> Option<LiveSession> {
     let (id, owner, generation, rotated_at, expires_at, email, username, picture, roles) = row;
-    let row = (
+    Some(live_session((
         id, owner, generation, rotated_at, expires_at, email?, username?, picture, roles?,
-    );
-    Some((id, live_session(row).1))
+    )))
 }
 
 /// Answers with the sessions that live as it leaves them, and their accounts. One that stands beyond its step stays as it is.

@@ -4,6 +4,9 @@ use uuid::Uuid;
 
 use super::redis_url;
 
+/// What the gateway writes to see whether it can.
+const PROBE: &str = "~auth-gateway:probe*";
+
 pub struct RedisUser {
     name: String,
     pub url: String,
@@ -28,25 +31,20 @@ impl RedisUser {
 
     /// From now on the user may run these commands alone, and on the gateway's keys alone.
     pub async fn allow_only(&self, commands: &[&str]) {
-        let commands = commands.iter().map(|command| format!("+{command}"));
-        let rules: Vec<String> = ["resetkeys", "~auth-gateway:*", "-@all"]
-            .map(str::to_owned)
-            .into_iter()
-            .chain(commands)
-            .collect();
-        self.set(&rules.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        self.set(&["resetkeys", "~auth-gateway:*", "-@all"]).await;
+        for command in commands {
+            self.set(&[&format!("+{command}")]).await;
+        }
     }
 
     /// From now on the user may only read what begins with this.
     pub async fn forbid_writing(&self, start: &str) {
-        let probe = "~auth-gateway:probe*";
-        self.set(&["resetkeys", &format!("%R~{start}*"), probe]).await;
+        self.set(&["resetkeys", &format!("%R~{start}*"), PROBE]).await;
     }
 
     /// From now on this is the only key that the user may read and write.
     pub async fn allow_writing_only(&self, key: &str) {
-        self.set(&["resetkeys", &format!("~{key}"), "~auth-gateway:probe*"])
-            .await;
+        self.set(&["resetkeys", &format!("~{key}"), PROBE]).await;
     }
 
     /// The user may read and write everything again.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use auth_gateway::api::Doors;
+use auth_gateway::api::Api;
 use auth_gateway::app::App;
 use auth_gateway::config::{Argon2Cost, DatabaseUrl, PasswordSettings, Settings};
 use auth_gateway::domain::account::{Account, AccountId, NewAccount, PasswordHash};
@@ -135,7 +135,7 @@ fn graphql_me_again(bencher: Bencher<'_, '_>) {
 
 /// Somebody who has signed in at a gateway on SQLite, and asks it without a connection.
 struct Caller {
-    doors: Doors,
+    api: Api,
     authorization: String,
     _place: Place,
     runtime: Runtime,
@@ -166,7 +166,7 @@ impl Caller {
             .block_on(App::assemble(&settings, Arc::new(SystemClock)))
             .unwrap();
         let mut caller = Self {
-            doors: app.doors(),
+            api: app.api(),
             authorization: String::new(),
             _place: place,
             runtime,
@@ -192,7 +192,7 @@ impl Caller {
     }
 
     async fn answer(&self, request: Request<Body>, expected: StatusCode) -> Value {
-        let response = self.doors.clone().answer(request).await;
+        let response = self.api.clone().answer(request).await;
         assert_eq!(response.status(), expected);
         let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
         serde_json::from_slice(&body).unwrap()

@@ -10,20 +10,22 @@ use axum::body::Body;
 use axum::http::{Request, Response};
 use tokio::net::TcpListener;
 
-use crate::api::{self, BodyRules, BrowserOptions, DoorOptions, Doors, Proxies};
+use crate::api::{self, Api, ApiOptions, BodyRules, BrowserOptions, Proxies};
 use crate::config::{SettingError, Settings};
 use crate::domain::Error;
 use crate::domain::clock::Clock;
+use crate::domain::connection_limit::ConnectionLimit;
 use crate::domain::context_words::ContextWords;
 use crate::domain::password::PasswordRules;
-use crate::domain::places::Places;
 use crate::domain::secret::SecretBytes;
 use crate::domain::session::Lifetimes;
-use crate::security::{AccessTokens, KeyVault, PasswordPool, ProfileSeal, Pseudonyms, RefreshTokens, TokenRules};
-use crate::server::{self, ConnectionRules, Patience, Site};
-use crate::service::{Audit, AuditWriter, KeyKeeper, Parts, Service, SessionEnder, WATCH_INTERVAL};
+use crate::security::{
+    AccessTokens, KeyVault, KeyedHash, PasswordPool, ProfileAuthenticator, RefreshTokens, TokenRules,
+};
+use crate::server::{self, ConnectionRules, RequestHandler, Timeouts};
+use crate::service::{Audit, AuditWriter, Dependencies, KeyRotation, Service, SessionEnder, WATCH_INTERVAL};
 use crate::store::limits::{LimitsInProcess, LimitsInRedis};
-use crate::store::sessions::{HotSessions, SqlSessions};
+use crate::store::sessions::{RedisSessions, SqlSessions};
 use crate::store::{Accounts, AuditLog, Database, Limits, MigrationState, Redis, SessionStore, SigningKeys};
 use crate::telemetry;
 use crate::threads::Threads;
@@ -39,7 +41,7 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
 /// A gateway, ready to serve.
 pub struct App {
-    doors: Doors,
+    api: Api,
     connections: ConnectionRules,
     audit_writer: AuditWriter,
     threads: Threads,
@@ -77,8 +79,8 @@ impl App {
         let (database, redis) = tokio::try_join!(open_database(settings), redis(settings))?;
         let audit_log = AuditLog::new(database.clone());
         let (audit, audit_writer) = Audit::start(audit_log.clone(), clock.clone());
-        let key_keeper = key_keeper(settings, &secrets, &database, audit.clone())?;
-        let keys = key_keeper.open_at_start(clock.now()).await?;
+        let key_rotation = key_rotation(settings, &secrets, &database, audit.clone())?;
+        let keys = key_rotation.open_at_start(clock.now()).await?;
         database.rest().await;
         let lifetimes = settings.tokens.lifetimes();
         let (accounts, passwords) = (
@@ -87,15 +89,15 @@ impl App {
         );
         passwords.learn_costs(&accounts.some_password_hashes().await?);
         database.rest().await;
-        let service = Arc::new(Service::new(Parts {
+        let service = Arc::new(Service::new(Dependencies {
             accounts,
             sessions: sessions(&database, redis.as_ref(), lifetimes, &secrets)?,
             limits: limits(settings, redis.as_ref()),
-            pseudonyms: Pseudonyms::new(&secrets)?,
+            keyed_hash: KeyedHash::new(&secrets)?,
             passwords,
             access_tokens: AccessTokens::new(keys, token_rules(settings)),
             refresh_tokens: RefreshTokens::new(&secrets)?,
-            key_keeper,
+            key_rotation,
             audit,
             audit_log,
             audit_retention: settings.log.audit_retention,
@@ -107,10 +109,10 @@ impl App {
         }));
         let own_work = Arc::downgrade(&service);
         tokio::spawn(repeat(HOUSEKEEPING, own_work.clone(), |service| async move {
-            service.keep_house().await
+            service.run_maintenance().await
         }));
         tokio::spawn(repeat(HOUSEKEEPING, own_work.clone(), |service| async move {
-            service.follow_changes().await
+            service.apply_external_changes().await
         }));
         tokio::spawn(repeat(HOUSEKEEPING, own_work.clone(), |service| async move {
             service.sweep_audit().await
@@ -121,12 +123,12 @@ impl App {
         let threads = Threads::start().map_err(Error::internal)?;
         threads.on_each(|| {
             repeat(HOUSEKEEPING, own_work.clone(), |service| async move {
-                service.keep_thread().await;
+                service.maintain_thread().await;
                 Ok(())
             })
         });
         Ok(Self {
-            doors: Doors::new(service, &door_options(settings)),
+            api: Api::new(service, &api_options(settings)),
             connections: connection_rules(settings),
             audit_writer,
             threads,
@@ -135,19 +137,19 @@ impl App {
 
     /// All that is served, for whoever brings requests by another way than a connection.
     #[must_use]
-    pub fn doors(&self) -> Doors {
-        self.doors.clone()
+    pub fn api(&self) -> Api {
+        self.api.clone()
     }
 
     /// Serves until `stop` resolves; then takes no new connection and gives the open requests ten seconds.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
-        server::serve(listener, self.doors, self.connections, &self.threads, stop).await;
+        server::serve(listener, self.api, self.connections, &self.threads, stop).await;
         // Before the threads end: connections to the database may be theirs.
         self.audit_writer.finish().await;
     }
 }
 
-impl Site for Doors {
+impl RequestHandler for Api {
     fn answer(self, request: Request<Body>) -> impl Future<Output = Response<Body>> + Send + 'static {
         Self::answer(self, request)
     }
@@ -166,7 +168,7 @@ pub fn serve_metrics(settings: &Settings, listener: TcpListener) -> Result<(), S
     let counts = telemetry::start_metrics()?;
     let routes = api::admin_routes(move || counts.render());
     let rules = ConnectionRules {
-        places: Places::new(ADMIN_CONNECTIONS, ADMIN_CONNECTIONS),
+        limit: ConnectionLimit::new(ADMIN_CONNECTIONS, ADMIN_CONNECTIONS),
         ..connection_rules(settings)
     };
     tokio::spawn(async move {
@@ -203,13 +205,13 @@ async fn redis(settings: &Settings) -> Result<Option<Redis>, StartError> {
 }
 
 /// Where this installation keeps its signing keys.
-pub fn key_keeper(
+pub fn key_rotation(
     settings: &Settings,
     secrets: &[SecretBytes],
     database: &Database,
     audit: Audit,
-) -> Result<KeyKeeper, StartError> {
-    Ok(KeyKeeper {
+) -> Result<KeyRotation, StartError> {
+    Ok(KeyRotation {
         vault: KeyVault::new(secrets)?,
         stored: SigningKeys::new(database.clone()),
         token_lifetime: settings.tokens.access_token_ttl,
@@ -284,10 +286,10 @@ fn sessions(
 ) -> Result<Arc<dyn SessionStore>, Error> {
     let sql = SqlSessions::new(database.clone(), lifetimes);
     Ok(match redis {
-        Some(redis) => Arc::new(HotSessions::new(
+        Some(redis) => Arc::new(RedisSessions::new(
             redis.clone(),
             sql,
-            Arc::new(ProfileSeal::new(secrets)?),
+            Arc::new(ProfileAuthenticator::new(secrets)?),
         )),
         None => Arc::new(sql),
     })
@@ -298,7 +300,7 @@ fn limits(settings: &Settings, redis: Option<&Redis>) -> Option<Arc<dyn Limits>>
         Some(redis) => Arc::new(LimitsInRedis::new(redis.clone())),
         None => Arc::new(LimitsInProcess::default()),
     };
-    settings.doors.rate_limit.is_on().then_some(limits)
+    settings.http.rate_limit.is_on().then_some(limits)
 }
 
 fn password_rules(settings: &Settings) -> PasswordRules {
@@ -320,9 +322,9 @@ fn token_rules(settings: &Settings) -> TokenRules {
 fn connection_rules(settings: &Settings) -> ConnectionRules {
     let connections = &settings.connections;
     ConnectionRules {
-        places: Places::new(connections.max_connections, connections.connections_per_address),
-        proxies: settings.doors.trusted_proxies.clone(),
-        patience: Patience {
+        limit: ConnectionLimit::new(connections.max_connections, connections.connections_per_address),
+        proxies: settings.http.trusted_proxies.clone(),
+        timeouts: Timeouts {
             head: connections.header_timeout,
             answer: settings.requests.answer_timeout + connections.send_timeout,
             send: connections.send_timeout,
@@ -332,15 +334,15 @@ fn connection_rules(settings: &Settings) -> ConnectionRules {
     }
 }
 
-fn door_options(settings: &Settings) -> DoorOptions {
-    DoorOptions {
+fn api_options(settings: &Settings) -> ApiOptions {
+    ApiOptions {
         proxies: Proxies {
-            networks: settings.doors.trusted_proxies.clone(),
-            header: settings.doors.proxy_header,
+            networks: settings.http.trusted_proxies.clone(),
+            header: settings.http.proxy_header,
         },
         browsers: BrowserOptions {
             public_url: settings.server.public_url.clone(),
-            cors_origins: settings.doors.cors_origins.clone(),
+            cors_origins: settings.http.cors_origins.clone(),
             refresh_token_ttl: settings.tokens.refresh_token_ttl,
         },
         is_graphiql_on: settings.is_graphiql_on(),
@@ -348,10 +350,10 @@ fn door_options(settings: &Settings) -> DoorOptions {
         document_limits: settings.graphql.document_limits(),
         bodies: BodyRules {
             limit: settings.requests.body_limit,
-            patience: settings.requests.body_timeout,
+            timeout: settings.requests.body_timeout,
         },
-        answer_patience: settings.requests.answer_timeout,
-        socket_places: Places::new(settings.sockets.max_websockets, settings.sockets.websockets_per_address),
+        answer_timeout: settings.requests.answer_timeout,
+        websocket_limit: ConnectionLimit::new(settings.sockets.max_websockets, settings.sockets.websockets_per_address),
         socket_idle_timeout: settings.sockets.websocket_idle_timeout,
     }
 }

@@ -7,13 +7,13 @@
 
 pub mod api;
 pub mod app;
+mod bounded_cache;
 pub mod config;
 pub mod domain;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
-pub mod log_scope;
-mod memory;
+pub mod log_span;
 pub mod security;
 pub mod server;
 pub mod service;

@@ -98,7 +98,7 @@ enum Sessions {
 }
 
 /// How long `healthcheck` waits for an answer.
-const HEALTHCHECK_PATIENCE: Duration = Duration::from_secs(3);
+const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What went wrong, and with which exit code the process ends: 2 for settings and usage, 1 for the rest.
 type Failure = (u8, String);
@@ -229,7 +229,7 @@ async fn keys(settings: &Settings, action: Keys) -> Result<(), Failure> {
     if action != Keys::List {
         let secrets = settings.auth_secret().map_err(wrong_setting)?.0;
         let (audit, writer) = Audit::start(AuditLog::new(database.clone()), Arc::new(SystemClock));
-        let keeper = app::key_keeper(settings, &secrets, &database, audit).map_err(not_started)?;
+        let keeper = app::key_rotation(settings, &secrets, &database, audit).map_err(not_started)?;
         if action == Keys::Rotate {
             keeper.rotate(now).await.map_err(not_started)?;
         } else {
@@ -272,7 +272,7 @@ async fn healthcheck(settings: &Settings) -> Result<(), Failure> {
         settings.server.host
     };
     let address = SocketAddr::new(host, settings.server.port);
-    let answer = tokio::time::timeout(HEALTHCHECK_PATIENCE, ask(address)).await;
+    let answer = tokio::time::timeout(HEALTHCHECK_TIMEOUT, ask(address)).await;
     let answer = answer.map_err(std::io::Error::from).flatten();
     let answer = answer.map_err(|error| (1, format!("nothing answers on {address} ({error})")))?;
     if answer.starts_with("HTTP/1.1 200 ") {

@@ -16,7 +16,7 @@ use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::config::{LogFormat, LogSettings, SettingError};
 use crate::domain::{Error, Result};
-use crate::log_scope::Placed;
+use crate::log_span::SpanFormatter;
 
 /// Upper bounds of the duration buckets, in seconds: from a cached read to a login in a long queue.
 const BUCKETS: [f64; 11] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
@@ -42,9 +42,9 @@ pub fn start_logs(settings: &LogSettings) -> std::result::Result<(), SettingErro
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let started = match settings.log_format {
-        LogFormat::Text => logs.with(lines.map_event_format(Placed)).try_init(),
+        LogFormat::Text => logs.with(lines.map_event_format(SpanFormatter)).try_init(),
         LogFormat::Json => logs
-            .with(lines.json().flatten_event(true).map_event_format(Placed))
+            .with(lines.json().flatten_event(true).map_event_format(SpanFormatter))
             .try_init(),
     };
     started.map_err(|error| SettingError(format!("Logging cannot be started: {error}.")))

@@ -34,17 +34,17 @@ pub struct Threads {
 struct Thread {
     runtime: Handle,
     /// One that no connection has.
-    seat: Seat,
+    guard: ConnectionGuard,
     _until: oneshot::Sender<()>,
 }
 
 /// A connection's part of a thread, which counts as its load until this is dropped.
 #[derive(Debug, Clone, Default)]
-pub struct Seat(Arc<()>);
+pub struct ConnectionGuard(Arc<()>);
 
 /// Spreads work that belongs to no one thread over all of them, in turn.
 #[derive(Debug, Clone)]
-pub struct Spread {
+pub struct RoundRobin {
     runtimes: Arc<[Handle]>,
     turn: Arc<AtomicUsize>,
 }
@@ -72,9 +72,9 @@ impl Threads {
         Self::default()
     }
 
-    /// Serves a connection on the thread that has the fewest. It keeps its seat for as long as it lives, also where it outlives what serves
+    /// Serves a connection on the thread that has the fewest. It keeps its guard for as long as it lives, also where it outlives what serves
     /// it, as a WebSocket does.
-    pub fn spawn<F>(&self, connection: impl FnOnce(Seat) -> F)
+    pub fn spawn<F>(&self, connection: impl FnOnce(ConnectionGuard) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -85,10 +85,10 @@ impl Threads {
             .split_at(first.checked_rem(self.threads.len()).unwrap_or_default());
         match candidates.iter().chain(others).min_by_key(|thread| thread.load()) {
             Some(thread) => {
-                thread.runtime.spawn(connection(thread.seat.clone()));
+                thread.runtime.spawn(connection(thread.guard.clone()));
             }
             None => {
-                tokio::spawn(connection(Seat::default()));
+                tokio::spawn(connection(ConnectionGuard::default()));
             }
         }
     }
@@ -105,19 +105,19 @@ impl Threads {
 
     /// For work that belongs to no one thread; where there are none, it is done where this is called.
     #[must_use]
-    pub fn spread(&self) -> Spread {
+    pub fn round_robin(&self) -> RoundRobin {
         let mut runtimes: Vec<Handle> = self.threads.iter().map(|thread| thread.runtime.clone()).collect();
         if runtimes.is_empty() {
             runtimes.push(Handle::current());
         }
-        Spread {
+        RoundRobin {
             runtimes: runtimes.into(),
             turn: Arc::default(),
         }
     }
 }
 
-impl Spread {
+impl RoundRobin {
     /// Does it on the next thread.
     pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.runtimes.len();
@@ -147,13 +147,13 @@ impl Thread {
             .spawn(work)?;
         Ok(Self {
             runtime: told.recv().map_err(io::Error::other)??,
-            seat: Seat::default(),
+            guard: ConnectionGuard::default(),
             _until: until,
         })
     }
 
     fn load(&self) -> usize {
-        Arc::strong_count(&self.seat.0)
+        Arc::strong_count(&self.guard.0)
     }
 }
 
@@ -208,7 +208,7 @@ mod tests {
         let served = (0..count).map(|_| {
             let (tell, told) = oneshot::channel();
             let (each, all_are_open) = (each.clone(), all_are_open.clone());
-            threads.spawn(async move |_seat| {
+            threads.spawn(async move |_guard| {
                 all_are_open.wait().await;
                 let name = thread::current().name().unwrap_or_default().to_owned();
                 let _heard = tell.send((name, *each.own()));
@@ -241,19 +241,22 @@ mod tests {
         let threads = Threads::so_many(2).unwrap();
         let serve = async || {
             let (tell, told) = oneshot::channel();
-            threads.spawn(async move |seat| {
+            threads.spawn(async move |guard| {
                 let name = thread::current().name().unwrap_or_default().to_owned();
-                let _heard = tell.send((name, seat));
+                let _heard = tell.send((name, guard));
             });
             told.await.unwrap()
         };
-        let (first, seat) = serve().await;
+        let (first, guard) = serve().await;
         for _ in 0..3 {
             let (another, _) = serve().await;
-            assert_ne!(another, first, "what served the first one is done, and it has its seat");
+            assert_ne!(
+                another, first,
+                "what served the first one is done, and its guard is still held"
+            );
         }
-        drop(seat);
-        let (one, _seat) = serve().await;
+        drop(guard);
+        let (one, _guard) = serve().await;
         let (another, _) = serve().await;
         assert_ne!(one, another);
     }
@@ -277,7 +280,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_spread_goes_to_each_thread_in_turn() {
         let threads = Threads::start().unwrap();
-        let (spread, each) = (threads.spread(), numbered());
+        let (spread, each) = (threads.round_robin(), numbered());
         let told = (0..*COUNT * 2).map(|_| {
             let ((tell, told), each) = (oneshot::channel(), each.clone());
             spread.spawn(async move { tell.send(*each.own()).unwrap() });
@@ -300,7 +303,7 @@ mod tests {
     async fn what_they_serve_ends_with_them() {
         let threads = Threads::start().unwrap();
         let (is_open, is_over) = oneshot::channel::<()>();
-        threads.spawn(async move |_seat| {
+        threads.spawn(async move |_guard| {
             let _is_open = is_open;
             std::future::pending::<()>().await;
         });

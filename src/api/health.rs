@@ -7,7 +7,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
 
-use super::Shared;
+use crate::api::Shared;
 
 #[derive(Serialize)]
 struct Readiness {
@@ -16,7 +16,7 @@ struct Readiness {
     redis: &'static str,
 }
 
-pub(super) fn routes() -> Router<Shared> {
+pub(crate) fn routes() -> Router<Shared> {
     Router::new().route("/livez", get(live)).route("/readyz", get(ready))
 }
 

@@ -2,20 +2,13 @@
 //!
 //! A door reads a request, calls one method of the service and writes the answer; it holds no rule.
 
-mod answer;
-mod caller;
-mod cookie;
-mod cors;
-mod forwarded;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod graphiql;
 mod graphql;
-mod headers;
 mod health;
+mod http;
 mod metrics;
-mod origins;
-mod request;
 mod rest;
 mod well_known;
 
@@ -28,22 +21,23 @@ use axum::extract::Request;
 use axum::response::Response;
 use tower::Service as _;
 
-use crate::domain::document::DocumentLimits;
-use crate::domain::places::Places;
+use crate::domain::connection_limit::ConnectionLimit;
+use crate::domain::document_limits::DocumentLimits;
 use crate::service::Service;
-use cookie::CookieRules;
-use cors::Cors;
-use headers::Transport;
+use http::cookie::CookieRules;
+use http::cors::Cors;
+use http::security_headers::Transport;
+use http::{request, security_headers};
 
-pub use forwarded::Proxies;
 pub use graphql::schema_text;
+pub use http::forwarded::Proxies;
+pub use http::request::BodyRules;
 pub use metrics::admin_routes;
-pub use request::BodyRules;
 pub use rest::openapi_text;
 
 /// What the doors need besides the service.
 #[derive(Debug, Clone)]
-pub struct DoorOptions {
+pub struct ApiOptions {
     /// Whose word on a client's address is believed.
     pub proxies: Proxies,
     /// What browsers may do.
@@ -57,9 +51,9 @@ pub struct DoorOptions {
     /// How bodies are read, at both doors.
     pub bodies: BodyRules,
     /// How long an answer may take.
-    pub answer_patience: Duration,
-    /// The places for WebSockets.
-    pub socket_places: Places,
+    pub answer_timeout: Duration,
+    /// The limit for WebSockets.
+    pub websocket_limit: ConnectionLimit,
     /// How long a WebSocket stays without a subscription.
     pub socket_idle_timeout: Duration,
 }
@@ -95,33 +89,33 @@ pub type Peer = axum::extract::ConnectInfo<SocketAddr>;
 
 /// All that the public listener serves: the routes, and what stands around every one of them.
 #[derive(Clone)]
-pub struct Doors {
+pub struct Api {
     routes: Router,
-    rim: Arc<Rim>,
+    middleware: Arc<Middleware>,
 }
 
-struct Rim {
+struct Middleware {
     cors: Cors,
     transport: Transport,
-    answer_patience: Duration,
+    answer_timeout: Duration,
 }
 
-impl Doors {
+impl Api {
     /// Both doors over this service.
     #[must_use]
-    pub fn new(service: Arc<Service>, options: &DoorOptions) -> Self {
+    pub fn new(service: Arc<Service>, options: &ApiOptions) -> Self {
         let shared = Shared {
             service,
             proxies: Arc::new(options.proxies.clone()),
             cookie_rules: Arc::new(CookieRules::new(&options.browsers)),
             bodies: options.bodies,
         };
-        let rim = Rim {
+        let middleware = Middleware {
             cors: Cors::new(&options.browsers.cors_origins),
             transport: Transport {
                 is_https: options.browsers.is_https(),
             },
-            answer_patience: options.answer_patience,
+            answer_timeout: options.answer_timeout,
         };
         let routes = Router::new()
             .merge(graphql::routes(&shared, options))
@@ -134,22 +128,25 @@ impl Doors {
             .with_state(shared);
         Self {
             routes,
-            rim: Arc::new(rim),
+            middleware: Arc::new(middleware),
         }
     }
 
     /// Answers a request.
     pub async fn answer(self, request: Request) -> Response {
-        let Self { routes, rim } = self;
+        let Self { routes, middleware } = self;
         // Plain calls, one within the other: a layer for each would cost every request several allocations. Boxed, since what stands
         // around it would move its size about.
         let work = |asked| {
             let mut routes = routes.clone();
             let work = async move { routes.call(asked).await };
-            Box::pin(request::end_in_time(rim.answer_patience, request::guarded(work)))
+            Box::pin(request::end_in_time(
+                middleware.answer_timeout,
+                request::catch_panic(work),
+            ))
         };
-        let mut response = request::scope(request, |request| rim.cors.answer(request, work)).await;
-        headers::complete(response.headers_mut(), rim.transport);
+        let mut response = request::with_request_id(request, |request| middleware.cors.answer(request, work)).await;
+        security_headers::complete(response.headers_mut(), middleware.transport);
         response
     }
 }

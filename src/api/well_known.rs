@@ -9,11 +9,11 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use super::Shared;
-use super::headers::RESOURCE_POLICY;
+use crate::api::Shared;
+use crate::api::http::security_headers::RESOURCE_POLICY;
 use crate::domain::signing_key::PublicKey;
 
-pub(super) fn routes() -> Router<Shared> {
+pub(crate) fn routes() -> Router<Shared> {
     Router::new()
         .route("/.well-known/jwks.json", get(jwks))
         .route("/.well-known/openid-configuration", get(discovery))

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::environment::SettingError;
-use super::values;
-use crate::domain::document::DocumentLimits;
+use crate::config::environment::SettingError;
+use crate::config::values;
+use crate::domain::document_limits::DocumentLimits;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const MINUTE: Duration = Duration::from_mins(1);

@@ -9,8 +9,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use uuid::Uuid;
 
-use super::values::{self, AUTH_SECRET_BYTES, AuthSecret};
-use super::{SettingError, Settings};
+use crate::config::values::{self, AUTH_SECRET_BYTES, AuthSecret};
+use crate::config::{SettingError, Settings};
 
 impl Settings {
     /// The secret that was set, or else the one in the data folder, made now if need be.

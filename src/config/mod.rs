@@ -13,7 +13,7 @@ mod values;
 pub use bounds::{ConnectionSettings, GraphqlSettings, RequestSettings, SocketSettings};
 pub use environment::{Environment, SECRETS, SettingError};
 pub use settings::{
-    Argon2Cost, DatabaseSettings, DoorSettings, KeySettings, LogSettings, PasswordSettings, RedisSettings,
+    Argon2Cost, DatabaseSettings, HttpSettings, KeySettings, LogSettings, PasswordSettings, RedisSettings,
     ServerSettings, Settings, TokenSettings,
 };
 pub use values::{AuthSecret, DatabaseUrl, LogFormat, RedisUrl, Stage, Switch};

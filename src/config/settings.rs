@@ -8,12 +8,12 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory};
 use ipnet::IpNet;
 
-use super::bounds::{ConnectionSettings, GraphqlSettings, RequestSettings, SocketSettings};
-use super::environment::{Environment, SECRETS, SettingError};
-use super::values::{self, AuthSecret, DatabaseUrl, LogFormat, RedisUrl, Stage, Switch};
-use super::variable;
-use crate::domain::caller::{AccessClaim, ProxyHeader};
-use crate::domain::key_lead::KeyLead;
+use crate::config::bounds::{ConnectionSettings, GraphqlSettings, RequestSettings, SocketSettings};
+use crate::config::environment::{Environment, SECRETS, SettingError};
+use crate::config::values::{self, AuthSecret, DatabaseUrl, LogFormat, RedisUrl, Stage, Switch};
+use crate::config::variable;
+use crate::domain::client::{AccessClaim, ProxyHeader};
+use crate::domain::key_publication::KeyPublicationLead;
 use crate::domain::session::Lifetimes;
 use crate::domain::signing_key::SigningAlgorithm;
 
@@ -45,7 +45,7 @@ pub struct Settings {
     pub passwords: PasswordSettings,
     /// The doors.
     #[command(flatten)]
-    pub doors: DoorSettings,
+    pub http: HttpSettings,
     /// GraphQL documents.
     #[command(flatten)]
     pub graphql: GraphqlSettings,
@@ -134,7 +134,7 @@ pub struct TokenSettings {
     pub signing_key_max_age: Duration,
     /// How long a new key is published before it signs; longer where verifiers keep their copy of the JWKS for longer than it says
     #[arg(long, global = true, default_value = "7m", value_parser = |text: &str| values::key_lead(text, "7m"))]
-    pub signing_key_lead: KeyLead,
+    pub signing_key_lead: KeyPublicationLead,
     /// Algorithm of access tokens: `EdDSA`, `ES256` or `RS256`. A new one takes over `SIGNING_KEY_LEAD` after the start; nobody is signed
     /// out
     #[arg(long, global = true, default_value = "EdDSA", value_parser = values::jwt_algorithm)]
@@ -186,8 +186,8 @@ pub struct Argon2Cost {
 
 /// The doors.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Doors")]
-pub struct DoorSettings {
+#[command(next_help_heading = "Api")]
+pub struct HttpSettings {
     /// Limits on attempts, by account, address and session; `off` only for load tests
     #[arg(long, global = true, default_value = "on", value_parser = values::switch)]
     pub rate_limit: Switch,
@@ -304,13 +304,13 @@ impl Settings {
     /// Whether GraphiQL is served.
     #[must_use]
     pub fn is_graphiql_on(&self) -> bool {
-        self.doors.graphiql.map_or(!self.is_production(), Switch::is_on)
+        self.http.graphiql.map_or(!self.is_production(), Switch::is_on)
     }
 
     /// Whether the GraphQL schema can be asked for.
     #[must_use]
     pub fn is_introspection_on(&self) -> bool {
-        self.doors
+        self.http
             .graphql_introspection
             .map_or(!self.is_production(), Switch::is_on)
     }

@@ -8,8 +8,8 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use url::Url;
 
-use crate::domain::caller::ProxyHeader;
-use crate::domain::key_lead::KeyLead;
+use crate::domain::client::ProxyHeader;
+use crate::domain::key_publication::KeyPublicationLead;
 use crate::domain::secret::{SecretBytes, SecretString};
 use crate::domain::signing_key::SigningAlgorithm;
 
@@ -113,8 +113,8 @@ pub(super) fn span(text: &str, least: Duration, most: Duration, example: &str) -
     }
 }
 
-pub(super) fn key_lead(text: &str, example: &str) -> Result<KeyLead, String> {
-    span(text, KeyLead::LEAST, KeyLead::MOST, example).map(KeyLead::new)
+pub(super) fn key_lead(text: &str, example: &str) -> Result<KeyPublicationLead, String> {
+    span(text, KeyPublicationLead::LEAST, KeyPublicationLead::MOST, example).map(KeyPublicationLead::new)
 }
 
 /// A whole number between two bounds that are part of the sentence.

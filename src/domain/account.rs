@@ -2,10 +2,10 @@
 
 use uuid::Uuid;
 
-use super::clock::Timestamp;
-use super::email::Email;
-use super::session::SessionId;
-use super::username::Username;
+use crate::domain::clock::Timestamp;
+use crate::domain::email::Email;
+use crate::domain::session::SessionId;
+use crate::domain::username::Username;
 
 /// Names an account for ever; the `sub` of its access tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -80,11 +80,11 @@ pub struct PasswordChange {
 
 /// What became of a step that rests on a password. To compare one takes its time, and meanwhile the stored hash may become another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PasswordStep {
+pub enum CredentialsUpdate {
     /// The hash was still the one that was compared, and the step was taken.
-    Taken,
+    Applied,
     /// It was another, and nothing has changed.
-    Outdated,
+    Conflict,
 }
 
 /// An account that is about to be made.

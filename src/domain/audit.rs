@@ -5,12 +5,12 @@
 
 use uuid::Uuid;
 
-use super::account::AccountId;
-use super::caller::Visitor;
-use super::clock::Timestamp;
-use super::limit::Limit;
-use super::session::{Device, SessionId};
-use super::signing_key::SigningAlgorithm;
+use crate::domain::account::AccountId;
+use crate::domain::client::ClientInfo;
+use crate::domain::clock::Timestamp;
+use crate::domain::rate_limit::Limit;
+use crate::domain::session::{Device, SessionId};
+use crate::domain::signing_key::SigningAlgorithm;
 
 /// Something that somebody may want to look up later.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,15 +124,15 @@ pub struct AuditRecord {
 }
 
 impl AuditRecord {
-    /// A record of what a visitor's request has done just now.
+    /// A record of what a client's request has done just now.
     #[must_use]
-    pub fn new(event: Event, visitor: &Visitor, at: Timestamp) -> Self {
+    pub fn new(event: Event, client: &ClientInfo, at: Timestamp) -> Self {
         Self {
             id: Uuid::now_v7(),
             at,
             event,
-            request_id: visitor.request_id.clone(),
-            device: visitor.device.clone(),
+            request_id: client.request_id.clone(),
+            device: client.device.clone(),
         }
     }
 }

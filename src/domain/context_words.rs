@@ -8,7 +8,7 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::secret::SecretString;
+use crate::domain::secret::SecretString;
 
 /// What this program is called.
 const PROGRAM: &str = "auth-gateway";
@@ -19,7 +19,7 @@ pub struct ContextWords(Vec<String>);
 
 /// Whose password is judged: the names as they were typed.
 #[derive(Debug, Clone, Copy)]
-pub struct Owner<'a> {
+pub struct AccountNames<'a> {
     /// The e-mail.
     pub email: &'a str,
     /// The username.
@@ -45,16 +45,16 @@ impl ContextWords {
     ///
     /// # Errors
     /// What is not allowed, as a clause that follows the field's name.
-    pub(super) fn check(&self, password: &str, owner: Owner<'_>) -> Result<(), &'static str> {
+    pub(super) fn check(&self, password: &str, names: AccountNames<'_>) -> Result<(), &'static str> {
         let letters = letters_of(password);
         let spells = |word: &str| spells(password, &letters, word);
-        let local_part = owner.email.rsplit_once('@').map_or("", |(local, _)| local);
-        if spells(owner.email) || spells(local_part) {
+        let local_part = names.email.rsplit_once('@').map_or("", |(local, _)| local);
+        if spells(names.email) || spells(local_part) {
             return Err(
                 "must not be the account's e-mail or its first part, whatever digits and punctuation are added",
             );
         }
-        if spells(owner.username) {
+        if spells(names.username) {
             return Err("must not be the account's username, whatever digits and punctuation are added");
         }
         if self.0.iter().any(|word| spells(word)) {
@@ -91,7 +91,7 @@ fn host(url: &str) -> &str {
 mod tests {
     use super::*;
 
-    const JOHN: Owner = Owner {
+    const JOHN: AccountNames = AccountNames {
         email: "John.Doe@example.com",
         username: "johnny5",
     };
@@ -161,7 +161,7 @@ mod tests {
             !refused(&words, "4711471147"),
             "digits are not left out of a word of digits"
         );
-        let nameless = Owner {
+        let nameless = AccountNames {
             email: "",
             username: "",
         };

@@ -6,7 +6,7 @@
 use std::error::Error as StdError;
 use std::time::Duration;
 
-use super::document::DocumentRefusal;
+use crate::domain::document_limits::DocumentRefusal;
 
 /// Result of everything that the service does.
 pub type Result<T> = std::result::Result<T, Error>;

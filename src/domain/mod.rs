@@ -5,19 +5,19 @@
 
 pub mod account;
 pub mod audit;
-pub mod caller;
+pub mod client;
 pub mod clock;
 mod common_passwords;
+pub mod connection_limit;
 pub mod context_words;
-pub mod document;
+pub mod document_limits;
 pub mod email;
 pub mod error;
-pub mod key_lead;
-pub mod limit;
+pub mod key_publication;
+pub mod message_authenticator;
 pub mod password;
-pub mod places;
+pub mod rate_limit;
 pub mod refresh_token;
-pub mod seal;
 pub mod secret;
 pub mod session;
 pub mod signing_key;

@@ -5,9 +5,9 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::common_passwords;
-use super::context_words::{ContextWords, Owner};
-use super::secret::SecretString;
+use crate::domain::common_passwords;
+use crate::domain::context_words::{AccountNames, ContextWords};
+use crate::domain::secret::SecretString;
 
 /// Longest password, in characters after normalisation. Fixed, so that no setting can make hashing unbounded.
 pub const MAX_LENGTH: usize = 256;
@@ -62,11 +62,11 @@ fn normalised(text: &str) -> SecretString {
 }
 
 impl NewPassword {
-    /// Reads a password that is to be set for `owner`.
+    /// Reads a password that is to be set for `names`.
     ///
     /// # Errors
     /// What is allowed, as a clause that follows the field's name.
-    pub fn parse(text: &str, rules: &PasswordRules, owner: Owner<'_>) -> Result<Self, String> {
+    pub fn parse(text: &str, rules: &PasswordRules, names: AccountNames<'_>) -> Result<Self, String> {
         let password = PresentedPassword::parse(text)?;
         let (chosen, min_length) = (password.0.expose(), rules.min_length);
         if chosen.chars().count() < min_length {
@@ -81,7 +81,7 @@ impl NewPassword {
         if is_common(chosen) {
             return Err("is one of the most common passwords; choose another".to_owned());
         }
-        rules.context_words.check(chosen, owner)?;
+        rules.context_words.check(chosen, names)?;
         Ok(Self(password))
     }
 
@@ -105,14 +105,14 @@ fn is_common(password: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{ContextWords, NewPassword, Owner, PasswordRules, PresentedPassword};
+    use super::{AccountNames, ContextWords, NewPassword, PasswordRules, PresentedPassword};
 
     fn parse(text: &str) -> Result<NewPassword, String> {
         let rules = PasswordRules {
             min_length: 8,
             context_words: ContextWords::of("http://localhost:8000", &[]),
         };
-        let john = Owner {
+        let john = AccountNames {
             email: "john.doe@example.com",
             username: "johndoe",
         };

@@ -1,6 +1,6 @@
 //! What a refresh token says. How it is protected is `security`'s business, and nothing stores it.
 
-use super::session::{Generation, SessionId};
+use crate::domain::session::{Generation, SessionId};
 
 /// The content of a refresh token whose tag has been verified: we issued it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

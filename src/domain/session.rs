@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::account::{Account, AccountId};
-use super::clock::Timestamp;
-use super::limit::Allowance;
+use crate::domain::account::{Account, AccountId};
+use crate::domain::clock::Timestamp;
+use crate::domain::rate_limit::Allowance;
 
 /// Names a session; the `sid` of its access tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -213,7 +213,7 @@ pub enum Rotation {
 
 /// Where a presented generation stands, for a session that could not simply be moved on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum TokenStatus {
     /// The current token or a newer one: the session may move on.
     Current,
     /// The predecessor, within its grace period: hand out the current token again.
@@ -221,7 +221,7 @@ pub enum Standing {
     /// Older, or after the grace period.
     Reused,
     /// The session's time is over.
-    Over,
+    Expired,
 }
 
 impl Session {
@@ -233,15 +233,15 @@ impl Session {
 
     /// Judges a presented generation: the rotation table in ARCHITECTURE.md, row by row.
     #[must_use]
-    pub fn standing(&self, presented: Generation, now: Timestamp, lifetimes: &Lifetimes) -> Standing {
+    pub fn token_status(&self, presented: Generation, now: Timestamp, lifetimes: &Lifetimes) -> TokenStatus {
         if now >= self.over_at(lifetimes) {
-            Standing::Over
+            TokenStatus::Expired
         } else if presented >= self.generation {
-            Standing::Current
+            TokenStatus::Current
         } else if presented.next() == self.generation && now <= self.rotated_at.plus(lifetimes.grace) {
-            Standing::InGrace
+            TokenStatus::InGrace
         } else {
-            Standing::Reused
+            TokenStatus::Reused
         }
     }
 }

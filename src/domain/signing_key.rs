@@ -1,6 +1,6 @@
 //! Signing keys as they are stored: the public half in the clear, the private half sealed.
 
-use super::clock::Timestamp;
+use crate::domain::clock::Timestamp;
 
 /// How a key signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

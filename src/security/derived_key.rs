@@ -18,7 +18,7 @@ impl KeyType for Length {
 }
 
 /// One key for each secret: the first one seals, all of them open.
-pub(super) struct Keys<K> {
+pub(crate) struct Keys<K> {
     first: K,
     others: Vec<K>,
 }
@@ -28,7 +28,7 @@ impl<K> Keys<K> {
     ///
     /// # Errors
     /// Without a secret.
-    pub(super) fn derive(secrets: &[SecretBytes], purpose: &str, make: impl Fn(&[u8]) -> Result<K>) -> Result<Self> {
+    pub(crate) fn derive(secrets: &[SecretBytes], purpose: &str, make: impl Fn(&[u8]) -> Result<K>) -> Result<Self> {
         let (first, others) = secrets
             .split_first()
             .ok_or_else(|| Error::internal("there is no AUTH_SECRET"))?;
@@ -40,12 +40,12 @@ impl<K> Keys<K> {
     }
 
     /// The key that seals.
-    pub(super) fn first(&self) -> &K {
+    pub(crate) fn first(&self) -> &K {
         &self.first
     }
 
     /// The keys that open.
-    pub(super) fn all(&self) -> impl Iterator<Item = &K> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &K> {
         std::iter::once(&self.first).chain(&self.others)
     }
 }

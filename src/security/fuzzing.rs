@@ -13,12 +13,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::key_pair::{jwk_members, thumbprint};
-use super::{AccessTokens, KeyVault, RefreshTokens, TokenRules, Verification};
-use crate::domain::caller::AccessClaim;
+use crate::domain::client::AccessClaim;
 use crate::domain::clock::Timestamp;
 use crate::domain::secret::SecretBytes;
 use crate::domain::signing_key::{SigningAlgorithm, StoredSigningKey};
+use crate::security::signing_key::key_pair::{jwk_members, thumbprint};
+use crate::security::{AccessTokens, KeyVault, RefreshTokens, TokenRules, Verification};
 
 /// The secret of every installation that is fuzzed, and of no other.
 const SECRET: [u8; 32] = *b"This secret is for fuzzing only!";

@@ -1,28 +1,21 @@
-//! How secrets are protected: password hashes, refresh tokens, access tokens and the keys that sign them.
+//! How secrets are protected: password hashes, access tokens, refresh tokens and the keys that sign them.
 //!
 //! Nothing here does I/O or knows where anything is stored.
 
-mod access_tokens;
-mod compact;
+pub(crate) mod access_token;
 mod derived_key;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
-mod hash_costs;
-mod hashing_thread;
-mod key_pair;
-mod low_s;
-mod password_pool;
-mod priority;
-mod profile_seal;
-mod pseudonyms;
-mod refresh_tokens;
-mod signing_keys;
-mod tag;
-mod verified_tokens;
+mod hmac_tag;
+mod keyed_hash;
+pub(crate) mod password;
+mod profile_authenticator;
+mod refresh_token;
+pub(crate) mod signing_key;
 
-pub use access_tokens::{AccessTokens, TokenRules, Verification};
-pub use password_pool::{PasswordPool, Verdict};
-pub use profile_seal::ProfileSeal;
-pub use pseudonyms::Pseudonyms;
-pub use refresh_tokens::RefreshTokens;
-pub use signing_keys::{FreshKey, KeyRing, KeyVault};
+pub use access_token::{AccessTokens, TokenRules, Verification};
+pub use keyed_hash::KeyedHash;
+pub use password::{PasswordPool, PasswordVerification};
+pub use profile_authenticator::ProfileAuthenticator;
+pub use refresh_token::RefreshTokens;
+pub use signing_key::{FreshKey, KeyRing, KeyVault};

@@ -19,10 +19,10 @@ use hyper_util::server::conn::auto::Builder;
 use metrics::counter;
 use tokio::sync::watch;
 
-use super::pulse::{InProgress, Pulse, Wait};
-use super::socket::Socket;
-use super::{Shared, Site};
-use crate::threads::Spread;
+use crate::server::connection_activity::{ConnectionActivity, InProgress, Wait};
+use crate::server::socket::Socket;
+use crate::server::{RequestHandler, Shared};
+use crate::threads::RoundRobin;
 
 /// Largest head of a request, in bytes. Beyond it, and beyond the 100 headers that hyper reads, the answer is 431 (RFC 6585 section 5).
 const MAX_HEAD: usize = 128 * 1024;
@@ -43,7 +43,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Where the streams of HTTP/2 connections are served: on all threads, since a proxy may send all that its clients ask over one connection.
 #[derive(Debug, Clone)]
-pub(super) struct Streams(Spread);
+pub(super) struct Streams(RoundRobin);
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
@@ -53,7 +53,7 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
 
 /// How HTTP is spoken. hyper's own timer for heads is off: it would run for each request, and close idle connections with slow ones.
 /// WebSockets over HTTP/2 (RFC 8441) are not offered, since no route takes them: clients then open them over HTTP/1.1.
-pub(super) fn http(streams: Spread) -> Builder<Streams> {
+pub(super) fn http(streams: RoundRobin) -> Builder<Streams> {
     let mut http = Builder::new(Streams(streams));
     http.http1().header_read_timeout(None).max_buf_size(MAX_HEAD);
     http.http2()
@@ -69,17 +69,17 @@ pub(super) fn http(streams: Spread) -> Builder<Streams> {
 }
 
 /// Serves requests until the client goes, lets us wait for too long, or everything stops.
-pub(super) async fn serve<S: Site>(
+pub(super) async fn serve<S: RequestHandler>(
     socket: Socket,
     peer: SocketAddr,
     shared: Arc<Shared<S>>,
     mut stopped: watch::Receiver<()>,
 ) {
-    let pulse = socket.pulse().clone();
+    let activity = socket.activity().clone();
     let requests = Requests {
-        site: shared.site.clone(),
+        handler: shared.handler.clone(),
         peer,
-        pulse: pulse.clone(),
+        activity: activity.clone(),
     };
     let service = service_fn(|request| requests.answer(request));
     let connection = shared
@@ -87,7 +87,7 @@ pub(super) async fn serve<S: Site>(
         .serve_connection_with_upgrades(TokioIo::new(socket), service);
     let mut connection = pin!(connection);
     let mut stop = pin!(stopped.changed().fuse());
-    let mut overdue = pin!(pulse.overdue(&shared.patience));
+    let mut overdue = pin!(activity.overdue(&shared.timeouts));
     loop {
         tokio::select! {
             // A connection is woken for each request, the others seldom.
@@ -112,22 +112,22 @@ pub(super) async fn serve<S: Site>(
 
 /// From a connection's requests to its answers.
 struct Requests<S> {
-    site: S,
+    handler: S,
     peer: SocketAddr,
-    pulse: Arc<Pulse>,
+    activity: Arc<ConnectionActivity>,
 }
 
-impl<S: Site> Requests<S> {
+impl<S: RequestHandler> Requests<S> {
     fn answer(
         &self,
         request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + use<S> {
         let version = request.version();
-        let in_progress = self.pulse.begin(version);
+        let in_progress = self.activity.begin(version);
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(self.peer));
         // Boxed at once: hyper moves what it is given, and all that waits for a request in it.
-        let response = Box::pin(self.site.clone().answer(request));
+        let response = Box::pin(self.handler.clone().answer(request));
         async move {
             let mut response = response.await;
             if response.status() == StatusCode::REQUEST_TIMEOUT && version < Version::HTTP_2 {

@@ -1,15 +1,15 @@
 //! The listener: takes connections, bounds how many there are, and lets none of them keep the others waiting.
 //!
-//! Owns sockets, their places and their deadlines. It refuses to know what is served: a request is none of its business but for when
+//! Owns sockets, their limit and their deadlines. It refuses to know what is served: a request is none of its business but for when
 //! it begins and ends.
 //!
 //! Of too many connections each is accepted and closed. One that waited in the kernel's queue instead would wait there unseen, behind
-//! whoever filled the house, and hold up those whose network has places left; a client or proxy whose connection closes at once goes to
+//! whoever filled the acceptor, and hold up those whose network has limit left; a client or proxy whose connection closes at once goes to
 //! another node or comes back.
 
 mod connection;
+mod connection_activity;
 mod descriptors;
-mod pulse;
 mod socket;
 
 use std::future::Future;
@@ -29,13 +29,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tower::Service;
 
-use crate::domain::places::{Full, Place, Places};
+use crate::domain::connection_limit::{ConnectionLimit, LimitReached, Permit};
 use crate::threads::Threads;
 use connection::Streams;
 use socket::Socket;
 
+pub use connection_activity::Timeouts;
 pub use descriptors::raise_descriptor_limit;
-pub use pulse::Patience;
 
 /// How long the listener rests when the process has no file descriptor left, say: at once it would only fail again.
 const REST: Duration = Duration::from_secs(1);
@@ -43,12 +43,12 @@ const REST: Duration = Duration::from_secs(1);
 const COMPLAINT_INTERVAL: Duration = Duration::from_mins(1);
 
 /// What is served. A clone answers each request, so it must be cheap to make.
-pub trait Site: Clone + Send + Sync + 'static {
+pub trait RequestHandler: Clone + Send + Sync + 'static {
     /// Answers a request.
     fn answer(self, request: Request<Body>) -> impl Future<Output = Response<Body>> + Send + 'static;
 }
 
-impl Site for Router {
+impl RequestHandler for Router {
     async fn answer(mut self, request: Request<Body>) -> Response<Body> {
         let Ok(response) = self.call(request).await;
         response
@@ -58,12 +58,12 @@ impl Site for Router {
 /// What connections have to keep.
 #[derive(Debug, Clone)]
 pub struct ConnectionRules {
-    /// How many there may be. One has its place until its socket is closed, as a WebSocket too.
-    pub places: Places,
+    /// How many there may be. One has its permit until its socket is closed, as a WebSocket too.
+    pub limit: ConnectionLimit,
     /// Who speaks for many clients, and is not counted as a network.
     pub proxies: Vec<IpNet>,
     /// How long a client may let us wait.
-    pub patience: Patience,
+    pub timeouts: Timeouts,
     /// How long requests may take to finish once everything stops.
     pub grace: Duration,
 }
@@ -71,18 +71,18 @@ pub struct ConnectionRules {
 /// Serves until `stop` resolves; then takes no new connection, and gives the requests that are in progress their grace to finish.
 pub async fn serve(
     listener: TcpListener,
-    site: impl Site,
+    handler: impl RequestHandler,
     rules: ConnectionRules,
     threads: &Threads,
     stop: impl Future<Output = ()>,
 ) {
     let (stopping, stopped) = watch::channel(());
     let grace = rules.grace;
-    let mut house = House::new(site, rules, threads);
+    let mut acceptor = Acceptor::new(handler, rules, threads);
     let mut stop = pin!(stop);
     loop {
         tokio::select! {
-            (stream, peer) = next(&listener) => house.receive(stream, peer, &stopped),
+            (stream, peer) = next(&listener) => acceptor.receive(stream, peer, &stopped),
             () = &mut stop => break,
         }
     }
@@ -96,29 +96,29 @@ pub async fn serve(
 /// What is the same for all connections.
 struct Shared<S> {
     http: Builder<Streams>,
-    site: S,
-    patience: Patience,
+    handler: S,
+    timeouts: Timeouts,
 }
 
-struct House<'a, S> {
+struct Acceptor<'a, S> {
     shared: Arc<Shared<S>>,
     threads: &'a Threads,
-    places: Places,
+    limit: ConnectionLimit,
     proxies: Vec<IpNet>,
     complained_at: Option<Instant>,
 }
 
-impl<'a, S: Site> House<'a, S> {
-    fn new(site: S, rules: ConnectionRules, threads: &'a Threads) -> Self {
+impl<'a, S: RequestHandler> Acceptor<'a, S> {
+    fn new(handler: S, rules: ConnectionRules, threads: &'a Threads) -> Self {
         let shared = Shared {
-            http: connection::http(threads.spread()),
-            site,
-            patience: rules.patience,
+            http: connection::http(threads.round_robin()),
+            handler,
+            timeouts: rules.timeouts,
         };
         Self {
             shared: Arc::new(shared),
             threads,
-            places: rules.places,
+            limit: rules.limit,
             proxies: rules.proxies,
             complained_at: None,
         }
@@ -127,16 +127,20 @@ impl<'a, S: Site> House<'a, S> {
     fn receive(&mut self, stream: TcpStream, peer: SocketAddr, stopped: &watch::Receiver<()>) {
         // Answers are small: waiting to fill a packet would only delay them.
         let _best_effort = stream.set_nodelay(true);
-        match self.take_place(peer.ip()) {
-            Ok(place) => {
+        match self.acquire(peer.ip()) {
+            Ok(permit) => {
                 tracing::trace!(%peer, "a connection is taken");
                 let (shared, stopped) = (self.shared.clone(), stopped.clone());
                 // From here on it wakes its own thread, and this one no more.
                 let stream = stream.into_std();
                 self.threads
-                    .spawn(async move |seat| match stream.and_then(TcpStream::from_std) {
-                        Ok(stream) => connection::serve(Socket::new(stream, place, seat), peer, shared, stopped).await,
-                        Err(error) => tracing::error!(%error, "a connection could not be given to its thread"),
+                    .spawn(async move |guard| match stream.and_then(TcpStream::from_std) {
+                        Ok(stream) => {
+                            connection::serve(Socket::new(stream, permit, guard), peer, shared, stopped).await;
+                        }
+                        Err(error) => {
+                            tracing::error!(%error, "a connection could not be given to its thread");
+                        }
                     });
             }
             Err(full) => self.refuse(full),
@@ -144,16 +148,16 @@ impl<'a, S: Site> House<'a, S> {
     }
 
     /// A proxy is many clients, so it counts in all alone.
-    fn take_place(&self, peer: IpAddr) -> Result<Place, Full> {
+    fn acquire(&self, peer: IpAddr) -> Result<Permit, LimitReached> {
         let peer = peer.to_canonical();
         let is_proxy = self.proxies.iter().any(|network| network.contains(&peer));
-        self.places.take((!is_proxy).then_some(peer))
+        self.limit.acquire((!is_proxy).then_some(peer))
     }
 
-    fn refuse(&mut self, full: Full) {
+    fn refuse(&mut self, full: LimitReached) {
         let reason = match full {
-            Full::InAll => "MAX_CONNECTIONS",
-            Full::ForNetwork => "CONNECTIONS_PER_ADDRESS",
+            LimitReached::Total => "MAX_CONNECTIONS",
+            LimitReached::Network => "CONNECTIONS_PER_ADDRESS",
         };
         counter!("auth_gateway_connections_refused_total", "limit" => reason).increment(1);
         let is_due = self.complained_at.is_none_or(|at| at.elapsed() >= COMPLAINT_INTERVAL);

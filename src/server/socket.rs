@@ -1,4 +1,4 @@
-//! The socket of one connection: it notes what comes and goes, and keeps the connection's place and seat until it is closed.
+//! The socket of one connection: it notes what comes and goes, and keeps the connection's permit and guard until it is closed.
 
 use std::io::{IoSlice, Result};
 use std::pin::Pin;
@@ -9,38 +9,38 @@ use metrics::gauge;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::pulse::Pulse;
-use crate::domain::places::Place;
-use crate::threads::Seat;
+use crate::domain::connection_limit::Permit;
+use crate::server::connection_activity::ConnectionActivity;
+use crate::threads::ConnectionGuard;
 
-/// Carries bytes as they are. It lives on in a WebSocket, and with it place and seat.
+/// Carries bytes as they are. It lives on in a WebSocket, and with it permit and guard.
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: TcpStream,
-    pulse: Arc<Pulse>,
-    _place: Place,
-    _seat: Seat,
+    activity: Arc<ConnectionActivity>,
+    _permit: Permit,
+    _guard: ConnectionGuard,
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, place: Place, seat: Seat) -> Self {
+    pub(super) fn new(stream: TcpStream, permit: Permit, guard: ConnectionGuard) -> Self {
         gauge!("auth_gateway_connections").increment(1);
         Self {
             stream,
-            pulse: Arc::new(Pulse::new()),
-            _place: place,
-            _seat: seat,
+            activity: Arc::new(ConnectionActivity::new()),
+            _permit: permit,
+            _guard: guard,
         }
     }
 
-    pub(super) fn pulse(&self) -> &Arc<Pulse> {
-        &self.pulse
+    pub(super) fn activity(&self) -> &Arc<ConnectionActivity> {
+        &self.activity
     }
 
     fn noted(&self, sent: Poll<Result<usize>>) -> Poll<Result<usize>> {
         match &sent {
-            Poll::Pending => self.pulse.line_is_full(),
-            Poll::Ready(_) => self.pulse.line_is_free(),
+            Poll::Pending => self.activity.line_is_full(),
+            Poll::Ready(_) => self.activity.line_is_free(),
         }
         sent
     }
@@ -57,7 +57,7 @@ impl AsyncRead for Socket {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         if buffer.filled().len() > before {
-            self.pulse.heard();
+            self.activity.heard();
         }
         read
     }

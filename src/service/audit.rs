@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::domain::Error;
 use crate::domain::audit::{AuditRecord, Event};
-use crate::domain::caller::Visitor;
+use crate::domain::client::ClientInfo;
 use crate::domain::clock::Clock;
 use crate::store::AuditLog;
 
@@ -71,9 +71,9 @@ impl Audit {
         (Self { queue, dropped, clock }, taken)
     }
 
-    /// Takes note of what a visitor's request has done. Never waits and never fails.
-    pub(super) fn note(&self, event: Event, visitor: &Visitor) {
-        let record = AuditRecord::new(event, visitor, self.clock.now());
+    /// Takes note of what a client's request has done. Never waits and never fails.
+    pub(crate) fn note(&self, event: Event, client: &ClientInfo) {
+        let record = AuditRecord::new(event, client, self.clock.now());
         log(&record);
         // Strangers may fill half of the queue: a flood of wrong passwords must not keep the login that succeeds out of it.
         let is_crowded = self.queue.capacity() <= self.queue.max_capacity() / 2;
@@ -195,9 +195,9 @@ mod tests {
     #[test]
     fn a_flood_of_strangers_leaves_room_for_what_they_may_have_done() {
         let (audit, mut taken) = Audit::with_room(8, Arc::new(SystemClock));
-        let visitor = Visitor::default();
+        let client = ClientInfo::default();
         for _ in 0..6 {
-            audit.note(Event::LoginFailed { account: None }, &visitor);
+            audit.note(Event::LoginFailed { account: None }, &client);
         }
         assert_eq!(dropped(&audit), 2);
         let logged_in = || Event::LoggedIn {
@@ -205,7 +205,7 @@ mod tests {
             session: SessionId::fresh(),
         };
         for _ in 0..5 {
-            audit.note(logged_in(), &visitor);
+            audit.note(logged_in(), &client);
         }
         assert_eq!(
             dropped(&audit),
@@ -216,7 +216,7 @@ mod tests {
             .map(|record| record.event.name())
             .collect();
         assert_eq!(names, [["login_failed"; 4], ["logged_in"; 4]].concat());
-        audit.note(Event::LoginFailed { account: None }, &visitor);
+        audit.note(Event::LoginFailed { account: None }, &client);
         assert_eq!(dropped(&audit), 3, "there is room again");
     }
 }

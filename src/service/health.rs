@@ -1,6 +1,6 @@
 //! Whether the stores answer.
 
-use super::Service;
+use crate::service::Service;
 
 /// The state of each dependency; `None` for one that is not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,27 +1,18 @@
 //! What the product does, one file a use case. Both doors call these methods and nothing else; every rule is here or in
 //! `domain`, once.
 
+pub(crate) mod account;
 mod audit;
-mod authenticate;
-mod change_password;
-mod discovery;
-mod ending;
+pub(crate) mod credentials;
+mod detached;
 mod health;
-mod housekeeping;
-mod input;
-mod keys;
-mod limits;
-mod login;
-mod logout;
-mod me;
-mod measure;
-mod refresh;
-mod register;
-mod session_ender;
-mod sessions;
-mod tokens;
-mod unstoppable;
-mod watch;
+mod maintenance;
+mod metrics;
+mod rate_limit;
+pub(crate) mod session;
+pub(crate) mod sign_in;
+pub(crate) mod signing_key;
+mod validation;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,27 +22,27 @@ use tokio::sync::Mutex;
 use crate::domain::clock::Clock;
 use crate::domain::password::PasswordRules;
 use crate::domain::session::Lifetimes;
-use crate::security::{AccessTokens, PasswordPool, Pseudonyms, RefreshTokens};
+use crate::security::{AccessTokens, KeyedHash, PasswordPool, RefreshTokens};
 use crate::store::{Accounts, AuditLog, Database, Limits, Redis, SessionStore};
 
-use housekeeping::Turnstile;
-use keys::KeyReading;
-use watch::Watchers;
+use maintenance::Throttle;
+use session::watch::Watchers;
+use signing_key::rotate::KeyReading;
 
+pub use account::register::RegisterInput;
 pub use audit::{Audit, AuditWriter};
-pub use change_password::ChangePasswordInput;
-pub use discovery::Discovery;
+pub use credentials::change_password::ChangePasswordInput;
 pub use health::Health;
-pub use keys::KeyKeeper;
-pub use login::LoginInput;
-pub use logout::{LogoutInput, LogoutScope};
-pub use register::RegisterInput;
-pub use session_ender::{EndedSessions, SessionEnder};
-pub use tokens::{SignedIn, Tokens};
-pub use watch::{SessionWatch, WATCH_INTERVAL};
+pub use session::end_all::{EndedSessions, SessionEnder};
+pub use session::logout::{LogoutInput, LogoutScope};
+pub use session::tokens::{SignedIn, Tokens};
+pub use session::watch::{SessionWatch, WATCH_INTERVAL};
+pub use sign_in::password::LoginInput;
+pub use signing_key::discovery::Discovery;
+pub use signing_key::rotate::KeyRotation;
 
 /// Everything that the use cases work with.
-pub struct Parts {
+pub struct Dependencies {
     /// Accounts.
     pub accounts: Accounts,
     /// Sessions.
@@ -59,7 +50,7 @@ pub struct Parts {
     /// How often what has been tried; `None` where nothing is limited.
     pub limits: Option<Arc<dyn Limits>>,
     /// Names for what is counted.
-    pub pseudonyms: Pseudonyms,
+    pub keyed_hash: KeyedHash,
     /// Hashes passwords.
     pub passwords: PasswordPool,
     /// Issues and verifies access tokens.
@@ -67,7 +58,7 @@ pub struct Parts {
     /// Makes and reads refresh tokens.
     pub refresh_tokens: RefreshTokens,
     /// Keeps the keys of access tokens.
-    pub key_keeper: KeyKeeper,
+    pub key_rotation: KeyRotation,
     /// Takes note of what happens.
     pub audit: Audit,
     /// Where that is kept.
@@ -88,23 +79,23 @@ pub struct Parts {
 
 /// The gateway's operations.
 pub struct Service {
-    parts: Parts,
+    parts: Dependencies,
     key_reading: Mutex<KeyReading>,
-    last_sweep: Turnstile,
-    last_audit_sweep: Turnstile,
+    last_sweep: Throttle,
+    last_audit_sweep: Throttle,
     watchers: Watchers,
 }
 
 impl Service {
     /// A service made of these parts.
     #[must_use]
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(parts: Dependencies) -> Self {
         let now = parts.clock.now();
         Self {
             parts,
             key_reading: Mutex::new(KeyReading::succeeded(now)),
-            last_sweep: Turnstile::passed(now),
-            last_audit_sweep: Turnstile::passed(now),
+            last_sweep: Throttle::passed(now),
+            last_audit_sweep: Throttle::passed(now),
             watchers: Watchers::none(now),
         }
     }

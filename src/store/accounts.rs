@@ -3,11 +3,11 @@
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, SqlErr};
 
-use super::database::{Database, failure};
-use super::entity::{accounts, sessions};
 use crate::domain::account::{Account, AccountId, AccountWithPassword, Identifier, NewAccount, PasswordHash};
 use crate::domain::session::NewSession;
 use crate::domain::{Error, Result};
+use crate::store::sql::database::{Database, failure};
+use crate::store::sql::entity::{accounts, sessions};
 
 /// How many accounts are looked at for what all of them have.
 const SAMPLE: u64 = 1000;

@@ -3,11 +3,11 @@
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
-use super::database::{Database, Sweep};
-use super::entity::audit_events::{ActiveModel, Column, Entity};
 use crate::domain::Result;
 use crate::domain::audit::AuditRecord;
 use crate::domain::clock::Timestamp;
+use crate::store::sql::database::{Database, Sweep};
+use crate::store::sql::entity::audit_events::{ActiveModel, Column, Entity};
 
 /// Most events that one sweep forgets.
 const SWEEP_BATCH: u64 = 1000;

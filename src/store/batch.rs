@@ -28,36 +28,42 @@ type Ask<Q, A> = Box<dyn Fn(Vec<Q>) -> BoxFuture<'static, Result<HashMap<Q, A>>>
 
 /// How much goes together.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Width {
+pub(crate) struct BatchOptions {
     /// Most questions that one statement holds.
     most: usize,
     /// Statements under way at the same time.
-    lanes: usize,
+    concurrency: usize,
 }
 
-impl Width {
+impl BatchOptions {
     /// Of two statements one may hang without keeping the others waiting, and there are always questions enough to make the next one worth
     /// while.
-    pub(super) const QUESTIONS: Self = Self { most: MOST, lanes: 2 };
+    pub(crate) const QUESTIONS: Self = Self {
+        most: MOST,
+        concurrency: 2,
+    };
     /// One statement after the other: what can be written by one at a time alone.
-    pub(super) const IN_TURN: Self = Self { most: MOST, lanes: 1 };
+    pub(crate) const IN_TURN: Self = Self {
+        most: MOST,
+        concurrency: 1,
+    };
 }
 
 /// Gathers questions of one kind.
-pub(super) struct Batcher<Q, A> {
+pub(crate) struct Batcher<Q, A> {
     shared: Arc<Shared<Q, A>>,
 }
 
 struct Shared<Q, A> {
     ask: Ask<Q, A>,
-    width: Width,
-    patience: Duration,
+    options: BatchOptions,
+    timeout: Duration,
     queue: Mutex<Queue<Q, A>>,
 }
 
 struct Queue<Q, A> {
     waiting: VecDeque<Waiting<Q, A>>,
-    lanes: usize,
+    concurrency: usize,
 }
 
 struct Waiting<Q, A> {
@@ -66,7 +72,7 @@ struct Waiting<Q, A> {
 }
 
 /// One of the tasks that ask. Where it is dropped before its work is done, with its runtime, its place is free again.
-struct Lane<Q, A> {
+struct Worker<Q, A> {
     shared: Arc<Shared<Q, A>>,
     is_open: bool,
 }
@@ -76,30 +82,30 @@ where
     Q: Copy + Eq + Hash + Send + Sync + 'static,
     A: Clone + Send + 'static,
 {
-    /// Asks by `ask`, which is given no more questions than `width` says, each of them once; nobody waits for longer than `patience`.
-    pub(super) fn new(
-        width: Width,
-        patience: Duration,
+    /// Asks by `ask`, which is given no more questions than `options` says, each of them once; nobody waits for longer than `timeout`.
+    pub(crate) fn new(
+        options: BatchOptions,
+        timeout: Duration,
         ask: impl Fn(Vec<Q>) -> BoxFuture<'static, Result<HashMap<Q, A>>> + Send + Sync + 'static,
     ) -> Self {
         let queue = Queue {
             waiting: VecDeque::new(),
-            lanes: 0,
+            concurrency: 0,
         };
         Self {
             shared: Arc::new(Shared {
                 ask: Box::new(ask),
-                width,
-                patience,
+                options,
+                timeout,
                 queue: Mutex::new(queue),
             }),
         }
     }
 
     /// Asks together with whoever asks now. The statement is sent after this is called.
-    pub(super) async fn ask(&self, question: Q) -> Result<Option<A>> {
+    pub(crate) async fn ask(&self, question: Q) -> Result<Option<A>> {
         let answer = self.enqueue(question)?;
-        match tokio::time::timeout(self.shared.patience, answer).await {
+        match tokio::time::timeout(self.shared.timeout, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(dropped)) => Err(Error::internal(dropped)),
             Err(elapsed) => Err(Error::unavailable(elapsed)),
@@ -116,20 +122,20 @@ where
             question,
             answer: sender,
         });
-        if queue.lanes < self.shared.width.lanes {
-            queue.lanes += 1;
-            let lane = Lane {
+        if queue.concurrency < self.shared.options.concurrency {
+            queue.concurrency += 1;
+            let worker = Worker {
                 shared: self.shared.clone(),
                 is_open: true,
             };
             // A task of its own: whoever asked first may go away, and the others must get their answers.
-            tokio::spawn(lane.work());
+            tokio::spawn(worker.work());
         }
         Ok(receiver)
     }
 }
 
-impl<Q, A> Lane<Q, A>
+impl<Q, A> Worker<Q, A>
 where
     Q: Copy + Eq + Hash + Send + Sync + 'static,
     A: Clone + Send + 'static,
@@ -153,15 +159,15 @@ where
         }
     }
 
-    /// Those who have waited longest and still wait; `None` if nobody is left, and then the lane is closed.
+    /// Those who have waited longest and still wait; `None` if nobody is left, and then the worker is closed.
     fn take(&mut self) -> Option<Vec<Waiting<Q, A>>> {
         let mut queue = self.shared.queue();
         if queue.waiting.is_empty() {
-            queue.lanes -= 1;
+            queue.concurrency -= 1;
             self.is_open = false;
             return None;
         }
-        let count = queue.waiting.len().min(self.shared.width.most);
+        let count = queue.waiting.len().min(self.shared.options.most);
         let batch = queue.waiting.drain(..count);
         Some(batch.filter(|waiting| !waiting.answer.is_closed()).collect())
     }
@@ -173,17 +179,17 @@ impl<Q, A> Shared<Q, A> {
     }
 }
 
-impl<Q, A> Drop for Lane<Q, A> {
+impl<Q, A> Drop for Worker<Q, A> {
     fn drop(&mut self) {
         if self.is_open {
-            self.shared.queue().lanes -= 1;
+            self.shared.queue().concurrency -= 1;
         }
     }
 }
 
 /// A list for a SQL statement, with the last of it repeated up to one of a few lengths, so that there are few statements, and databases
 /// keep them prepared.
-pub(super) fn filled_up<T: Clone>(mut list: Vec<T>) -> Vec<T> {
+pub(crate) fn filled_up<T: Clone>(mut list: Vec<T>) -> Vec<T> {
     let length = LENGTHS.into_iter().find(|length| *length >= list.len()).unwrap_or(MOST);
     if let Some(last) = list.last().cloned() {
         list.resize(length, last);
@@ -227,7 +233,7 @@ mod tests {
 
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_secs(5);
+    const TIMEOUT: Duration = Duration::from_secs(5);
 
     /// A store of squares that answers when it is let, and remembers what it was asked.
     struct Squares {
@@ -237,10 +243,10 @@ mod tests {
     }
 
     impl Squares {
-        fn new(width: Width, patience: Duration, answer: fn(&[u32]) -> Result<HashMap<u32, u32>>) -> Self {
+        fn new(options: BatchOptions, timeout: Duration, answer: fn(&[u32]) -> Result<HashMap<u32, u32>>) -> Self {
             let (asked, gate) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Semaphore::new(0)));
             let (log, door) = (asked.clone(), gate.clone());
-            let batcher = Batcher::new(width, patience, move |questions: Vec<u32>| {
+            let batcher = Batcher::new(options, timeout, move |questions: Vec<u32>| {
                 log.lock().unwrap().push(questions.clone());
                 let door = door.clone();
                 async move {
@@ -269,7 +275,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_asks_at_once_is_asked_for_together_and_gets_their_own_answer() {
-        let squares = Squares::new(Width::QUESTIONS, PATIENCE, squares_of_even);
+        let squares = Squares::new(BatchOptions::QUESTIONS, TIMEOUT, squares_of_even);
         squares.let_through(100);
         let answers = join_all((0..300).map(|number| squares.batcher.ask(number))).await;
         for (number, answer) in (0..).zip(answers) {
@@ -281,7 +287,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_goes_in_turn_gathers_while_the_one_before_is_under_way() {
-        let squares = Squares::new(Width::IN_TURN, PATIENCE, squares_of_even);
+        let squares = Squares::new(BatchOptions::IN_TURN, TIMEOUT, squares_of_even);
         let mut first = Box::pin(squares.batcher.ask(2));
         while squares.asked().is_empty() {
             assert!(first.as_mut().now_or_never().is_none());
@@ -303,7 +309,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_who_asks_alone_waits_for_nobody() {
-        let squares = Squares::new(Width::QUESTIONS, PATIENCE, squares_of_even);
+        let squares = Squares::new(BatchOptions::QUESTIONS, TIMEOUT, squares_of_even);
         squares.let_through(1);
         assert_eq!(squares.batcher.ask(4).await.unwrap(), Some(16));
         assert_eq!(squares.asked(), [[4]]);
@@ -311,7 +317,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_same_question_is_asked_once() {
-        let squares = Squares::new(Width::QUESTIONS, PATIENCE, squares_of_even);
+        let squares = Squares::new(BatchOptions::QUESTIONS, TIMEOUT, squares_of_even);
         squares.let_through(1);
         let answers = join_all((0..50).map(|_| squares.batcher.ask(4))).await;
         assert!(answers.into_iter().all(|answer| answer.unwrap() == Some(16)));
@@ -321,9 +327,9 @@ mod tests {
     /// What makes an answer fresh: a question that comes while a statement is under way goes into a later one.
     #[tokio::test]
     async fn a_question_is_never_answered_by_a_statement_that_was_sent_before_it() {
-        let squares = Squares::new(Width::QUESTIONS, PATIENCE, squares_of_even);
+        let squares = Squares::new(BatchOptions::QUESTIONS, TIMEOUT, squares_of_even);
         let mut early = Vec::new();
-        for sent in 1..=Width::QUESTIONS.lanes {
+        for sent in 1..=BatchOptions::QUESTIONS.concurrency {
             early.push(Box::pin(squares.batcher.ask(4)));
             assert!(early[sent - 1].as_mut().now_or_never().is_none());
             while squares.asked().len() < sent {
@@ -332,11 +338,15 @@ mod tests {
         }
         let (late, ()) = tokio::join!(squares.batcher.ask(4), async {
             tokio::task::yield_now().await;
-            assert_eq!(squares.asked().len(), Width::QUESTIONS.lanes, "it waits for a lane");
-            squares.let_through(Width::QUESTIONS.lanes + 1);
+            assert_eq!(
+                squares.asked().len(),
+                BatchOptions::QUESTIONS.concurrency,
+                "it waits for a worker"
+            );
+            squares.let_through(BatchOptions::QUESTIONS.concurrency + 1);
         });
         assert_eq!(late.unwrap(), Some(16));
-        assert_eq!(squares.asked().len(), Width::QUESTIONS.lanes + 1);
+        assert_eq!(squares.asked().len(), BatchOptions::QUESTIONS.concurrency + 1);
         assert!(
             join_all(early)
                 .await
@@ -347,7 +357,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_goes_away_harms_nobody_and_is_not_asked_for() {
-        let squares = Squares::new(Width::QUESTIONS, PATIENCE, squares_of_even);
+        let squares = Squares::new(BatchOptions::QUESTIONS, TIMEOUT, squares_of_even);
         assert!(squares.batcher.ask(1).now_or_never().is_none());
         assert!(squares.batcher.ask(2).now_or_never().is_none());
         squares.let_through(1);
@@ -357,7 +367,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_failure_is_everybodys_and_the_next_are_asked_for_again() {
-        let squares = Squares::new(Width::QUESTIONS, PATIENCE, |questions| {
+        let squares = Squares::new(BatchOptions::QUESTIONS, TIMEOUT, |questions| {
             if questions.contains(&13) {
                 return Err(Error::unavailable("unlucky"));
             }
@@ -375,12 +385,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_leaves_nobody_waiting() {
-        let squares = Squares::new(Width::QUESTIONS, PATIENCE, |questions| {
+        let squares = Squares::new(BatchOptions::QUESTIONS, TIMEOUT, |questions| {
             assert!(!questions.contains(&13), "unlucky");
             squares_of_even(questions)
         });
         squares.let_through(100);
-        for _ in 0..Width::QUESTIONS.lanes {
+        for _ in 0..BatchOptions::QUESTIONS.concurrency {
             assert!(matches!(squares.batcher.ask(13).await, Err(Error::Internal(_))));
         }
         assert_eq!(squares.batcher.ask(4).await.unwrap(), Some(16));
@@ -388,7 +398,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_stands_behind_a_panic_is_asked_for() {
-        let squares = Squares::new(Width::IN_TURN, PATIENCE, |questions| {
+        let squares = Squares::new(BatchOptions::IN_TURN, TIMEOUT, |questions| {
             assert!(!questions.contains(&13), "unlucky");
             squares_of_even(questions)
         });
@@ -404,7 +414,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_store_that_hangs_is_not_waited_for_in_the_queue_either() {
-        let squares = Squares::new(Width::QUESTIONS, Duration::from_millis(1), squares_of_even);
+        let squares = Squares::new(BatchOptions::QUESTIONS, Duration::from_millis(1), squares_of_even);
         let answers = join_all((0..1_000).map(|number| squares.batcher.ask(number))).await;
         assert!(
             answers
@@ -413,7 +423,7 @@ mod tests {
         );
         assert_eq!(
             squares.asked().len(),
-            Width::QUESTIONS.lanes,
+            BatchOptions::QUESTIONS.concurrency,
             "the rest stood in the queue"
         );
     }

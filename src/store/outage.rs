@@ -15,7 +15,7 @@ const RESTART: Duration = Duration::from_mins(1);
 
 /// The last outage of a store, as this node saw it.
 #[derive(Debug)]
-pub(super) struct Outage {
+pub(crate) struct Outage {
     grace: Duration,
     seen: Mutex<Seen>,
 }
@@ -32,7 +32,7 @@ enum Seen {
 
 impl Outage {
     /// For clients that have this grace period.
-    pub(super) fn new(grace: Duration) -> Self {
+    pub(crate) fn new(grace: Duration) -> Self {
         Self {
             grace,
             seen: Mutex::new(Seen::Never),
@@ -40,7 +40,7 @@ impl Outage {
     }
 
     /// Takes note of how a question to the store went that was asked at `now`, and hands the answer on.
-    pub(super) fn noted<T>(&self, answer: Result<T>, now: Timestamp) -> Result<T> {
+    pub(crate) fn noted<T>(&self, answer: Result<T>, now: Timestamp) -> Result<T> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let is_down = matches!(answer, Err(Error::Unavailable { .. }));
         *seen = match (*seen, is_down) {
@@ -60,7 +60,7 @@ impl Outage {
     }
 
     /// The grace period at `now`: longer by the time that the store was down, if it is, or was less than a grace period ago.
-    pub(super) fn grace(&self, now: Timestamp) -> Duration {
+    pub(crate) fn grace(&self, now: Timestamp) -> Duration {
         let lasted = match *self.seen.lock().unwrap_or_else(PoisonError::into_inner) {
             Seen::Never => RESTART,
             Seen::Since(from, before) => before + now.since(from),

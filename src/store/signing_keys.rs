@@ -2,11 +2,11 @@
 
 use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder};
 
-use super::database::Database;
-use super::entity::signing_keys::{ActiveModel, Column, Entity};
 use crate::domain::Result;
 use crate::domain::clock::Timestamp;
 use crate::domain::signing_key::StoredSigningKey;
+use crate::store::sql::database::Database;
+use crate::store::sql::entity::signing_keys::{ActiveModel, Column, Entity};
 
 /// The signing keys.
 #[derive(Debug, Clone)]

@@ -5,21 +5,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_graphql::{Context, ID, Object, SimpleObject};
 use uuid::Uuid;
 
-use super::error::null_with;
-use crate::api::caller::Asker;
+use crate::api::graphql::error::null_with;
+use crate::api::http::request_context::RequestContext;
 use crate::domain::Result;
 use crate::domain::account::Account;
 use crate::service::Service;
 
 /// Questions about the account.
 #[derive(Default)]
-pub(super) struct AccountQuery;
+pub(crate) struct AccountQuery;
 
 /// The caller's account, where it was asked for before the engine was: for whoever of the document asks first.
-pub(super) struct Found(Mutex<Option<Result<Arc<Account>>>>);
+pub(crate) struct Found(Mutex<Option<Result<Arc<Account>>>>);
 
 impl Found {
-    pub(super) fn new(account: Result<Arc<Account>>) -> Self {
+    pub(crate) fn new(account: Result<Arc<Account>>) -> Self {
         Self(Mutex::new(Some(account)))
     }
 
@@ -31,7 +31,7 @@ impl Found {
 // Every field must follow from the account alone: answers are remembered beside it (`document/answers.rs`).
 /// The public side of an account.
 #[derive(SimpleObject)]
-pub(super) struct User {
+pub(crate) struct User {
     /// The same value as `uuid`, for clients that keep objects by their `id`.
     id: ID,
     /// Names the account for ever; the `sub` of its access tokens.
@@ -65,8 +65,8 @@ impl AccountQuery {
         let found = if let Some(found) = found {
             found
         } else {
-            let asker = context.data_unchecked::<Asker>();
-            service(context).me(&asker.credentials).await
+            let request = context.data_unchecked::<RequestContext>();
+            service(context).me(&request.credentials).await
         };
         match found {
             Ok(account) => Some(account.as_ref().into()),
@@ -75,6 +75,6 @@ impl AccountQuery {
     }
 }
 
-pub(super) fn service<'a>(context: &Context<'a>) -> &'a Service {
+pub(crate) fn service<'a>(context: &Context<'a>) -> &'a Service {
     context.data_unchecked::<Arc<Service>>()
 }

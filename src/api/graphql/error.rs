@@ -1,17 +1,17 @@
-//! From a domain error to a GraphQL error: the only place of this door that shapes errors.
+//! From a domain error to a GraphQL error: the only place of this state that shapes errors.
 //!
 //! `GraphqlError` must not implement `Display`: async-graphql turns every `Display` error into one without extensions, and `?` in a
 //! resolver would drop the code silently.
 
 use async_graphql::{Context, ErrorExtensionValues, ServerError, Value};
 
-use crate::api::{answer, request};
+use crate::api::http::{request, response};
 use crate::domain::Error;
 use crate::domain::error::FieldProblem;
 
-/// An error on its way out of this door.
+/// An error on its way out of this state.
 #[derive(Debug)]
-pub(super) struct GraphqlError(Error);
+pub(crate) struct GraphqlError(Error);
 
 impl From<Error> for GraphqlError {
     fn from(error: Error) -> Self {
@@ -21,7 +21,7 @@ impl From<Error> for GraphqlError {
 
 impl From<GraphqlError> for async_graphql::Error {
     fn from(GraphqlError(error): GraphqlError) -> Self {
-        answer::log(&error);
+        response::log(&error);
         Self {
             message: message(&error),
             source: None,
@@ -44,14 +44,14 @@ impl From<GraphqlError> for ServerError {
 }
 
 /// Null in place of a field that may be null, with the error beside it. Returned as an error, it would take the rest of the answer along.
-pub(super) fn null_with<T>(context: &Context<'_>, error: Error) -> Option<T> {
+pub(crate) fn null_with<T>(context: &Context<'_>, error: Error) -> Option<T> {
     let error = async_graphql::Error::from(GraphqlError(error)).into_server_error(context.item.pos);
     context.add_error(context.set_error_path(error));
     None
 }
 
 /// Gives an error of the engine itself the code of a request that is not right; such an error has none.
-pub(super) fn give_code(mut error: ServerError) -> ServerError {
+pub(crate) fn give_code(mut error: ServerError) -> ServerError {
     let extensions = error.extensions.get_or_insert_default();
     if extensions.get("code").is_none() {
         extensions.set("code", Error::bad_request("").code());
@@ -80,7 +80,7 @@ fn extensions(error: &Error) -> ErrorExtensionValues {
     extensions
 }
 
-/// The sentence, with the fields in this door's spelling.
+/// The sentence, with the fields in this state's spelling.
 fn message(error: &Error) -> String {
     if error.fields().is_empty() {
         return error.to_string();
@@ -90,7 +90,7 @@ fn message(error: &Error) -> String {
     Error::Validation(problems).to_string()
 }
 
-/// `refresh_token` is `refreshToken` at this door.
+/// `refresh_token` is `refreshToken` at this state.
 fn camel_case(name: &str) -> String {
     let mut words = name.split('_');
     let first = words.next().unwrap_or_default().to_owned();

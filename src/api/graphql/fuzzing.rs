@@ -12,10 +12,10 @@ use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
 use async_graphql::{Name, Response, ValidationMode, Variables};
 use futures_util::FutureExt;
 
-use super::document::{Documents, Parameters, Rules};
-use super::{Gateway, schema};
+use crate::api::graphql::document::{Documents, Parameters, Rules};
+use crate::api::graphql::{Gateway, schema};
 use crate::domain::Result;
-use crate::domain::document::DocumentLimits;
+use crate::domain::document_limits::DocumentLimits;
 
 /// The limits that a gateway has unless it is told otherwise, and the widest that it can be told.
 const USUAL: Rules = rules(20, 300, 30, 2000);
@@ -74,7 +74,7 @@ pub fn document(data: &[u8]) {
 }
 
 /// A body, or the query of an address.
-pub(in crate::api) fn body(data: &[u8]) {
+pub(crate) fn body(data: &[u8]) {
     through_the_engine(|| Parameters::from_body(data));
     let address = String::from_utf8_lossy(data);
     through_the_engine(|| Parameters::from_address(&address));
@@ -92,17 +92,17 @@ fn asking(text: &str) -> Parameters<'_> {
 fn through_the_engine<'a>(read: impl Fn() -> Result<Parameters<'a>>) {
     let documents = Documents::new(USUAL);
     let verdicts = [(); 2].map(|()| match read() {
-        Ok(parameters) => verdict(&documents, parameters),
+        Ok(parameters) => verification(&documents, parameters),
         Err(error) => {
             assert!(["BAD_REQUEST", "GRAPHQL_BATCH"].contains(&error.code()), "{error}");
             Vec::new()
         }
     });
-    assert_eq!(verdicts[0], verdicts[1], "what comes again is judged otherwise");
+    assert_eq!(verdicts[0], verdicts[1], "a repeated document is validated differently");
 }
 
 /// The codes of the errors in the answer.
-fn verdict(documents: &Documents, parameters: Parameters<'_>) -> Vec<String> {
+fn verification(documents: &Documents, parameters: Parameters<'_>) -> Vec<String> {
     let text = parameters.query.to_string();
     let Ok(parsed) = documents.parse(parameters) else {
         return Vec::new();

@@ -1,6 +1,6 @@
 //! GraphQL over HTTP, as the specification of that name (September 2025 draft) has it.
 //!
-//! The door reads and writes the bytes itself: async-graphql's own extractor takes `text/plain` bodies of any size and does not
+//! The state reads and writes the bytes itself: async-graphql's own extractor takes `text/plain` bodies of any size and does not
 //! negotiate the answer's media type.
 
 use std::sync::Arc;
@@ -13,28 +13,29 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::account::Found;
-use super::document::{self, Answers, Checked, DocumentId, Documents, Parameters, Parsed};
-use super::error::GraphqlError;
-use super::{Gateway, websocket};
-use crate::api::caller::Asker;
-use crate::api::request::BodyRules;
-use crate::api::{answer, graphiql};
+use crate::api::graphiql;
+use crate::api::graphql::account::Found;
+use crate::api::graphql::document::{self, Answers, Checked, DocumentId, Documents, Parameters, Parsed};
+use crate::api::graphql::error::GraphqlError;
+use crate::api::graphql::{Gateway, websocket};
+use crate::api::http::request::BodyRules;
+use crate::api::http::request_context::RequestContext;
+use crate::api::http::response;
 use crate::domain::account::Account;
 use crate::domain::{Error, Result};
 use crate::service::Service;
 
 /// The GraphQL engine and how it is shown.
-pub(super) struct Door {
-    pub(super) schema: Gateway,
+pub(crate) struct GraphqlState {
+    pub(crate) schema: Gateway,
     /// The same schema for documents that are known to be valid: it looks for less that could be wrong with them.
-    pub(super) lenient_schema: Gateway,
-    pub(super) documents: Documents,
-    pub(super) answers: Answers,
-    pub(super) service: Arc<Service>,
-    pub(super) bodies: BodyRules,
-    pub(super) sockets: websocket::Sockets,
-    pub(super) is_graphiql_on: bool,
+    pub(crate) lenient_schema: Gateway,
+    pub(crate) documents: Documents,
+    pub(crate) answers: Answers,
+    pub(crate) service: Arc<Service>,
+    pub(crate) bodies: BodyRules,
+    pub(crate) sockets: websocket::Sockets,
+    pub(crate) is_graphiql_on: bool,
 }
 
 /// The media types that an answer can have.
@@ -58,15 +59,15 @@ impl Media {
 }
 
 /// `GET /graphql`: GraphiQL for a browser, else a query in the address.
-pub(super) async fn read(door: Arc<Door>, asker: Asker, request: HttpRequest) -> Response {
+pub(crate) async fn read(state: Arc<GraphqlState>, context: RequestContext, request: HttpRequest) -> Response {
     let headers = request.headers();
     if websocket::is_wanted(headers) {
-        return match websocket::open(&door, asker, request).await {
+        return match websocket::open(&state, context, request).await {
             Ok(response) => response,
             Err(error) => refuse(Media::Json, error),
         };
     }
-    if door.is_graphiql_on && request.uri().query().is_none() && wants_page(headers) {
+    if state.is_graphiql_on && request.uri().query().is_none() && wants_page(headers) {
         return graphiql::page();
     }
     let Some(media) = negotiate(headers) else {
@@ -76,7 +77,7 @@ pub(super) async fn read(door: Arc<Door>, asker: Asker, request: HttpRequest) ->
         Ok(parameters) => parameters,
         Err(error) => return refuse(media, error),
     };
-    match door.documents.parse(parameters) {
+    match state.documents.parse(parameters) {
         Ok(parsed) if parsed.kind() == Some(OperationType::Mutation) => {
             // A link or an image must not change anything.
             let mut response = refuse(media, Error::MethodNotAllowed);
@@ -85,51 +86,57 @@ pub(super) async fn read(door: Arc<Door>, asker: Asker, request: HttpRequest) ->
                 .insert(header::ALLOW, HeaderValue::from_static("POST"));
             response
         }
-        Ok(parsed) => execute(&door, asker, media, parsed).await,
+        Ok(parsed) => execute(&state, context, media, parsed).await,
         Err(error) => reject(media, vec![error]),
     }
 }
 
 /// `POST /graphql`: a request in a JSON body.
-pub(super) async fn write(door: Arc<Door>, asker: Asker, request: HttpRequest) -> Response {
+pub(crate) async fn write(state: Arc<GraphqlState>, context: RequestContext, request: HttpRequest) -> Response {
     let (parts, body) = request.into_parts();
     let Some(media) = negotiate(&parts.headers) else {
         return refuse(Media::Json, Error::NotAcceptable);
     };
-    let bytes = match door.bodies.read_json(&parts.headers, body).await {
+    let bytes = match state.bodies.read_json(&parts.headers, body).await {
         Ok(bytes) => bytes,
         Err(error) => return refuse(media, error),
     };
-    match Parameters::from_body(&bytes).map(|parameters| door.documents.parse(parameters)) {
-        Ok(Ok(parsed)) => execute(&door, asker, media, parsed).await,
+    match Parameters::from_body(&bytes).map(|parameters| state.documents.parse(parameters)) {
+        Ok(Ok(parsed)) => execute(&state, context, media, parsed).await,
         Ok(Err(error)) => reject(media, vec![error]),
         Err(error) => refuse(media, error),
     }
 }
 
-async fn execute(door: &Door, asker: Asker, media: Media, parsed: Parsed<'_>) -> Response {
+async fn execute(state: &GraphqlState, context: RequestContext, media: Media, parsed: Parsed<'_>) -> Response {
     match parsed.about_me() {
-        Some(document) => tell_of_me(door, asker, media, parsed, document).await,
+        Some(document) => tell_of_me(state, context, media, parsed, document).await,
         // Boxed, as the next one: the engine's future is large, and an answer that is known does without.
-        None => Box::pin(ask_engine(door, asker, media, parsed, None)).await,
+        None => Box::pin(ask_engine(state, context, media, parsed, None)).await,
     }
 }
 
 /// Answers a document that asks for the caller's account alone, with what that account was answered before, if it is as it was.
-async fn tell_of_me(door: &Door, asker: Asker, media: Media, parsed: Parsed<'_>, document: DocumentId) -> Response {
-    let found = door.service.me(&asker.credentials).await;
+async fn tell_of_me(
+    state: &GraphqlState,
+    context: RequestContext,
+    media: Media,
+    parsed: Parsed<'_>,
+    document: DocumentId,
+) -> Response {
+    let found = state.service.me(&context.credentials).await;
     if let Ok(account) = &found
-        && let Some(body) = door.answers.find(document, account)
+        && let Some(body) = state.answers.find(document, account)
     {
         return reply(media, StatusCode::OK, body);
     }
-    Box::pin(ask_engine(door, asker, media, parsed, Some((document, found)))).await
+    Box::pin(ask_engine(state, context, media, parsed, Some((document, found)))).await
 }
 
 /// The account may be known already, and is all that the answer to this document depends on.
 async fn ask_engine(
-    door: &Door,
-    asker: Asker,
+    state: &GraphqlState,
+    context: RequestContext,
     media: Media,
     parsed: Parsed<'_>,
     me: Option<(DocumentId, Result<Arc<Account>>)>,
@@ -138,20 +145,20 @@ async fn ask_engine(
         request,
         is_valid,
         candidate,
-    } = match door.documents.check(parsed) {
+    } = match state.documents.check(parsed) {
         Ok(checked) => checked,
         Err(error) => return reject(media, vec![GraphqlError::from(error).into()]),
     };
-    let schema = if is_valid { &door.lenient_schema } else { &door.schema };
-    let mut request = request.data(asker);
+    let schema = if is_valid { &state.lenient_schema } else { &state.schema };
+    let mut request = request.data(context);
     let mut about = None;
     if let Some((document, found)) = me {
         about = found.as_ref().ok().map(|account| (document, account.clone()));
         request = request.data(Found::new(found));
     }
     let outcome = schema.execute(request).await;
-    door.documents.learn(candidate, &outcome);
-    let outcome = door.documents.tidied(outcome);
+    state.documents.learn(candidate, &outcome);
+    let outcome = state.documents.tidied(outcome);
     if document::is_refusal(&outcome) {
         return reject(media, outcome.errors);
     }
@@ -159,7 +166,7 @@ async fn ask_engine(
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     if let Some((document, account)) = about.filter(|_| outcome.errors.is_empty()) {
-        door.answers.remember(document, account, &body);
+        state.answers.remember(document, account, &body);
     }
     reply(media, StatusCode::OK, body)
 }
@@ -171,7 +178,7 @@ fn reject(media: Media, errors: Vec<ServerError>) -> Response {
 
 /// The whole request is refused, in the shape of a GraphQL answer.
 fn refuse(media: Media, error: Error) -> Response {
-    let status = answer::status(&error);
+    let status = response::status(&error);
     write_errors(media, status, vec![GraphqlError::from(error).into()])
 }
 

@@ -1,13 +1,13 @@
-//! The GraphQL door: one endpoint, camel case, errors with codes, and GraphiQL for people.
+//! The GraphQL state: one endpoint, camel case, errors with codes, and GraphiQL for people.
 
 mod account;
+mod credentials;
 mod document;
 mod error;
 #[cfg(any(test, fuzzing))]
-pub(super) mod fuzzing;
+pub(crate) mod fuzzing;
 mod http;
-mod password;
-mod sessions;
+mod session;
 mod sign_in;
 mod websocket;
 
@@ -17,12 +17,12 @@ use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, Schema, 
 use axum::Router;
 use axum::routing::get;
 
-use super::origins::Origins;
-use super::{DoorOptions, Shared};
+use crate::api::http::origins::Origins;
+use crate::api::{ApiOptions, Shared};
 use account::AccountQuery;
+use credentials::PasswordMutation;
 use document::{Answers, Documents, Rules};
-use password::PasswordMutation;
-use sessions::{SessionMutation, SessionQuery, SessionSubscription};
+use session::{SessionMutation, SessionQuery, SessionSubscription};
 use sign_in::SignInMutation;
 use websocket::Sockets;
 
@@ -40,13 +40,13 @@ struct Subscription(SessionSubscription);
 
 type Gateway = Schema<Query, Mutation, Subscription>;
 
-pub(super) fn routes(shared: &Shared, options: &DoorOptions) -> Router<Shared> {
+pub(crate) fn routes(shared: &Shared, options: &ApiOptions) -> Router<Shared> {
     let engine = |mode| engine(shared, options, mode);
     let rules = Rules {
         limits: options.document_limits,
         is_introspection_on: options.is_introspection_on,
     };
-    let door = Arc::new(http::Door {
+    let state = Arc::new(http::GraphqlState {
         schema: engine(ValidationMode::Strict),
         lenient_schema: engine(ValidationMode::Fast),
         documents: Documents::new(rules),
@@ -55,25 +55,25 @@ pub(super) fn routes(shared: &Shared, options: &DoorOptions) -> Router<Shared> {
         bodies: shared.bodies,
         sockets: Sockets {
             origins: Arc::new(Origins::new(&options.browsers)),
-            places: options.socket_places.clone(),
+            limit: options.websocket_limit.clone(),
             idle_timeout: options.socket_idle_timeout,
         },
         is_graphiql_on: options.is_graphiql_on,
     });
     let read = {
-        let door = door.clone();
-        move |asker, request| http::read(door.clone(), asker, request)
+        let state = state.clone();
+        move |context, request| http::read(state.clone(), context, request)
     };
-    let write = move |asker, request| http::write(door.clone(), asker, request);
+    let write = move |context, request| http::write(state.clone(), context, request);
     let router = Router::new().route("/graphql", get(read).post(write));
     if options.is_graphiql_on {
-        router.merge(super::graphiql::routes())
+        router.merge(crate::api::graphiql::routes())
     } else {
         router
     }
 }
 
-fn engine(shared: &Shared, options: &DoorOptions, mode: ValidationMode) -> Gateway {
+fn engine(shared: &Shared, options: &ApiOptions, mode: ValidationMode) -> Gateway {
     // The engine's own limit is never the first to be met: it counts as `document` does.
     let builder = schema()
         .data(shared.service.clone())
@@ -86,7 +86,7 @@ fn engine(shared: &Shared, options: &DoorOptions, mode: ValidationMode) -> Gatew
     }
 }
 
-/// The schema of this door in the schema definition language.
+/// The schema of this state in the schema definition language.
 #[must_use]
 pub fn schema_text() -> String {
     schema().finish().sdl_with_options(

@@ -2,16 +2,16 @@
 
 use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
 
-use super::account::{User, service};
-use super::error::GraphqlError;
-use crate::api::caller::Asker;
-use crate::api::cookie;
+use crate::api::graphql::account::{User, service};
+use crate::api::graphql::error::GraphqlError;
+use crate::api::http::cookie;
+use crate::api::http::request_context::RequestContext;
 use crate::domain::secret::SecretString;
 use crate::service::{self, LogoutInput, SignedIn};
 
 /// What can be done to sign in and out.
 #[derive(Default)]
-pub(super) struct SignInMutation;
+pub(crate) struct SignInMutation;
 
 /// A new account.
 #[derive(InputObject)]
@@ -88,10 +88,10 @@ struct Token {
 }
 
 impl AuthPayload {
-    fn new(signed_in: &SignedIn, mode: cookie::TokenMode, asker: &Asker) -> Self {
+    fn new(signed_in: &SignedIn, mode: cookie::TokenMode, request: &RequestContext) -> Self {
         let token = Token {
             access_token: signed_in.tokens.access.expose().to_owned(),
-            refresh_token: asker.cookie.hand_out(mode, signed_in),
+            refresh_token: request.cookie.deliver(mode, signed_in),
             token_type: "bearer",
             expires_in: signed_in.tokens.expires_in.as_secs(),
         };
@@ -111,15 +111,15 @@ impl SignInMutation {
         #[graphql(desc = "The new account.")] input: RegisterInput,
         #[graphql(desc = "Where the refresh token goes.", default_with = "TokenMode::Body")] mode: TokenMode,
     ) -> Result<AuthPayload, GraphqlError> {
-        let (asker, mode) = (asker(context), mode.into());
-        asker.cookie.check(mode)?;
+        let (request, mode) = (request_context(context), mode.into());
+        request.cookie.check(mode)?;
         let input = service::RegisterInput {
             email: input.email,
             password: SecretString::new(input.password),
             username: input.username,
         };
-        let signed_in = service(context).register(input, &asker.visitor()).await?;
-        Ok(AuthPayload::new(&signed_in, mode, asker))
+        let signed_in = service(context).register(input, &request.client_info()).await?;
+        Ok(AuthPayload::new(&signed_in, mode, request))
     }
 
     /// Signs in with a password and opens a session. Wrong password and unknown account get the same answer.
@@ -129,15 +129,15 @@ impl SignInMutation {
         #[graphql(desc = "Who signs in.")] input: LoginInput,
         #[graphql(desc = "Where the refresh token goes.", default_with = "TokenMode::Body")] mode: TokenMode,
     ) -> Result<AuthPayload, GraphqlError> {
-        let (asker, mode) = (asker(context), mode.into());
-        asker.cookie.check(mode)?;
+        let (request, mode) = (request_context(context), mode.into());
+        request.cookie.check(mode)?;
         let input = service::LoginInput {
             email: input.email,
             username: input.username,
             password: SecretString::new(input.password),
         };
-        let signed_in = service(context).login(input, &asker.visitor()).await?;
-        Ok(AuthPayload::new(&signed_in, mode, asker))
+        let signed_in = service(context).login(input, &request.client_info()).await?;
+        Ok(AuthPayload::new(&signed_in, mode, request))
     }
 
     /// Hands out the next pair of tokens. A repeated request within the grace period gets the same refresh token again; a token that
@@ -152,11 +152,11 @@ impl SignInMutation {
         )]
         mode: TokenMode,
     ) -> Result<AuthPayload, GraphqlError> {
-        let asker = asker(context);
-        let mut presented = asker.cookie.present(refresh_token, mode.into())?;
-        let renewed = service(context).refresh(presented.take(), &asker.visitor()).await;
-        let signed_in = presented.judged(renewed)?;
-        Ok(AuthPayload::new(&signed_in, presented.mode, asker))
+        let request = request_context(context);
+        let mut presented = request.cookie.present(refresh_token, mode.into())?;
+        let renewed = service(context).refresh(presented.take(), &request.client_info()).await;
+        let signed_in = presented.clear_if_rejected(renewed)?;
+        Ok(AuthPayload::new(&signed_in, presented.mode, request))
     }
 
     /// Ends sessions, named by a refresh token, else by the one in the cookie, else by the access token in `Authorization: Bearer …`. Asking
@@ -174,20 +174,20 @@ impl SignInMutation {
             LogoutScope::Others => service::LogoutScope::Others,
             LogoutScope::All => service::LogoutScope::All,
         };
-        let asker = asker(context);
-        let mut presented = asker.cookie.present(refresh_token, cookie::TokenMode::Body)?;
+        let request = request_context(context);
+        let mut presented = request.cookie.present(refresh_token, cookie::TokenMode::Body)?;
         let input = LogoutInput {
             refresh_token: presented.take(),
             scope,
         };
         let outcome = service(context)
-            .logout(input, &asker.credentials, &asker.visitor())
+            .logout(input, &request.credentials, &request.client_info())
             .await;
         presented.logged_out(scope, outcome)?;
         Ok(true)
     }
 }
 
-fn asker<'a>(context: &Context<'a>) -> &'a Asker {
+fn request_context<'a>(context: &Context<'a>) -> &'a RequestContext {
     context.data_unchecked()
 }

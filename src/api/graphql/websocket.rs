@@ -1,6 +1,6 @@
 //! GraphQL over a WebSocket, in the protocol graphql-transport-ws: subscriptions, and nothing else.
 //!
-//! Queries and mutations go by POST, where every rule of that door holds. CORS does not hold for WebSockets, so the handshake's origin
+//! Queries and mutations go by POST, where every rule of that state holds. CORS does not hold for WebSockets, so the handshake's origin
 //! is asked for here; and the token stands in the connection parameters, never in a cookie.
 
 use std::pin::pin;
@@ -21,24 +21,24 @@ use futures_util::{FutureExt, SinkExt, StreamExt, sink};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, interval_at, sleep_until, timeout};
 
-use super::Gateway;
-use super::document::{Documents, Parameters};
-use super::error::GraphqlError;
-use super::http::Door;
-use crate::api::caller::Asker;
-use crate::api::origins::Origins;
-use crate::api::request;
-use crate::domain::places::{Full, Place, Places};
+use crate::api::graphql::Gateway;
+use crate::api::graphql::document::{Documents, Parameters};
+use crate::api::graphql::error::GraphqlError;
+use crate::api::graphql::http::GraphqlState;
+use crate::api::http::origins::Origins;
+use crate::api::http::request;
+use crate::api::http::request_context::RequestContext;
+use crate::domain::connection_limit::{ConnectionLimit, LimitReached, Permit};
 use crate::domain::{Error, Result};
 
 /// The protocol's name (GraphQL over WebSocket Protocol, "Communication").
 const PROTOCOL: &str = "graphql-transport-ws";
 /// How long a client may take for its first message.
-const INIT_PATIENCE: Duration = Duration::from_secs(10);
+const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often the client is asked for a sign of life. One that misses two of them is gone.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// How long a client may take to accept a message.
-const SEND_PATIENCE: Duration = Duration::from_secs(10);
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most subscriptions at once over one connection.
 const MAX_SUBSCRIPTIONS: usize = 16;
 /// Messages that may wait on either side.
@@ -51,24 +51,24 @@ const TIMEOUT: u16 = 4408;
 const POLICY_VIOLATION: u16 = 1008;
 
 /// Whether the request asks for a WebSocket (RFC 6455 section 4.1).
-pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
+pub(crate) fn is_wanted(headers: &HeaderMap) -> bool {
     let upgrade = headers.get(header::UPGRADE);
     upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
 /// Whose pages may have sockets, how many there may be, and how long one may wait for nothing.
 #[derive(Debug, Clone)]
-pub(super) struct Sockets {
-    pub(super) origins: Arc<Origins>,
-    pub(super) places: Places,
-    pub(super) idle_timeout: Duration,
+pub(crate) struct Sockets {
+    pub(crate) origins: Arc<Origins>,
+    pub(crate) limit: ConnectionLimit,
+    pub(crate) idle_timeout: Duration,
 }
 
 impl Sockets {
-    fn take_place(&self, asker: &Asker) -> Result<Place> {
-        self.places.take(asker.address).map_err(|full| match full {
-            Full::ForNetwork => Error::RateLimited(RETRY_AFTER),
-            Full::InAll => Error::unavailable("there are as many WebSockets as there may be"),
+    fn take_place(&self, context: &RequestContext) -> Result<Permit> {
+        self.limit.acquire(context.address).map_err(|full| match full {
+            LimitReached::Network => Error::RateLimited(RETRY_AFTER),
+            LimitReached::Total => Error::unavailable("there are as many WebSockets as there may be"),
         })
     }
 }
@@ -78,9 +78,9 @@ impl Sockets {
 /// # Errors
 /// `Forbidden` for a page of a foreign origin; `BadRequest` when the handshake is not right, or the client does not speak the protocol;
 /// `RateLimited` and `Unavailable` when there are too many.
-pub(super) async fn open(door: &Door, asker: Asker, request: HttpRequest) -> Result<Response> {
+pub(crate) async fn open(state: &GraphqlState, context: RequestContext, request: HttpRequest) -> Result<Response> {
     let (mut parts, _body) = request.into_parts();
-    check_origin(door, &parts.headers)?;
+    check_origin(state, &parts.headers)?;
     if !speaks_our_protocol(&parts.headers) {
         return Err(Error::bad_request(format!(
             "A WebSocket needs the header Sec-WebSocket-Protocol: {PROTOCOL}."
@@ -97,30 +97,30 @@ pub(super) async fn open(door: &Door, asker: Asker, request: HttpRequest) -> Res
             "The handshake of the WebSocket is not right (RFC 6455).",
         ));
     };
-    let place = door.sockets.take_place(&asker)?;
+    let place = state.sockets.take_place(&context)?;
     let engine = Subscriptions {
-        schema: door.schema.clone(),
-        documents: door.documents.clone(),
+        schema: state.schema.clone(),
+        documents: state.documents.clone(),
         free: Arc::new(Semaphore::new(MAX_SUBSCRIPTIONS)),
     };
-    let idle_timeout = door.sockets.idle_timeout;
+    let idle_timeout = state.sockets.idle_timeout;
     let serve = move |socket| async move {
-        serve(Connection::new(socket, idle_timeout), engine, asker, protocol).await;
+        serve(Connection::new(socket, idle_timeout), engine, context, protocol).await;
         drop(place);
     };
     let upgrade = upgrade
         .protocols([PROTOCOL])
-        .max_message_size(door.bodies.limit)
-        .max_frame_size(door.bodies.limit);
+        .max_message_size(state.bodies.limit)
+        .max_frame_size(state.bodies.limit);
     Ok(upgrade
-        .on_upgrade(move |socket| request::carry_on(serve(socket)))
+        .on_upgrade(move |socket| request::in_current_span(serve(socket)))
         .into_response())
 }
 
 /// Where there is no GraphiQL, no page comes from here.
-fn check_origin(door: &Door, headers: &HeaderMap) -> Result<()> {
-    let is_own_page = door.is_graphiql_on && Origins::is_from_here(headers);
-    if is_own_page || door.sockets.origins.admit(headers) {
+fn check_origin(state: &GraphqlState, headers: &HeaderMap) -> Result<()> {
+    let is_own_page = state.is_graphiql_on && Origins::is_from_here(headers);
+    if is_own_page || state.sockets.origins.admit(headers) {
         return Ok(());
     }
     Err(Error::Forbidden("Pages of this origin may not open a WebSocket."))
@@ -135,7 +135,7 @@ fn speaks_our_protocol(headers: &HeaderMap) -> bool {
 }
 
 /// Serves the socket until the engine is done or the client is gone.
-async fn serve(connection: Connection, engine: Subscriptions, asker: Asker, protocol: GraphQLProtocol) {
+async fn serve(connection: Connection, engine: Subscriptions, context: RequestContext, protocol: GraphQLProtocol) {
     let (answers, answered) = mpsc::channel(QUEUE);
     let (requests, mut requested) = mpsc::channel(QUEUE);
     let answers = sink::unfold(answers, async |answers, message| {
@@ -150,7 +150,7 @@ async fn serve(connection: Connection, engine: Subscriptions, asker: Asker, prot
     let engine = GraphQLWebSocket::new_with_pair(answers, requested, engine, protocol)
         .on_connection_init(async move |parameters| {
             let mut data = Data::default();
-            data.insert(asker.with_parameters(&parameters));
+            data.insert(context.with_parameters(&parameters));
             Ok(data)
         })
         .serve();
@@ -201,7 +201,7 @@ impl Connection {
             if wires.has_subscriptions() {
                 needed_at = Instant::now();
             }
-            let overdue_at = needed_at + self.patience();
+            let overdue_at = needed_at + self.timeout();
             let message = tokio::select! {
                 // What the engine has said last goes out after it is done.
                 answer = wires.answered.recv() => answer,
@@ -221,7 +221,7 @@ impl Connection {
             };
             let Some(message) = message else { return };
             let is_last = matches!(message, Message::Close(_));
-            let sent = timeout(SEND_PATIENCE, self.to_client.send(message)).await;
+            let sent = timeout(SEND_TIMEOUT, self.to_client.send(message)).await;
             if is_last || !matches!(sent, Ok(Ok(()))) {
                 return;
             }
@@ -229,11 +229,11 @@ impl Connection {
     }
 
     /// How long it may go on without a subscription.
-    fn patience(&self) -> Duration {
+    fn timeout(&self) -> Duration {
         if self.has_begun {
             self.idle_timeout
         } else {
-            INIT_PATIENCE.min(self.idle_timeout)
+            INIT_TIMEOUT.min(self.idle_timeout)
         }
     }
 

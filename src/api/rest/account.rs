@@ -7,15 +7,15 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::error::{Problem, ProblemDocument};
-use super::http::NO_STORE;
 use crate::api::Shared;
-use crate::api::caller::Asker;
+use crate::api::http::problem::{Problem, ProblemDocument};
+use crate::api::http::request_context::RequestContext;
+use crate::api::rest::http::NO_STORE;
 use crate::domain::account::Account;
 
 /// The public side of an account.
 #[derive(Serialize, ToSchema)]
-pub(super) struct User {
+pub(crate) struct User {
     /// The e-mail as it was typed at registration.
     #[schema(example = "john.doe@example.com")]
     email: String,
@@ -51,10 +51,10 @@ impl From<&Account> for User {
         (status = 503, description = "`UNAVAILABLE`", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn me(
+pub(crate) async fn me(
     State(shared): State<Shared>,
-    asker: Asker,
+    context: RequestContext,
 ) -> Result<([(HeaderName, &'static str); 1], Json<User>), Problem> {
-    let account = shared.service.me(&asker.credentials).await?;
+    let account = shared.service.me(&context.credentials).await?;
     Ok((NO_STORE, Json(account.as_ref().into())))
 }

@@ -4,10 +4,10 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
-use super::http::parse;
-use super::sign_in::{LoginBody, LogoutBody, RefreshBody, RegisterBody};
+use crate::api::rest::http::parse;
+use crate::api::rest::sign_in::{LoginBody, LogoutBody, RefreshBody, RegisterBody};
 use crate::domain::Result;
-use crate::domain::context_words::{ContextWords, Owner};
+use crate::domain::context_words::{AccountNames, ContextWords};
 use crate::domain::email::Email;
 use crate::domain::password::{NewPassword, PasswordRules, PresentedPassword};
 use crate::domain::username::Username;
@@ -15,7 +15,7 @@ use crate::domain::username::Username;
 /// Most characters of a sentence that quotes nothing but a name.
 const LONGEST_SENTENCE: usize = 400;
 
-pub(in crate::api) fn body(data: &[u8]) {
+pub(crate) fn body(data: &[u8]) {
     read::<RegisterBody>(data, &["email", "password", "username", "mode"]);
     read::<LoginBody>(data, &["email", "username", "password", "mode"]);
     read::<RefreshBody>(data, &["refresh_token", "mode"]);
@@ -80,7 +80,7 @@ fn values(text: &str) {
             Ok(username.key())
         );
     }
-    let owner = Owner {
+    let owner = AccountNames {
         email: "john.doe@example.com",
         username: "johndoe",
     };

@@ -4,19 +4,19 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderName, header};
 use serde::de::DeserializeOwned;
 
-use super::error::Problem;
 use crate::api::Shared;
+use crate::api::http::problem::Problem;
 use crate::domain::error::FieldProblem;
 use crate::domain::{Error, Result};
 
 /// Tokens and personal data must not stay in any cache (RFC 6749 section 5.1).
-pub(super) const NO_STORE: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
+pub(crate) const NO_STORE: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
 
 /// A JSON body of exactly this shape.
-pub(super) struct Body<T>(pub(super) T);
+pub(crate) struct Body<T>(pub(crate) T);
 
 /// The same, where the client may leave the body out.
-pub(super) struct OptionalBody<T>(pub(super) T);
+pub(crate) struct OptionalBody<T>(pub(crate) T);
 
 impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
     type Rejection = Problem;
@@ -43,16 +43,16 @@ impl<T: DeserializeOwned + Default> FromRequest<Shared> for OptionalBody<T> {
 }
 
 /// There is no such route.
-pub(in crate::api) async fn not_found() -> Problem {
+pub(crate) async fn not_found() -> Problem {
     Error::NotFound.into()
 }
 
 /// There is such a route, for other methods.
-pub(in crate::api) async fn method_not_allowed() -> Problem {
+pub(crate) async fn method_not_allowed() -> Problem {
     Error::MethodNotAllowed.into()
 }
 
-pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     // The library would read an array as the fields in their order.
     if bytes.trim_ascii_start().starts_with(b"[") {
         return Err(Error::bad_request("The body must be a JSON object."));

@@ -1,12 +1,11 @@
 //! The REST door: `/auth/…`, snake case, problem documents, and the OpenAPI document made from the code itself.
 
 mod account;
-mod error;
+mod credentials;
 #[cfg(any(test, fuzzing))]
-pub(super) mod fuzzing;
+pub(crate) mod fuzzing;
 mod http;
-mod password;
-mod sessions;
+mod session;
 mod sign_in;
 
 use axum::Router;
@@ -18,12 +17,12 @@ use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, RefO
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Shared, cookie};
+use crate::api::Shared;
+use crate::api::http::cookie;
 
-pub(super) use error::{overdue, panicked};
-pub(super) use http::{method_not_allowed, not_found};
+pub(crate) use http::{method_not_allowed, not_found};
 
-pub(super) fn routes() -> Router<Shared> {
+pub(crate) fn routes() -> Router<Shared> {
     let (router, _) = documented().split_for_parts();
     router.route("/openapi.json", get(openapi))
 }
@@ -49,9 +48,9 @@ fn documented() -> OpenApiRouter<Shared> {
         .routes(routes!(sign_in::refresh))
         .routes(routes!(sign_in::logout))
         .routes(routes!(account::me))
-        .routes(routes!(password::change))
-        .routes(routes!(sessions::list))
-        .routes(routes!(sessions::end))
+        .routes(routes!(credentials::change))
+        .routes(routes!(session::list))
+        .routes(routes!(session::end))
 }
 
 /// A body that may be left out need not be one that may be `null`: ours may not, and the library knows no other way to say it.

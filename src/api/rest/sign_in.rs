@@ -7,19 +7,19 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::account::User;
-use super::error::{BodyProblems, LimitProblems, Problem, ProblemDocument};
-use super::http::{Body, NO_STORE, OptionalBody};
 use crate::api::Shared;
-use crate::api::caller::Asker;
-use crate::api::cookie::TokenMode;
+use crate::api::http::cookie::TokenMode;
+use crate::api::http::problem::{BodyProblems, LimitProblems, Problem, ProblemDocument};
+use crate::api::http::request_context::RequestContext;
+use crate::api::rest::account::User;
+use crate::api::rest::http::{Body, NO_STORE, OptionalBody};
 use crate::domain::secret::SecretString;
 use crate::service::{LoginInput, LogoutInput, LogoutScope, RegisterInput, SignedIn};
 
 /// A new account.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RegisterBody {
+pub(crate) struct RegisterBody {
     /// E-mail address, unique without regard to case.
     #[schema(example = "john.doe@example.com", format = Email)]
     email: String,
@@ -37,7 +37,7 @@ pub(super) struct RegisterBody {
 /// A sign-in: the password, with either the e-mail or the username.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct LoginBody {
+pub(crate) struct LoginBody {
     /// The account's e-mail.
     #[schema(example = "john.doe@example.com")]
     email: Option<String>,
@@ -54,7 +54,7 @@ pub(super) struct LoginBody {
 /// A renewal. Without a refresh token, the cookie holds it.
 #[derive(Deserialize, Default, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RefreshBody {
+pub(crate) struct RefreshBody {
     /// The session's current refresh token.
     refresh_token: Option<String>,
     /// Where the next refresh token goes; one that came by cookie is always followed by cookie.
@@ -66,7 +66,7 @@ pub(super) struct RefreshBody {
 #[derive(Deserialize, Default, Clone, Copy, ToSchema)]
 #[serde(try_from = "String")]
 #[schema(as = TokenMode, rename_all = "snake_case")]
-pub(super) enum Mode {
+pub(crate) enum Mode {
     /// In its own hands: the token stands in the body of the answer.
     #[default]
     Body,
@@ -98,7 +98,7 @@ impl From<Mode> for TokenMode {
 /// A sign-out. Without a refresh token, the cookie or else the bearer access token names the session.
 #[derive(Deserialize, Default, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct LogoutBody {
+pub(crate) struct LogoutBody {
     /// A refresh token of the session.
     refresh_token: Option<String>,
     /// Which sessions to end.
@@ -110,7 +110,7 @@ pub(super) struct LogoutBody {
 #[derive(Deserialize, Default, Clone, Copy, ToSchema)]
 #[serde(try_from = "String")]
 #[schema(rename_all = "snake_case")]
-pub(super) enum Scope {
+pub(crate) enum Scope {
     /// The one that asks.
     #[default]
     Current,
@@ -135,7 +135,7 @@ impl TryFrom<String> for Scope {
 
 /// A signed-in account and the tokens of its session.
 #[derive(Serialize, ToSchema)]
-pub(super) struct AuthPayload {
+pub(crate) struct AuthPayload {
     token: Token,
     user: User,
 }
@@ -158,10 +158,10 @@ struct Token {
 }
 
 impl AuthPayload {
-    fn new(signed_in: &SignedIn, mode: TokenMode, asker: &Asker) -> Self {
+    fn new(signed_in: &SignedIn, mode: TokenMode, context: &RequestContext) -> Self {
         let token = Token {
             access_token: signed_in.tokens.access.expose().to_owned(),
-            refresh_token: asker.cookie.hand_out(mode, signed_in),
+            refresh_token: context.cookie.deliver(mode, signed_in),
             token_type: "bearer",
             expires_in: signed_in.tokens.expires_in.as_secs(),
         };
@@ -191,20 +191,20 @@ impl IntoResponse for AuthPayload {
         (status = 422, description = "`VALIDATION_FAILED`", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn register(
+pub(crate) async fn register(
     State(shared): State<Shared>,
-    asker: Asker,
+    context: RequestContext,
     Body(body): Body<RegisterBody>,
 ) -> Result<(StatusCode, AuthPayload), Problem> {
     let mode = body.mode.into();
-    asker.cookie.check(mode)?;
+    context.cookie.check(mode)?;
     let input = RegisterInput {
         email: body.email,
         password: SecretString::new(body.password),
         username: body.username,
     };
-    let signed_in = shared.service.register(input, &asker.visitor()).await?;
-    Ok((StatusCode::CREATED, AuthPayload::new(&signed_in, mode, &asker)))
+    let signed_in = shared.service.register(input, &context.client_info()).await?;
+    Ok((StatusCode::CREATED, AuthPayload::new(&signed_in, mode, &context)))
 }
 
 /// Login
@@ -220,20 +220,20 @@ pub(super) async fn register(
         (status = 422, description = "`VALIDATION_FAILED`", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn login(
+pub(crate) async fn login(
     State(shared): State<Shared>,
-    asker: Asker,
+    context: RequestContext,
     Body(body): Body<LoginBody>,
 ) -> Result<AuthPayload, Problem> {
     let mode = body.mode.into();
-    asker.cookie.check(mode)?;
+    context.cookie.check(mode)?;
     let input = LoginInput {
         email: body.email,
         username: body.username,
         password: SecretString::new(body.password),
     };
-    let signed_in = shared.service.login(input, &asker.visitor()).await?;
-    Ok(AuthPayload::new(&signed_in, mode, &asker))
+    let signed_in = shared.service.login(input, &context.client_info()).await?;
+    Ok(AuthPayload::new(&signed_in, mode, &context))
 }
 
 /// Refresh
@@ -250,15 +250,15 @@ pub(super) async fn login(
         (status = 401, description = "`REFRESH_TOKEN_INVALID`, `REFRESH_TOKEN_REUSED`", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn refresh(
+pub(crate) async fn refresh(
     State(shared): State<Shared>,
-    asker: Asker,
+    context: RequestContext,
     OptionalBody(body): OptionalBody<RefreshBody>,
 ) -> Result<AuthPayload, Problem> {
-    let mut presented = asker.cookie.present(body.refresh_token, body.mode.into())?;
-    let renewed = shared.service.refresh(presented.take(), &asker.visitor()).await;
-    let signed_in = presented.judged(renewed)?;
-    Ok(AuthPayload::new(&signed_in, presented.mode, &asker))
+    let mut presented = context.cookie.present(body.refresh_token, body.mode.into())?;
+    let renewed = shared.service.refresh(presented.take(), &context.client_info()).await;
+    let signed_in = presented.clear_if_rejected(renewed)?;
+    Ok(AuthPayload::new(&signed_in, presented.mode, &context))
 }
 
 /// Logout
@@ -274,9 +274,9 @@ pub(super) async fn refresh(
         (status = 401, description = "`UNAUTHENTICATED`, `REFRESH_TOKEN_INVALID`, `REFRESH_TOKEN_REUSED`", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn logout(
+pub(crate) async fn logout(
     State(shared): State<Shared>,
-    asker: Asker,
+    context: RequestContext,
     OptionalBody(body): OptionalBody<LogoutBody>,
 ) -> Result<impl IntoResponse, Problem> {
     let scope = match body.scope {
@@ -284,12 +284,15 @@ pub(super) async fn logout(
         Scope::Others => LogoutScope::Others,
         Scope::All => LogoutScope::All,
     };
-    let mut presented = asker.cookie.present(body.refresh_token, TokenMode::Body)?;
+    let mut presented = context.cookie.present(body.refresh_token, TokenMode::Body)?;
     let input = LogoutInput {
         refresh_token: presented.take(),
         scope,
     };
-    let outcome = shared.service.logout(input, &asker.credentials, &asker.visitor()).await;
+    let outcome = shared
+        .service
+        .logout(input, &context.credentials, &context.client_info())
+        .await;
     presented.logged_out(scope, outcome)?;
     Ok((StatusCode::NO_CONTENT, NO_STORE))
 }

@@ -5,10 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::Limits;
 use crate::domain::Result;
 use crate::domain::clock::Timestamp;
-use crate::domain::limit::{Allowance, Limit};
+use crate::domain::rate_limit::{Allowance, Limit};
+use crate::store::limits::Limits;
 
 /// Most subjects that are remembered, about 20 MB. Beyond that those are forgotten that have used least.
 const CAPACITY: usize = 200_000;

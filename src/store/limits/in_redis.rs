@@ -5,11 +5,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redis::Script;
 
-use super::Limits;
 use crate::domain::Result;
 use crate::domain::clock::{Timestamp, millis};
-use crate::domain::limit::{Allowance, Limit};
+use crate::domain::rate_limit::{Allowance, Limit};
 use crate::store::Redis;
+use crate::store::limits::Limits;
 
 /// Counts in Redis.
 pub struct LimitsInRedis {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::domain::Result;
 use crate::domain::clock::Timestamp;
-use crate::domain::limit::{Allowance, Limit};
+use crate::domain::rate_limit::{Allowance, Limit};
 
 pub use in_process::LimitsInProcess;
 pub use in_redis::LimitsInRedis;

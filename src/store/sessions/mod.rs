@@ -2,32 +2,18 @@
 //!
 //! Both stores keep the one contract below, and one suite of tests runs the same cases on each.
 
-mod changes;
-mod hot;
-mod hot_answer;
-mod hot_lookup;
-mod hot_renewal;
-mod lookup;
-mod marks;
-mod notes;
-mod notes_read;
-mod password;
-mod profile;
-mod remembered;
-mod renewals;
+mod redis;
 mod sql;
 
-use async_trait::async_trait;
-use futures_util::{FutureExt, StreamExt, stream};
-
-use crate::domain::account::{AccountId, PasswordChange, PasswordHash, PasswordStep};
+use crate::domain::Result;
+use crate::domain::account::{AccountId, CredentialsUpdate, PasswordChange, PasswordHash};
 use crate::domain::clock::Timestamp;
-use crate::domain::limit::Limit;
+use crate::domain::rate_limit::Limit;
 use crate::domain::refresh_token::RefreshClaim;
 use crate::domain::session::{EndReason, LiveSession, NewSession, Renewal, SessionEnd, SessionId, SessionRecord};
-use crate::domain::{Error, Result};
+use async_trait::async_trait;
 
-pub use hot::HotSessions;
+pub use redis::RedisSessions;
 pub use sql::SqlSessions;
 
 /// What the service asks of sessions. Every method is one atomic step, whatever else happens at the same time,
@@ -38,7 +24,7 @@ pub trait SessionStore: Send + Sync {
     async fn check_ready(&self) -> Result<()>;
 
     /// Opens a session on a password, unless its hash is no longer the one that was compared.
-    async fn open(&self, session: &NewSession, compared: &PasswordHash) -> Result<PasswordStep>;
+    async fn open(&self, session: &NewSession, compared: &PasswordHash) -> Result<CredentialsUpdate>;
 
     /// Finds a live session and its account; `None` if it has been ended, its time is over, it never was one, or the account is gone. It may
     /// have been renewed since what it says of that.
@@ -69,7 +55,7 @@ pub trait SessionStore: Send + Sync {
 
     /// Changes a password and ends every session of the account that is open now, except the one that asks: both or neither, and the ends
     /// as lasting as `end`. Nothing changes if the hash is no longer the old one, or the session that asks is over.
-    async fn change_password(&self, change: &PasswordChange, now: Timestamp) -> Result<PasswordStep>;
+    async fn change_password(&self, change: &PasswordChange, now: Timestamp) -> Result<CredentialsUpdate>;
 
     /// To be called after what is public of an account has changed in SQL: once this returns, no node finds a session of it with
     /// what was there before.
@@ -94,41 +80,3 @@ pub trait SessionStore: Send + Sync {
     /// for it. Nodes that sweep at the same time do not wait for each other either; one of them sweeps.
     async fn sweep(&self, now: Timestamp) -> Result<u64>;
 }
-
-/// Sessions that Redis is told something about at the same time.
-const AT_A_TIME: usize = 64;
-
-/// Tells Redis something about each of these sessions, and gives the failures: one keeps no other from being told.
-async fn tell_each<F>(ids: &[SessionId], tell: impl Fn(SessionId) -> F) -> Vec<(SessionId, Error)>
-where
-    F: Future<Output = Result<()>>,
-{
-    let tell = |id| tell(id).map(move |told| (id, told));
-    let mut telling = stream::iter(ids.iter().copied().map(tell)).buffer_unordered(AT_A_TIME);
-    let mut failures = Vec::new();
-    while let Some((id, told)) = telling.next().await {
-        failures.extend(told.err().map(|error| (id, error)));
-    }
-    failures
-}
-
-/// The first of these failures, if there is one.
-fn all_told(failures: impl IntoIterator<Item = (SessionId, Error)>) -> Result<()> {
-    failures.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
-}
-
-/// The key of a session in Redis.
-fn key(id: SessionId) -> String {
-    format!("auth-gateway:session:{}", id.0.simple())
-}
-
-/// A step that one of the scripts takes on one session.
-macro_rules! script {
-    ($name:literal) => {
-        redis::Script::new(concat!(
-            include_str!("lua/session.lua"),
-            include_str!(concat!("lua/", $name, ".lua"))
-        ))
-    };
-}
-use script;

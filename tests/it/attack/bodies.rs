@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Target, mutated};
-use crate::harness::{Backend, Tally};
+use crate::harness::{AttackReport, Backend};
 
 /// Every operation that takes a body, with one that it would take.
 fn well_formed(target: &Target) -> Vec<(&'static str, String)> {
@@ -39,7 +39,7 @@ fn well_formed(target: &Target) -> Vec<(&'static str, String)> {
 
 async fn bodies(backend: Backend) {
     let mut target = Target::start(backend, "EdDSA").await;
-    let (mut tally, mut chance) = (Tally::new("live-bodies"), target.chance());
+    let (mut report, mut chance) = (AttackReport::new("live-bodies"), target.chance());
     for case in 0..Target::cases() {
         if case % 50 == 0 {
             target.sign_jane_in().await;
@@ -69,7 +69,7 @@ async fn bodies(backend: Backend) {
         if chance.one_in(2) {
             request = request.bearer_auth(&target.jane.access_token);
         }
-        let answer = target.send(&mut tally, request, &text).await;
+        let answer = target.send(&mut report, request, &text).await;
         let is_error = answer.status.is_client_error() && path != "/graphql";
         let is_shaped = match answer.json() {
             Some(problem) if is_error => problem["code"].is_string() && answer.media() == "application/problem+json",
@@ -77,13 +77,13 @@ async fn bodies(backend: Backend) {
             None => answer.status == 204,
         };
         if !is_shaped {
-            tally.accepted(format!(
+            report.accepted(format!(
                 "an answer of no known shape: {text} -> {} {}",
                 answer.status, answer.body
             ));
         }
     }
-    target.finish(tally).await;
+    target.finish(report).await;
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::chance::Chance;
 use super::{Answer, Target, mutated};
-use crate::harness::{Backend, Tally};
+use crate::harness::{AttackReport, Backend};
 
 /// How deep fields are nested on purpose.
 const DEPTH: usize = 3;
@@ -253,7 +253,7 @@ fn texts(target: &Target) -> Vec<String> {
 
 async fn documents(backend: Backend) {
     let mut target = Target::start(backend, "EdDSA").await;
-    let (schema, mut tally, mut chance) = (Schema::read(), Tally::new("live-documents"), target.chance());
+    let (schema, mut report, mut chance) = (Schema::read(), AttackReport::new("live-documents"), target.chance());
     let mut executed = 0;
     for case in 0..Target::cases() {
         if case % 20 == 0 {
@@ -292,10 +292,10 @@ async fn documents(backend: Backend) {
             .pick(&bearer)
             .iter()
             .fold(request, reqwest::RequestBuilder::bearer_auth);
-        let answer = target.send(&mut tally, request, &body.to_string()).await;
+        let answer = target.send(&mut report, request, &body.to_string()).await;
         executed += usize::from(is_executed(&answer));
         if !is_graphql(&answer) {
-            tally.accepted(format!(
+            report.accepted(format!(
                 "an answer of no known shape: {body} -> {} {}",
                 answer.status, answer.body
             ));
@@ -305,7 +305,7 @@ async fn documents(backend: Backend) {
         executed * 20 > Target::cases(),
         "only {executed} documents reached the resolvers"
     );
-    target.finish(tally).await;
+    target.finish(report).await;
 }
 
 /// Whether a resolver was called: there is data, or an error has a place in it.

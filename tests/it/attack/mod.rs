@@ -18,7 +18,7 @@ use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::{Backend, Client, Door, Process, SignedIn, Stores, Tally, http};
+use crate::harness::{Api, AttackReport, Backend, Client, Process, SignedIn, Stores, http};
 use chance::Chance;
 
 /// A gateway with two people: John, whom nobody may get at, and Jane, who is one of the attackers.
@@ -45,7 +45,7 @@ impl Target {
         let gateway = Process::start_logging(log, stores.folder.path(), &options, &[("RUST_LOG", "debug")]);
         let address = gateway.url.trim_start_matches("http://").parse().unwrap();
         let client = Client {
-            door: Door::Rest,
+            api: Api::Rest,
             address,
         };
         let password = format!("Secret-{}", Uuid::new_v4().simple());
@@ -89,21 +89,21 @@ impl Target {
     }
 
     /// Sends a request that holds this text, and takes note of what is wrong with the answer whoever asks.
-    async fn send(&self, tally: &mut Tally, request: RequestBuilder, text: &str) -> Answer {
-        tally.tried(1);
+    async fn send(&self, report: &mut AttackReport, request: RequestBuilder, text: &str) -> Answer {
+        report.tried(1);
         let response = request.send().await.expect("the gateway answers");
         let (status, headers) = (response.status(), response.headers().clone());
         let body = String::from_utf8_lossy(&response.bytes().await.unwrap()).into_owned();
         let case = || format!("seed {}: {text:.1500} -> {status} {body:.300}", self.seed);
         if status.is_server_error() {
-            tally.server_error(case());
+            report.server_error(case());
         }
         if self
             .johns()
             .iter()
             .any(|secret| body.contains(secret) && !text.contains(secret))
         {
-            tally.leaked(case());
+            report.leaked(case());
         }
         Answer { status, headers, body }
     }
@@ -120,7 +120,7 @@ impl Target {
     }
 
     /// Checks that the same process still serves, that John is still signed in, and that the log holds no secret.
-    async fn finish(mut self, mut tally: Tally) {
+    async fn finish(mut self, mut report: AttackReport) {
         assert!(!self.gateway.has_ended(), "the gateway did not survive");
         let alive = self.http.get(self.url("/livez")).send().await.unwrap();
         assert_eq!(alive.status(), StatusCode::OK);
@@ -133,10 +133,10 @@ impl Target {
         let tokens = [&self.john, &self.jane].map(|signed_in| signed_in.refresh_token.clone());
         for secret in secrets.iter().chain(&tokens) {
             if let Some(line) = log.lines().find(|line| line.contains(secret.as_str())) {
-                tally.leaked(format!("the log: {line:.500}"));
+                report.leaked(format!("the log: {line:.500}"));
             }
         }
-        tally.finish();
+        report.finish();
     }
 }
 

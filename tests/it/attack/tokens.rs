@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::chance::Chance;
 use super::{Target, mutated};
-use crate::harness::{Backend, Tally, decode, encode};
+use crate::harness::{AttackReport, Backend, decode, encode};
 
 /// A forgery of John's access token, from it, Jane's, and a guess.
 fn forged(john: &str, jane: &str, chance: &mut Chance) -> String {
@@ -89,7 +89,7 @@ fn claims(other: &str) -> Vec<(&'static str, Value)> {
 
 async fn forgeries(backend: Backend, algorithm: &str) {
     let target = Target::start(backend, algorithm).await;
-    let (mut tally, mut chance) = (Tally::new("live-forgeries"), target.chance());
+    let (mut report, mut chance) = (AttackReport::new("live-forgeries"), target.chance());
     let genuine = [target.john.access_token.clone(), target.jane.access_token.clone()];
     for _ in 0..Target::cases() {
         let token = forged(&genuine[0], &genuine[1], &mut chance);
@@ -99,9 +99,9 @@ async fn forgeries(backend: Backend, algorithm: &str) {
         }
         let bearer = format!("Bearer {plain}");
         let rest = target.http.get(target.url("/auth/me")).header("authorization", &bearer);
-        let answer = target.send(&mut tally, rest, &plain).await;
+        let answer = target.send(&mut report, rest, &plain).await;
         if answer.status != 401 {
-            tally.accepted(format!("{} {plain}", answer.status));
+            report.accepted(format!("{} {plain}", answer.status));
         }
         let query = json!({"query": "{ me { uuid } sessions { id } }"});
         let graphql = target
@@ -109,12 +109,12 @@ async fn forgeries(backend: Backend, algorithm: &str) {
             .post(target.url("/graphql"))
             .header("authorization", &bearer)
             .json(&query);
-        let answer = target.send(&mut tally, graphql, &plain).await;
+        let answer = target.send(&mut report, graphql, &plain).await;
         if answer
             .json()
             .is_none_or(|body| body["data"].is_object() && !body["data"]["me"].is_null())
         {
-            tally.accepted(format!("{} {plain} {}", answer.status, answer.body));
+            report.accepted(format!("{} {plain} {}", answer.status, answer.body));
         }
         let refresh = mutated(target.john.refresh_token.as_bytes(), &mut chance);
         let refresh = String::from_utf8_lossy(&refresh).into_owned();
@@ -125,12 +125,12 @@ async fn forgeries(backend: Backend, algorithm: &str) {
             .http
             .post(target.url("/auth/refresh"))
             .json(&json!({"refresh_token": refresh}));
-        let answer = target.send(&mut tally, renewal, &refresh).await;
+        let answer = target.send(&mut report, renewal, &refresh).await;
         if answer.status != 401 {
-            tally.accepted(format!("{} {refresh}", answer.status));
+            report.accepted(format!("{} {refresh}", answer.status));
         }
     }
-    target.finish(tally).await;
+    target.finish(report).await;
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The operations, asked at either door; and requests of any other kind.
+//! The operations, asked at either api; and requests of any other kind.
 
 use std::net::SocketAddr;
 
@@ -7,7 +7,7 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Door {
+pub enum Api {
     Rest,
     Graphql,
 }
@@ -28,7 +28,7 @@ pub struct User {
     pub profile_image_url: Value,
 }
 
-/// An error of either door, after its shape has been checked.
+/// An error of either api, after its shape has been checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     pub code: String,
@@ -44,12 +44,12 @@ pub fn code<T>(outcome: Result<T, Refusal>) -> String {
 
 #[derive(Debug, Clone, Copy)]
 pub struct Client {
-    pub door: Door,
+    pub api: Api,
     pub address: SocketAddr,
 }
 
 impl Refusal {
-    /// Whether the answer names this field, in either door's spelling.
+    /// Whether the answer names this field, in either api's spelling.
     pub fn names(&self, field: &str) -> bool {
         self.fields.iter().any(|named| named == field)
             || ['"', '.']
@@ -68,12 +68,12 @@ impl Client {
     }
 
     pub async fn register(&self, input: &Value) -> Result<SignedIn, Refusal> {
-        match self.door {
-            Door::Rest => self
+        match self.api {
+            Api::Rest => self
                 .rest(Method::POST, "/auth/register", Some(input), None, StatusCode::CREATED)
                 .await
                 .map(from_rest),
-            Door::Graphql => {
+            Api::Graphql => {
                 let query = format!("mutation($input: RegisterInput!) {{ register(input: $input) {PAYLOAD} }}");
                 self.graphql(&query, &json!({ "input": input }), None)
                     .await
@@ -83,12 +83,12 @@ impl Client {
     }
 
     pub async fn login(&self, input: &Value) -> Result<SignedIn, Refusal> {
-        match self.door {
-            Door::Rest => self
+        match self.api {
+            Api::Rest => self
                 .rest(Method::POST, "/auth/login", Some(input), None, StatusCode::OK)
                 .await
                 .map(from_rest),
-            Door::Graphql => {
+            Api::Graphql => {
                 let query = format!("mutation($input: LoginInput!) {{ login(input: $input) {PAYLOAD} }}");
                 self.graphql(&query, &json!({ "input": input }), None)
                     .await
@@ -103,14 +103,14 @@ impl Client {
 
     /// With an `Authorization` header, which a refresh must not look at.
     pub async fn refresh_bearing(&self, token: &str, bearer: Option<&str>) -> Result<SignedIn, Refusal> {
-        match self.door {
-            Door::Rest => {
+        match self.api {
+            Api::Rest => {
                 let body = json!({ "refresh_token": token });
                 self.rest(Method::POST, "/auth/refresh", Some(&body), bearer, StatusCode::OK)
                     .await
                     .map(from_rest)
             }
-            Door::Graphql => {
+            Api::Graphql => {
                 let query = format!("mutation($token: String) {{ refreshToken(refreshToken: $token) {PAYLOAD} }}");
                 let data = self.graphql(&query, &json!({ "token": token }), bearer).await;
                 data.map(|data| from_graphql(&data["refreshToken"]))
@@ -125,8 +125,8 @@ impl Client {
         refresh: Option<&str>,
         scope: Option<&str>,
     ) -> Result<(), Refusal> {
-        match self.door {
-            Door::Rest => {
+        match self.api {
+            Api::Rest => {
                 let mut body = serde_json::Map::new();
                 refresh.map(|token| body.insert("refresh_token".to_owned(), token.into()));
                 scope.map(|scope| body.insert("scope".to_owned(), scope.into()));
@@ -136,7 +136,7 @@ impl Client {
                     .await
                     .map(drop)
             }
-            Door::Graphql => {
+            Api::Graphql => {
                 let scope = scope.map_or(String::new(), |scope| format!(", scope: {}", scope.to_uppercase()));
                 let query = format!("mutation($token: String) {{ logout(refreshToken: $token{scope}) }}");
                 let data = self.graphql(&query, &json!({ "token": refresh }), bearer).await?;
@@ -153,14 +153,14 @@ impl Client {
 
     /// The caller's sessions, each in REST's spelling.
     pub async fn sessions(&self, access_token: &str) -> Result<Vec<Value>, Refusal> {
-        match self.door {
-            Door::Rest => {
+        match self.api {
+            Api::Rest => {
                 let body = self
                     .rest(Method::GET, "/auth/sessions", None, Some(access_token), StatusCode::OK)
                     .await?;
                 Ok(body.as_array().unwrap().clone())
             }
-            Door::Graphql => {
+            Api::Graphql => {
                 let query = "{ sessions { id created_at: createdAt last_used_at: lastUsedAt expires_at: expiresAt
                     user_agent: userAgent ip current } }";
                 let data = self.graphql(query, &json!({}), Some(access_token)).await?;
@@ -170,14 +170,14 @@ impl Client {
     }
 
     pub async fn end_session(&self, access_token: &str, id: &str) -> Result<(), Refusal> {
-        match self.door {
-            Door::Rest => {
+        match self.api {
+            Api::Rest => {
                 let path = format!("/auth/sessions/{id}");
                 self.rest(Method::DELETE, &path, None, Some(access_token), StatusCode::NO_CONTENT)
                     .await
                     .map(drop)
             }
-            Door::Graphql => {
+            Api::Graphql => {
                 let query = "mutation($id: ID!) { endSession(id: $id) }";
                 let data = self.graphql(query, &json!({ "id": id }), Some(access_token)).await?;
                 assert_eq!(data["endSession"], json!(true));
@@ -187,15 +187,15 @@ impl Client {
     }
 
     pub async fn change_password(&self, access_token: &str, current: &str, new: &str) -> Result<(), Refusal> {
-        match self.door {
-            Door::Rest => {
+        match self.api {
+            Api::Rest => {
                 let body = json!({"current_password": current, "new_password": new});
                 let (path, success) = ("/auth/password", StatusCode::NO_CONTENT);
                 self.rest(Method::POST, path, Some(&body), Some(access_token), success)
                     .await
                     .map(drop)
             }
-            Door::Graphql => {
+            Api::Graphql => {
                 let query = "mutation($input: ChangePasswordInput!) { changePassword(input: $input) }";
                 let input = json!({"input": {"currentPassword": current, "newPassword": new}});
                 let data = self.graphql(query, &input, Some(access_token)).await?;
@@ -207,9 +207,9 @@ impl Client {
 
     /// With exactly these headers.
     pub async fn me_with(&self, headers: &[(&str, &str)]) -> Result<User, Refusal> {
-        let request = match self.door {
-            Door::Rest => http().get(self.url("/auth/me")),
-            Door::Graphql => {
+        let request = match self.api {
+            Api::Rest => http().get(self.url("/auth/me")),
+            Api::Graphql => {
                 let body = json!({"query": "{ me { id uuid email username profileImageUrl } }"});
                 http().post(self.url("/graphql")).json(&body)
             }
@@ -217,11 +217,11 @@ impl Client {
         let request = headers
             .iter()
             .fold(request, |request, (name, value)| request.header(*name, *value));
-        match self.door {
-            Door::Rest => rest_answer(request, StatusCode::OK)
+        match self.api {
+            Api::Rest => rest_answer(request, StatusCode::OK)
                 .await
                 .map(|body| user(&body, "profile_image_url")),
-            Door::Graphql => graphql_answer(request)
+            Api::Graphql => graphql_answer(request)
                 .await
                 .map(|data| user(&data["me"], "profileImageUrl")),
         }
@@ -273,7 +273,7 @@ pub fn http() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
-/// Checks what every answer of this door has, and what every problem document has.
+/// Checks what every answer of this api has, and what every problem document has.
 async fn rest_answer(request: RequestBuilder, success: StatusCode) -> Result<Value, Refusal> {
     let (status, headers, body) = raw(request).await;
     assert!(headers.contains_key("x-request-id"));

@@ -1,40 +1,40 @@
-//! One world for each test: its own database, a gateway of its own on a free port, a clock that the test moves.
+//! One app for each test: its own database, a gateway of its own on a free port, a clock that the test moves.
 
+mod app;
 mod client;
 mod clock;
-mod line;
-mod patience;
+mod eventually;
+mod forger;
 mod process;
+mod proxy;
+mod raw_connection;
 mod redis_user;
+mod report;
 mod stores;
-mod tally;
-mod thief;
 mod websocket;
-mod wire;
-mod world;
 
-pub use client::{Client, Door, SignedIn, code, http, raw};
+pub use app::{AUTH_SECRET, TestApp};
+pub use client::{Api, Client, SignedIn, code, http, raw};
 pub use clock::ManualClock;
-pub use line::Line;
-pub use patience::eventually;
+pub use eventually::eventually;
+pub use forger::{TokenForger, decode, encode, refresh_tag};
 pub use process::{Process, node, run_to_end};
+pub use proxy::{State, TcpProxy};
+pub use raw_connection::RawConnection;
 pub use redis_user::RedisUser;
+pub use report::AttackReport;
 pub use stores::{Backend, Stores, redis_url};
-pub use tally::Tally;
-pub use thief::{Thief, decode, encode, refresh_tag};
 pub use websocket::{Received, Socket};
-pub use wire::{State, Wire};
-pub use world::{AUTH_SECRET, World};
 
-/// Writes one test for each door on each backend, all with the same body.
+/// Writes one test for each api on each backend, all with the same body.
 macro_rules! scenario {
-    ($(#[$doc:meta])* async fn $name:ident($world:ident: &World) $body:block) => {
+    ($(#[$doc:meta])* async fn $name:ident($app:ident: &TestApp) $body:block) => {
         $(#[$doc])*
         mod $name {
             #[allow(unused_imports, reason = "not every scenario needs all of its file's imports")]
             use super::*;
 
-            async fn scenario($world: &World) $body
+            async fn scenario($app: &TestApp) $body
 
             $crate::harness::scenario!(@test sqlite_rest, Sqlite, Rest);
             $crate::harness::scenario!(@test sqlite_graphql, Sqlite, Graphql);
@@ -44,11 +44,11 @@ macro_rules! scenario {
             $crate::harness::scenario!(@test postgres_redis_graphql, PostgresRedis, Graphql);
         }
     };
-    (@test $test:ident, $backend:ident, $door:ident) => {
+    (@test $test:ident, $backend:ident, $api:ident) => {
         #[tokio::test]
         async fn $test() {
-            let world = $crate::harness::World::new($crate::harness::Backend::$backend, $crate::harness::Door::$door).await;
-            scenario(&world).await;
+            let app = $crate::harness::TestApp::new($crate::harness::Backend::$backend, $crate::harness::Api::$api).await;
+            scenario(&app).await;
         }
     };
 }

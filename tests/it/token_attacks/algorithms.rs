@@ -10,9 +10,9 @@ use crate::harness::{decode, encode, http, raw};
 
 /// The public half in every form in which somebody might take it for a secret.
 async fn public_forms(scene: &Scene) -> Vec<(String, Vec<u8>)> {
-    let (_, _, jwks) = raw(http().get(scene.world.url("/.well-known/jwks.json"))).await;
-    let key = &scene.thief.public_key;
-    let prefix = match scene.thief.header["alg"].as_str().unwrap() {
+    let (_, _, jwks) = raw(http().get(scene.app.url("/.well-known/jwks.json"))).await;
+    let key = &scene.forger.public_key;
+    let prefix = match scene.forger.header["alg"].as_str().unwrap() {
         "EdDSA" => "302a300506032b6570032100",
         "ES256" => "3059301306072a8648ce3d020106082a8648ce3d030107034200",
         _ => "30820122300d06092a864886f70d01010105000382010f00",
@@ -40,7 +40,7 @@ async fn public_forms(scene: &Scene) -> Vec<(String, Vec<u8>)> {
         ("RSA PEM".to_owned(), pem("RSA PUBLIC KEY", key).into_bytes()),
         ("JWK".to_owned(), jwks["keys"][0].to_string().into_bytes()),
         ("JWKS".to_owned(), jwks.to_string().into_bytes()),
-        ("kid".to_owned(), scene.thief.header["kid"].to_string().into_bytes()),
+        ("kid".to_owned(), scene.forger.header["kid"].to_string().into_bytes()),
         ("nothing".to_owned(), Vec::new()),
         ("one zero".to_owned(), vec![0]),
     ];
@@ -57,7 +57,7 @@ async fn public_forms(scene: &Scene) -> Vec<(String, Vec<u8>)> {
 #[tokio::test]
 async fn no_algorithm_but_that_of_the_key_is_followed() {
     with_each_algorithm("algorithm", async |scene| {
-        let (own, claims) = (scene.thief.header["alg"].clone(), scene.thief.claims.to_string());
+        let (own, claims) = (scene.forger.header["alg"].clone(), scene.forger.claims.to_string());
         let mut cases = Vec::new();
         for none in [
             "none",
@@ -70,7 +70,7 @@ async fn no_algorithm_but_that_of_the_key_is_followed() {
             "null",
             "n\u{43e}ne",
         ] {
-            let header = changed(&scene.thief.header, &json!({"alg": none})).to_string();
+            let header = changed(&scene.forger.header, &json!({"alg": none})).to_string();
             let unsigned = format!("{}.{}.", encode(&header), encode(&claims));
             cases.push((format!("alg {none:?} without signature"), unsigned.clone()));
             cases.push((
@@ -79,7 +79,7 @@ async fn no_algorithm_but_that_of_the_key_is_followed() {
             ));
             cases.push((
                 format!("alg {none:?} with the right signature"),
-                scene.thief.token_of(&header, &claims),
+                scene.forger.token_of(&header, &claims),
             ));
             let bare = format!("{}.{}.", encode(json!({"alg": none}).to_string()), encode(&claims));
             cases.push((format!("nothing but alg {none:?}"), bare));
@@ -92,9 +92,9 @@ async fn no_algorithm_but_that_of_the_key_is_followed() {
             json!([own]),
             json!({"alg": own}),
         ] {
-            let mut header = scene.thief.header.clone();
+            let mut header = scene.forger.header.clone();
             header["alg"] = alg.clone();
-            cases.push((format!("alg {alg}"), scene.thief.token_of(header.to_string(), &claims)));
+            cases.push((format!("alg {alg}"), scene.forger.token_of(header.to_string(), &claims)));
         }
         cases.push(("no alg".to_owned(), scene.header(&json!({"alg": null}))));
         for other in [
@@ -115,7 +115,7 @@ async fn no_algorithm_but_that_of_the_key_is_followed() {
                 ("HS384", hmac::HMAC_SHA384),
                 ("HS512", hmac::HMAC_SHA512),
             ] {
-                let header = changed(&scene.thief.header, &json!({"alg": alg})).to_string();
+                let header = changed(&scene.forger.header, &json!({"alg": alg})).to_string();
                 let message = format!("{}.{}", encode(header), encode(&claims));
                 let tag = hmac::sign(&hmac::Key::new(hash, &secret), message.as_bytes());
                 cases.push((
@@ -124,18 +124,18 @@ async fn no_algorithm_but_that_of_the_key_is_followed() {
                 ));
             }
         }
-        let message = format!("{}.{}", encode(scene.thief.header.to_string()), encode(&claims));
-        if let Some(signature) = scene.thief.sign_pss(&message) {
+        let message = format!("{}.{}", encode(scene.forger.header.to_string()), encode(&claims));
+        if let Some(signature) = scene.forger.sign_pss(&message) {
             cases.push((
                 "RS256 with a signature of PS256".to_owned(),
                 format!("{message}.{}", encode(signature)),
             ));
             let message = format!(
                 "{}.{}",
-                encode(changed(&scene.thief.header, &json!({"alg": "PS256"})).to_string()),
+                encode(changed(&scene.forger.header, &json!({"alg": "PS256"})).to_string()),
                 encode(&claims)
             );
-            let signature = scene.thief.sign_pss(&message).unwrap();
+            let signature = scene.forger.sign_pss(&message).unwrap();
             cases.push((
                 "PS256 as it should be".to_owned(),
                 format!("{message}.{}", encode(signature)),

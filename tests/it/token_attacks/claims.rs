@@ -6,14 +6,14 @@ use auth_gateway::domain::clock::Clock;
 use serde_json::{Value, json};
 
 use super::{ALGORITHMS, Scene, invalid, with_each_algorithm};
-use crate::harness::{Backend, Door, Thief, World};
+use crate::harness::{Api, Backend, TestApp, TokenForger};
 
 /// RFC 7519 section 4.1, RFC 9068 section 4, RFC 8725 sections 3.8 and 3.9.
 #[tokio::test]
 async fn claims_that_are_not_ours_are_refused() {
     with_each_algorithm("claims", async |scene| {
-        let now = scene.world.clock.now().seconds();
-        let ours = &scene.thief.claims;
+        let now = scene.app.clock.now().seconds();
+        let ours = &scene.forger.claims;
         let (iss, aud) = (ours["iss"].as_str().unwrap(), ours["aud"].as_str().unwrap());
         let mut wrong = Vec::new();
         for (claim, right) in [("iss", iss), ("aud", aud)] {
@@ -106,14 +106,18 @@ async fn claims_that_are_not_ours_are_refused() {
             nulled[claim] = Value::Null;
             cases.push((
                 format!("{claim} null"),
-                scene.thief.token_of(scene.thief.header.to_string(), nulled.to_string()),
+                scene
+                    .forger
+                    .token_of(scene.forger.header.to_string(), nulled.to_string()),
             ));
         }
         let mut nulled = ours.clone();
         nulled["nbf"] = Value::Null;
         cases.push((
             "nbf null".to_owned(),
-            scene.thief.token_of(scene.thief.header.to_string(), nulled.to_string()),
+            scene
+                .forger
+                .token_of(scene.forger.header.to_string(), nulled.to_string()),
         ));
         let mut cases = invalid(cases);
         let past = json!({"iat": now - 1000, "exp": now - 1});
@@ -137,16 +141,16 @@ async fn claims_that_are_not_ours_are_refused() {
 async fn a_clock_may_be_a_minute_off_and_no_more() {
     for algorithm in ALGORITHMS {
         let scene = Scene::of(algorithm).await;
-        let now = scene.world.clock.now().seconds();
+        let now = scene.app.clock.now().seconds();
         let ahead = json!({"iat": now + 60, "nbf": now + 60, "exp": now + 900});
         scene.assert_good(&scene.claims(&ahead)).await;
         scene
             .assert_good(&scene.claims(&json!({"a claim of tomorrow": {"x": [1]}})))
             .await;
-        scene.world.clock.advance(Duration::from_secs(899));
+        scene.app.clock.advance(Duration::from_secs(899));
         scene.assert_good(&scene.john.access_token).await;
-        scene.world.clock.advance(Duration::from_secs(1));
-        let refused = scene.present(Door::Rest, &scene.john.access_token).await;
+        scene.app.clock.advance(Duration::from_secs(1));
+        let refused = scene.present(Api::Rest, &scene.john.access_token).await;
         assert_eq!(refused.1["reason"], "expired", "no leeway is added to a life");
     }
 }
@@ -156,18 +160,18 @@ async fn a_clock_may_be_a_minute_off_and_no_more() {
 async fn a_token_of_somebody_or_something_else_lets_nobody_in() {
     with_each_algorithm("substitution", async |scene| {
         let other_secret = "QW5vdGhlciBzZWNyZXQsIGZvciB0ZXN0cyBhbG9uZS4h";
-        let algorithm = scene.thief.header["alg"].as_str().unwrap();
+        let algorithm = scene.forger.header["alg"].as_str().unwrap();
         let options = ["--jwt-algorithm", algorithm];
-        let elsewhere = World::with(Backend::Sqlite, Door::Rest, &options).await;
-        let under_another = World::with(
+        let elsewhere = TestApp::with(Backend::Sqlite, Api::Rest, &options).await;
+        let under_another = TestApp::with(
             Backend::Sqlite,
-            Door::Rest,
+            Api::Rest,
             &[&options[..], &["--auth-secret", other_secret]].concat(),
         )
         .await;
         let (jane, stranger) = (&scene.jane, uuid::Uuid::new_v4().to_string());
-        let of_jane = Thief::break_in(&scene.world, &jane.access_token).await.claims;
-        let ours = &scene.thief.claims;
+        let of_jane = TokenForger::break_in(&scene.app, &jane.access_token).await.claims;
+        let ours = &scene.forger.claims;
         let mut cases = invalid(
             [
                 ("of another database", elsewhere.john().await.access_token),
@@ -183,7 +187,7 @@ async fn a_token_of_somebody_or_something_else_lets_nobody_in() {
             ("for another audience", ["--jwt-audience", "another"]),
             ("of another issuer", ["--public-url", "https://other.example"]),
         ] {
-            let node = scene.world.second_node(&options).await;
+            let node = scene.app.second_node(&options).await;
             let login = json!({"email": "john.doe@example.com", "password": "Password@123"});
             cases.extend(invalid([(
                 name.to_owned(),

@@ -12,12 +12,12 @@ use crate::harness::{encode, http, raw};
 async fn no_key_but_those_of_the_ring_is_used() {
     with_each_algorithm("key", async |scene| {
         let mut cases = Vec::new();
-        let other = Scene::of(scene.thief.header["alg"].as_str().unwrap()).await;
-        let (_, _, theirs) = raw(http().get(other.world.url("/.well-known/jwks.json"))).await;
-        let (ours, claims) = (&scene.thief.header, scene.thief.claims.to_string());
+        let other = Scene::of(scene.forger.header["alg"].as_str().unwrap()).await;
+        let (_, _, theirs) = raw(http().get(other.app.url("/.well-known/jwks.json"))).await;
+        let (ours, claims) = (&scene.forger.header, scene.forger.claims.to_string());
         let jwk = theirs["keys"][0].clone();
-        let x5c = json!([STANDARD.encode(&other.thief.public_key)]);
-        let address = other.world.url("/.well-known/jwks.json");
+        let x5c = json!([STANDARD.encode(&other.forger.public_key)]);
+        let address = other.app.url("/.well-known/jwks.json");
         for (name, members) in [
             ("jwk", json!({"jwk": jwk})),
             ("jku", json!({"jku": address})),
@@ -36,21 +36,21 @@ async fn no_key_but_those_of_the_ring_is_used() {
             ("epk", json!({"epk": jwk})),
             ("cty", json!({"cty": "JWT"})),
             ("an unknown member", json!({"x": 1})),
-            ("a claim", json!({"iss": scene.thief.claims["iss"]})),
+            ("a claim", json!({"iss": scene.forger.claims["iss"]})),
         ] {
             cases.push((format!("{name}, rightly signed"), scene.header(&members)));
-            for kid in [&ours["kid"], &other.thief.header["kid"]] {
+            for kid in [&ours["kid"], &other.forger.header["kid"]] {
                 let header = changed(&changed(ours, &members), &json!({"kid": kid})).to_string();
                 cases.push((
                     format!("{name}, signed by another key"),
-                    other.thief.token_of(header, &claims),
+                    other.forger.token_of(header, &claims),
                 ));
             }
         }
-        for (name, header) in [("our kid", ours), ("its own kid", &other.thief.header)] {
+        for (name, header) in [("our kid", ours), ("its own kid", &other.forger.header)] {
             cases.push((
                 format!("another key under {name}"),
-                other.thief.token_of(header.to_string(), &claims),
+                other.forger.token_of(header.to_string(), &claims),
             ));
         }
         let kid = ours["kid"].as_str().unwrap();
@@ -97,7 +97,7 @@ async fn no_key_but_those_of_the_ring_is_used() {
         }
         cases.push(("no kid".to_owned(), scene.header(&json!({"kid": null}))));
         let null = ours.to_string().replace(&format!("{kid:?}"), "null");
-        cases.push(("kid null".to_owned(), scene.thief.token_of(null, &claims)));
+        cases.push(("kid null".to_owned(), scene.forger.token_of(null, &claims)));
         for wrong in [
             "JWT",
             "jwt",
@@ -120,15 +120,15 @@ async fn no_key_but_those_of_the_ring_is_used() {
             "typ of another kind".to_owned(),
             scene.header(&json!({"typ": ["at+jwt"]})),
         ));
-        let nested = scene.thief.token_of(
+        let nested = scene.forger.token_of(
             changed(ours, &json!({"cty": "JWT"})).to_string(),
             &scene.john.access_token,
         );
         cases.push(("a token in a token, said".to_owned(), nested));
-        let nested = scene.thief.token_of(ours.to_string(), &scene.john.access_token);
+        let nested = scene.forger.token_of(ours.to_string(), &scene.john.access_token);
         cases.push(("a token in a token, not said".to_owned(), nested));
         let quoted = scene
-            .thief
+            .forger
             .token_of(ours.to_string(), json!(scene.john.access_token).to_string());
         cases.push(("a token in a token, quoted".to_owned(), quoted));
         invalid(cases)

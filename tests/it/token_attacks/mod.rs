@@ -1,4 +1,4 @@
-//! Tokens that were forged, confused or bent: none lets anybody in, at either door, whatever the algorithm.
+//! Tokens that were forged, confused or bent: none lets anybody in, at either api, whatever the algorithm.
 //!
 //! What a claim or a header says wrongly is rightly signed here, by somebody who has stolen the key: the signature alone would have it
 //! refused, and hide whether anything else does.
@@ -13,82 +13,78 @@ mod spelling;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Backend, Door, SignedIn, Tally, Thief, World, http, raw};
+use crate::harness::{Api, AttackReport, Backend, SignedIn, TestApp, TokenForger, http, raw};
 
 const ALGORITHMS: [&str; 3] = ["EdDSA", "ES256", "RS256"];
 
 /// What is tried, the token, and the reason for which it must be refused.
 type Case = (String, String, &'static str);
 
-/// A world with two people signed in, and the thief of its key.
+/// A app with two people signed in, and the forger of its key.
 struct Scene {
-    world: World,
+    app: TestApp,
     john: SignedIn,
     jane: SignedIn,
-    thief: Thief,
+    forger: TokenForger,
 }
 
 impl Scene {
     async fn of(algorithm: &str) -> Self {
-        let world = World::with(Backend::Sqlite, Door::Rest, &["--jwt-algorithm", algorithm]).await;
-        let john = world.john().await;
-        let client = world.client();
+        let app = TestApp::with(Backend::Sqlite, Api::Rest, &["--jwt-algorithm", algorithm]).await;
+        let john = app.john().await;
+        let client = app.client();
         let jane = client.register_with("jane.doe@example.com", "Password@123", "janedoe");
         let jane = jane.await.unwrap();
-        let thief = Thief::break_in(&world, &john.access_token).await;
+        let forger = TokenForger::break_in(&app, &john.access_token).await;
         Self {
-            world,
+            app,
             john,
             jane,
-            thief,
+            forger,
         }
     }
 
     /// Presents every token at both doors.
     async fn try_all(&self, suite: &'static str, cases: Vec<Case>) {
-        let mut tally = Tally::new(suite);
+        let mut report = AttackReport::new(suite);
         self.assert_good(&self.john.access_token).await;
-        let (header, claims) = (&self.thief.header, &self.thief.claims);
-        let honest = self.thief.token_of(header.to_string(), claims.to_string());
+        let (header, claims) = (&self.forger.header, &self.forger.claims);
+        let honest = self.forger.token_of(header.to_string(), claims.to_string());
         self.assert_good(&honest).await;
         for (name, token, reason) in &cases {
-            for door in [Door::Rest, Door::Graphql] {
-                tally.tried(1);
-                let case = format!("{name} at {door:?} with {}", header["alg"]);
-                match self.present(door, token).await {
-                    (status, _) if status.is_server_error() => tally.server_error(case),
+            for api in [Api::Rest, Api::Graphql] {
+                report.tried(1);
+                let case = format!("{name} at {api:?} with {}", header["alg"]);
+                match self.present(api, token).await {
+                    (status, _) if status.is_server_error() => report.server_error(case),
                     (status, _) if status == 431 && token.len() > 400_000 => {}
                     (_, answer) if answer == json!({"code": "UNAUTHENTICATED", "reason": reason}) => {}
-                    (status, answer) => tally.accepted(format!("{case}: {status} {answer}")),
+                    (status, answer) => report.accepted(format!("{case}: {status} {answer}")),
                 }
             }
         }
         self.assert_good(&self.john.access_token).await;
-        tally.finish();
+        report.finish();
     }
 
     async fn assert_good(&self, token: &str) {
-        for door in [Door::Rest, Door::Graphql] {
-            assert_eq!(
-                self.present(door, token).await,
-                (StatusCode::OK, Value::Null),
-                "{token}"
-            );
+        for api in [Api::Rest, Api::Graphql] {
+            assert_eq!(self.present(api, token).await, (StatusCode::OK, Value::Null), "{token}");
         }
     }
 
     /// The status, and the code and reason of a refusal.
-    async fn present(&self, door: Door, token: &str) -> (StatusCode, Value) {
-        let request = match door {
-            Door::Rest => http().get(self.world.url("/auth/me")),
-            Door::Graphql => http()
-                .post(self.world.url("/graphql"))
+    async fn present(&self, api: Api, token: &str) -> (StatusCode, Value) {
+        let request = match api {
+            Api::Rest => http().get(self.app.url("/auth/me")),
+            Api::Graphql => http()
+                .post(self.app.url("/graphql"))
                 .json(&json!({"query": "{ me { uuid } }"})),
         };
         let (status, _, body) = raw(request.header("authorization", format!("Bearer {token}"))).await;
-        let error = match door {
-            Door::Rest => &body,
-            Door::Graphql => &body["errors"][0]["extensions"],
+        let error = match api {
+            Api::Rest => &body,
+            Api::Graphql => &body["errors"][0]["extensions"],
         };
         let shown = error["code"]
             .is_string()
@@ -98,13 +94,13 @@ impl Scene {
 
     /// A token whose header is the gateway's but for these members; `null` takes one away.
     fn header(&self, changes: &Value) -> String {
-        let header = changed(&self.thief.header, changes);
-        self.thief.token_of(header.to_string(), self.thief.claims.to_string())
+        let header = changed(&self.forger.header, changes);
+        self.forger.token_of(header.to_string(), self.forger.claims.to_string())
     }
 
     fn claims(&self, changes: &Value) -> String {
-        let claims = changed(&self.thief.claims, changes);
-        self.thief.token_of(self.thief.header.to_string(), claims.to_string())
+        let claims = changed(&self.forger.claims, changes);
+        self.forger.token_of(self.forger.header.to_string(), claims.to_string())
     }
 }
 

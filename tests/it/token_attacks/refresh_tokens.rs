@@ -4,13 +4,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{Scene, other_ends};
-use crate::harness::{Backend, Client, Door, Tally, World, decode, encode, refresh_tag};
+use crate::harness::{Api, AttackReport, Backend, Client, TestApp, decode, encode, refresh_tag};
 
 /// A refresh token has 296 bits and 50 characters, and every one of them counts.
 #[tokio::test]
 async fn a_refresh_token_that_was_changed_is_none_and_harms_none() {
     let scene = Scene::of("EdDSA").await;
-    let mut tally = Tally::new("refresh");
+    let mut report = AttackReport::new("refresh");
     let (token, bytes) = (&scene.john.refresh_token, decode(&scene.john.refresh_token));
     let mut forged = other_ends(token);
     assert_eq!((token.len(), bytes.len(), forged.len()), (50, 37, 15));
@@ -27,7 +27,7 @@ async fn a_refresh_token_that_was_changed_is_none_and_harms_none() {
     }
     // Rightly sealed, and of no version that there is.
     let sealed = |claim: &[u8]| encode([claim, &refresh_tag(claim)].concat());
-    assert_eq!(sealed(&bytes[..21]), *token, "the thief can seal");
+    assert_eq!(sealed(&bytes[..21]), *token, "the forger can seal");
     for version in (0..=255).filter(|version| *version != 1) {
         forged.push(sealed(&[&[version], &bytes[1..21]].concat()));
     }
@@ -37,9 +37,9 @@ async fn a_refresh_token_that_was_changed_is_none_and_harms_none() {
     for length in (0..37).chain(38..46) {
         forged.push(encode(&[&bytes[..], &[0; 9]].concat()[..length]));
     }
-    let other = World::with(
+    let other = TestApp::with(
         Backend::Sqlite,
-        Door::Rest,
+        Api::Rest,
         &["--auth-secret", "QW5vdGhlciBzZWNyZXQsIGZvciB0ZXN0cyBhbG9uZS4h"],
     )
     .await;
@@ -64,23 +64,23 @@ async fn a_refresh_token_that_was_changed_is_none_and_harms_none() {
     forged.sort();
     forged.dedup();
     for forged in forged.iter().filter(|forged| *forged != token) {
-        for door in [Door::Rest, Door::Graphql] {
-            tally.tried(1);
+        for api in [Api::Rest, Api::Graphql] {
+            report.tried(1);
             let client = Client {
-                door,
-                ..scene.world.client()
+                api,
+                ..scene.app.client()
             };
             match client.refresh(forged).await {
                 Err(refusal) if refusal.code == "REFRESH_TOKEN_INVALID" => {}
-                Err(refusal) if refusal.code == "INTERNAL" => tally.server_error(forged),
-                other => tally.accepted(format!("{forged:?} at {door:?}: {other:?}")),
+                Err(refusal) if refusal.code == "INTERNAL" => report.server_error(forged),
+                other => report.accepted(format!("{forged:?} at {api:?}: {other:?}")),
             }
         }
     }
     scene.assert_good(&scene.john.access_token).await;
     assert!(
-        scene.world.refresh(token).await.is_ok(),
+        scene.app.refresh(token).await.is_ok(),
         "the session has not been harmed"
     );
-    tally.finish();
+    report.finish();
 }

@@ -10,10 +10,10 @@ use crate::harness::encode;
 #[tokio::test]
 async fn no_signature_but_the_right_one_is_taken() {
     with_each_algorithm("signature", async |scene| {
-        let thief = &scene.thief;
-        let (header, claims) = (thief.header.to_string(), thief.claims.to_string());
+        let forger = &scene.forger;
+        let (header, claims) = (forger.header.to_string(), forger.claims.to_string());
         let message = format!("{}.{}", encode(&header), encode(&claims));
-        let right = thief.sign(&message);
+        let right = forger.sign(&message);
         let with = |signature: &[u8]| format!("{message}.{}", encode(signature));
         let length = right.len();
         let der = [
@@ -42,10 +42,10 @@ async fn no_signature_but_the_right_one_is_taken() {
             ("in DER", der),
             ("r and zero", [&right[..32], &vec![0; length - 32]].concat()),
             ("zero and s", [&[0; 32], &right[32..]].concat()),
-            ("of another message", thief.sign("another message")),
-            ("of the claims alone", thief.sign(&encode(&claims))),
-            ("of what is encoded", thief.sign(&format!("{header}.{claims}"))),
-            ("that verifies in other hands", thief.sign_otherwise(&message)),
+            ("of another message", forger.sign("another message")),
+            ("of the claims alone", forger.sign(&encode(&claims))),
+            ("of what is encoded", forger.sign(&format!("{header}.{claims}"))),
+            ("that verifies in other hands", forger.sign_otherwise(&message)),
         ]
         .map(|(name, signature)| (format!("a signature: {name}"), with(&signature)))
         .into();
@@ -66,10 +66,10 @@ async fn no_signature_but_the_right_one_is_taken() {
         let signature = encode(&right);
         for (claim, value) in [
             ("roles", json!(["admin"])),
-            ("exp", json!(scene.world.clock.now().seconds() + 9_000)),
+            ("exp", json!(scene.app.clock.now().seconds() + 9_000)),
             ("sub", json!(scene.jane.user.uuid)),
         ] {
-            let changed = changed(&thief.claims, &json!({claim: value})).to_string();
+            let changed = changed(&forger.claims, &json!({claim: value})).to_string();
             cases.push((
                 format!("{claim} changed"),
                 format!("{}.{}.{signature}", encode(&header), encode(changed)),

@@ -3,31 +3,34 @@
 use serde_json::json;
 
 use super::{Scene, changed, invalid, other_ends, with_each_algorithm};
-use crate::harness::{Socket, Tally, encode};
+use crate::harness::{AttackReport, Socket, encode};
 
 /// RFC 8725 section 2.6: one token has one text.
 #[tokio::test]
 async fn a_token_in_another_spelling_is_none() {
     with_each_algorithm("spelling", async |scene| {
-        let (header, claims) = (scene.thief.header.to_string(), scene.thief.claims.to_string());
-        let kid = &scene.thief.header["kid"];
+        let (header, claims) = (scene.forger.header.to_string(), scene.forger.claims.to_string());
+        let kid = &scene.forger.header["kid"];
         let mut cases: Vec<(String, String)> = Vec::new();
         for (name, double) in [
             ("alg, ours last", header.replacen('{', r#"{"alg":"none","#, 1)),
             ("alg, ours first", header.replacen('}', r#","alg":"none"}"#, 1)),
             (
                 "alg, the same",
-                header.replacen('{', &format!(r#"{{"alg":{},"#, scene.thief.header["alg"]), 1),
+                header.replacen('{', &format!(r#"{{"alg":{},"#, scene.forger.header["alg"]), 1),
             ),
             ("alg, escaped", header.replacen('{', r#"{"\u0061lg":"none","#, 1)),
             ("kid", header.replacen('{', r#"{"kid":"other","#, 1)),
             ("kid, the same", header.replacen('{', &format!(r#"{{"kid":{kid},"#), 1)),
             ("typ", header.replacen('{', r#"{"typ":"JWT","#, 1)),
         ] {
-            cases.push((format!("header with two {name}"), scene.thief.token_of(double, &claims)));
+            cases.push((
+                format!("header with two {name}"),
+                scene.forger.token_of(double, &claims),
+            ));
         }
         for claim in ["sub", "sid", "iss", "aud", "exp", "iat", "jti", "roles"] {
-            let value = &scene.thief.claims[claim];
+            let value = &scene.forger.claims[claim];
             let first = claims.replacen('{', &format!(r#"{{"{claim}":{value},"#), 1);
             let last = claims
                 .strip_suffix('}')
@@ -36,7 +39,7 @@ async fn a_token_in_another_spelling_is_none() {
             let escaped = format!("\\u{:04x}{}", claim.as_bytes()[0], &claim[1..]);
             let escaped = claims.replacen('{', &format!(r#"{{"{escaped}":{value},"#), 1);
             for double in [first, last, escaped] {
-                cases.push((format!("two {claim}"), scene.thief.token_of(&header, double)));
+                cases.push((format!("two {claim}"), scene.forger.token_of(&header, double)));
             }
         }
         for (name, extra) in [
@@ -44,7 +47,7 @@ async fn a_token_in_another_spelling_is_none() {
             ("inside", r#""x":[{"y":1,"y":2}],"#),
         ] {
             let double = claims.replacen('{', &format!("{{{extra}"), 1);
-            cases.push((format!("two claims {name}"), scene.thief.token_of(&header, double)));
+            cases.push((format!("two claims {name}"), scene.forger.token_of(&header, double)));
         }
         let bent = |json: &str| -> Vec<(&str, Vec<u8>)> {
             vec![
@@ -81,16 +84,16 @@ async fn a_token_in_another_spelling_is_none() {
             ]
         };
         for (name, other) in bent(&header) {
-            cases.push((format!("header {name}"), scene.thief.token_of(other, &claims)));
+            cases.push((format!("header {name}"), scene.forger.token_of(other, &claims)));
         }
         for (name, other) in bent(&claims) {
-            cases.push((format!("claims {name}"), scene.thief.token_of(&header, other)));
+            cases.push((format!("claims {name}"), scene.forger.token_of(&header, other)));
         }
         cases.push((
             "members in order".to_owned(),
             scene
-                .thief
-                .token_of(json!([scene.thief.header["alg"], kid, "at+jwt"]).to_string(), &claims),
+                .forger
+                .token_of(json!([scene.forger.header["alg"], kid, "at+jwt"]).to_string(), &claims),
         ));
         cases.extend(respelled(scene));
         invalid(cases)
@@ -100,26 +103,30 @@ async fn a_token_in_another_spelling_is_none() {
 
 /// The same bytes, or nearly, in another text; signed over that text where it can be.
 fn respelled(scene: &Scene) -> Vec<(String, String)> {
-    let thief = &scene.thief;
-    let (header, claims) = (encode(thief.header.to_string()), encode(thief.claims.to_string()));
+    let forger = &scene.forger;
+    let (header, claims) = (encode(forger.header.to_string()), encode(forger.claims.to_string()));
     let message = format!("{header}.{claims}");
-    let token = thief.signed(&message);
+    let token = forger.signed(&message);
     let signature = token.rsplit('.').next().unwrap().to_owned();
     let mut cases = Vec::new();
     for length in 0..3 {
         let blanks = " ".repeat(length);
-        let parts = [format!("{}{blanks}", thief.header), format!("{}{blanks}", thief.claims)].map(encode);
+        let parts = [
+            format!("{}{blanks}", forger.header),
+            format!("{}{blanks}", forger.claims),
+        ]
+        .map(encode);
         for bent in other_ends(&parts[0])
             .into_iter()
             .chain([format!("{}=", parts[0]), format!("{}==", parts[0])])
         {
-            cases.push(("header in another spelling", thief.signed(&format!("{bent}.{claims}"))));
+            cases.push(("header in another spelling", forger.signed(&format!("{bent}.{claims}"))));
         }
         for bent in other_ends(&parts[1])
             .into_iter()
             .chain([format!("{}=", parts[1]), format!("{}==", parts[1])])
         {
-            cases.push(("claims in another spelling", thief.signed(&format!("{header}.{bent}"))));
+            cases.push(("claims in another spelling", forger.signed(&format!("{header}.{bent}"))));
         }
     }
     for bent in other_ends(&signature) {
@@ -128,9 +135,9 @@ fn respelled(scene: &Scene) -> Vec<(String, String)> {
     for (standard, url) in [('+', '-'), ('/', '_')] {
         // A signature of ours that has such a character.
         let pretty = (0..).map(|n| {
-            thief.signed(&format!(
+            forger.signed(&format!(
                 "{header}.{}",
-                encode(changed(&thief.claims, &json!({"x": n})).to_string())
+                encode(changed(&forger.claims, &json!({"x": n})).to_string())
             ))
         });
         let with = pretty
@@ -206,8 +213,8 @@ fn respelled(scene: &Scene) -> Vec<(String, String)> {
 #[tokio::test]
 async fn a_token_in_connection_parameters_is_read_as_strictly() {
     let scene = Scene::of("EdDSA").await;
-    let (good, url) = (&scene.john.access_token, scene.world.url(""));
-    let mut tally = Tally::new("parameters");
+    let (good, url) = (&scene.john.access_token, scene.app.url(""));
+    let mut report = AttackReport::new("parameters");
     let bearer = |token: &str| json!({"Authorization": format!("Bearer {token}")});
     for parameters in [
         bearer(&format!("{good}\n")),
@@ -225,7 +232,7 @@ async fn a_token_in_connection_parameters_is_read_as_strictly() {
         json!({"Authorization": format!("Bearer {good}"), "authorization": format!("Bearer {good}")}),
         json!({"Authorization": format!("Bearer {good}"), "AUTHORIZATION": null}),
     ] {
-        tally.tried(1);
+        report.tried(1);
         let mut socket = Socket::with_parameters(&url, parameters.clone()).await;
         socket.subscribe("1", "subscription { sessionEnded { reason } }").await;
         // Answered after whatever is wrong with the subscription before it: one that stands says nothing.
@@ -235,8 +242,8 @@ async fn a_token_in_connection_parameters_is_read_as_strictly() {
         if (&answer["id"], &error["code"], &error["reason"])
             != (&json!("1"), &json!("UNAUTHENTICATED"), &json!("invalid"))
         {
-            tally.accepted(format!("{parameters}: {answer}"));
+            report.accepted(format!("{parameters}: {answer}"));
         }
     }
-    tally.finish();
+    report.finish();
 }

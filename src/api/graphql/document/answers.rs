@@ -7,15 +7,15 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 
-use super::DocumentId;
+use crate::api::graphql::document::DocumentId;
+use crate::bounded_cache::{BoundedCache, CacheWeight};
 use crate::domain::account::{Account, AccountId};
-use crate::memory::{Memory, Weighed};
 
 /// Most memory for all answers, in bytes.
 const MOST: usize = 8 << 20;
 
 /// The answers that are remembered.
-pub(in crate::api::graphql) struct Answers(Memory<(DocumentId, AccountId), Arc<Answer>>);
+pub(crate) struct Answers(BoundedCache<(DocumentId, AccountId), Arc<Answer>>);
 
 struct Answer {
     account: Arc<Account>,
@@ -23,18 +23,18 @@ struct Answer {
 }
 
 impl Answers {
-    pub(in crate::api::graphql) fn none() -> Self {
-        Self(Memory::of(MOST))
+    pub(crate) fn none() -> Self {
+        Self(BoundedCache::of(MOST))
     }
 
     /// The answer to this document for an account that is as it was then.
-    pub(in crate::api::graphql) fn find(&self, document: DocumentId, account: &Arc<Account>) -> Option<Bytes> {
+    pub(crate) fn find(&self, document: DocumentId, account: &Arc<Account>) -> Option<Bytes> {
         let answer = self.0.find(&(document, account.id))?;
         (answer.account == *account).then(|| answer.body.clone())
     }
 
     /// Remembers what was answered to a document that asks for `me` alone.
-    pub(in crate::api::graphql) fn remember(&self, document: DocumentId, account: Arc<Account>, body: &[u8]) {
+    pub(crate) fn remember(&self, document: DocumentId, account: Arc<Account>, body: &[u8]) {
         // A copy: what it was written into has room to spare.
         let body = Bytes::copy_from_slice(body);
         self.0
@@ -42,7 +42,7 @@ impl Answers {
     }
 }
 
-impl Weighed for Answer {
+impl CacheWeight for Answer {
     const ORDINARY: usize = 512;
 
     fn bytes(&self) -> usize {

@@ -31,7 +31,7 @@ static TYPES: LazyLock<HashSet<String>> = LazyLock::new(|| {
 });
 
 /// Takes the default from every variable of a type that the schema does not have.
-pub(super) fn drop_unjudgeable(document: &mut ExecutableDocument) {
+pub(crate) fn drop_unjudgeable(document: &mut ExecutableDocument) {
     match &mut document.operations {
         DocumentOperations::Single(operation) => drop_in(operation),
         DocumentOperations::Multiple(operations) => operations.values_mut().for_each(drop_in),

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection};
 
-use crate::memory::{Memory, Weighed};
+use crate::bounded_cache::{BoundedCache, CacheWeight};
 
 /// Most memory for all documents, in bytes. Anybody can make up documents that the schema allows; beyond this, those that are used least
 /// make room.
@@ -18,20 +18,20 @@ const MOST: usize = 4 << 20;
 const TOKEN: usize = 512;
 
 /// The documents that are remembered, by their whole text.
-pub(super) struct KnownDocuments(Memory<Box<str>, Arc<KnownDocument>>);
+pub(crate) struct KnownDocuments(BoundedCache<Box<str>, Arc<KnownDocument>>);
 
 /// Names a document for as long as the process lives. One that is forgotten and comes again gets another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(in crate::api::graphql) struct DocumentId(u64);
+pub(crate) struct DocumentId(u64);
 
 /// A document within all limits, that fits the schema.
-pub(super) struct KnownDocument {
-    pub(super) parsed: ExecutableDocument,
-    pub(super) id: DocumentId,
+pub(crate) struct KnownDocument {
+    pub(crate) parsed: ExecutableDocument,
+    pub(crate) id: DocumentId,
     /// Whether all that it asks for is `me`, whatever the variables: its answer follows from the caller's account alone.
-    pub(super) is_about_me: bool,
-    /// Whether the engine's verdict on it holds for ever: variables are the only other thing that it looks at.
-    pub(super) is_constant: bool,
+    pub(crate) is_about_me: bool,
+    /// Whether the engine's verification on it holds for ever: variables are the only other thing that it looks at.
+    pub(crate) is_constant: bool,
     bytes: usize,
 }
 
@@ -39,7 +39,7 @@ impl KnownDocument {
     /// `None` for a text with a string: that could be a password, which must not stay in memory. A client that puts such things where they
     /// belong, into variables, has none. Every string has a quotation mark, and every variable a dollar sign (GraphQL specification,
     /// sections 2.9.4 and 2.10).
-    pub(super) fn of(text: &str, parsed: &ExecutableDocument, tokens: usize) -> Option<Self> {
+    pub(crate) fn of(text: &str, parsed: &ExecutableDocument, tokens: usize) -> Option<Self> {
         may_be_kept(text).then(|| {
             let is_constant = !text.contains('$');
             Self {
@@ -60,7 +60,7 @@ impl DocumentId {
     }
 
     #[cfg(test)]
-    pub(in crate::api::graphql) fn two() -> [Self; 2] {
+    pub(crate) fn two() -> [Self; 2] {
         [Self::fresh(), Self::fresh()]
     }
 }
@@ -77,16 +77,16 @@ fn asks_for_me_alone(document: &ExecutableDocument) -> bool {
 }
 
 impl KnownDocuments {
-    pub(super) fn none() -> Self {
-        Self(Memory::of(MOST))
+    pub(crate) fn none() -> Self {
+        Self(BoundedCache::of(MOST))
     }
 
-    pub(super) fn find(&self, text: &str) -> Option<Arc<KnownDocument>> {
+    pub(crate) fn find(&self, text: &str) -> Option<Arc<KnownDocument>> {
         may_be_kept(text).then(|| self.0.find(text))?
     }
 
     /// For documents alone that the engine took.
-    pub(super) fn remember(&self, text: Cow<'_, str>, document: Arc<KnownDocument>) {
+    pub(crate) fn remember(&self, text: Cow<'_, str>, document: Arc<KnownDocument>) {
         self.0.remember(text.into(), document);
     }
 }
@@ -95,7 +95,7 @@ fn may_be_kept(text: &str) -> bool {
     !text.contains('"')
 }
 
-impl Weighed for KnownDocument {
+impl CacheWeight for KnownDocument {
     const ORDINARY: usize = 16 << 10;
 
     fn bytes(&self) -> usize {

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use async_graphql::parser::types::{Directive, ExecutableDocument, Field, Selection, SelectionSet};
 use async_graphql::{Name, Positioned};
 
-use super::Rules;
-use crate::domain::document::{DocumentRefusal, Measure};
+use crate::api::graphql::document::Rules;
+use crate::domain::document_limits::{DocumentRefusal, Measure};
 use crate::domain::{Error, Result};
 
 /// What introspection begins with (GraphQL specification, section 4.2); `__typename` tells nothing that was not asked for.
@@ -19,7 +19,7 @@ const INTROSPECTION: [&str; 2] = ["__schema", "__type"];
 ///
 /// # Errors
 /// `Document` for one that is too large or asks for what is off, `BadRequest` for fragments that go round in circles.
-pub(super) fn check(document: &ExecutableDocument, rules: &Rules) -> Result<()> {
+pub(crate) fn check(document: &ExecutableDocument, rules: &Rules) -> Result<()> {
     let mut sizes = Sizes {
         document,
         rules,

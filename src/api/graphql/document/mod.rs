@@ -19,34 +19,34 @@ use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, Opera
 use async_graphql::parser::{Error as ParserError, parse_query};
 use async_graphql::{Pos, Request, Response, ServerError, Value, Variables};
 
-use super::error::{GraphqlError, give_code};
-use crate::domain::document::DocumentLimits;
+use crate::api::graphql::error::{GraphqlError, give_code};
+use crate::domain::document_limits::DocumentLimits;
 use crate::domain::{Error, Result};
 use known::{KnownDocument, KnownDocuments};
 
-pub(super) use answers::Answers;
-pub(super) use known::DocumentId;
-pub(super) use parameters::Parameters;
+pub(crate) use answers::Answers;
+pub(crate) use known::DocumentId;
+pub(crate) use parameters::Parameters;
 
 /// Most errors in one answer.
 const MAX_ERRORS: usize = 10;
 
 /// What documents may hold and ask.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rules {
-    pub(super) limits: DocumentLimits,
-    pub(super) is_introspection_on: bool,
+pub(crate) struct Rules {
+    pub(crate) limits: DocumentLimits,
+    pub(crate) is_introspection_on: bool,
 }
 
 /// The rules, and the documents that are known to keep them.
 #[derive(Clone)]
-pub(super) struct Documents {
+pub(crate) struct Documents {
     rules: Rules,
     known: Arc<KnownDocuments>,
 }
 
 /// A request whose document parses.
-pub(super) struct Parsed<'a> {
+pub(crate) struct Parsed<'a> {
     text: Cow<'a, str>,
     document: Document,
     operation_name: Option<String>,
@@ -60,22 +60,22 @@ enum Document {
 }
 
 /// A request for the engine.
-pub(super) struct Checked<'a> {
-    pub(super) request: Request,
-    /// Whether the engine would find nothing wrong with it: it took the very same document before, and nothing else is part of that verdict.
-    pub(super) is_valid: bool,
+pub(crate) struct Checked<'a> {
+    pub(crate) request: Request,
+    /// Whether the engine would find nothing wrong with it: it took the very same document before, and nothing else is part of that verification.
+    pub(crate) is_valid: bool,
     /// To be remembered if the engine takes it.
-    pub(super) candidate: Option<Candidate<'a>>,
+    pub(crate) candidate: Option<Candidate<'a>>,
 }
 
 /// A document that may be remembered.
-pub(super) struct Candidate<'a> {
+pub(crate) struct Candidate<'a> {
     text: Cow<'a, str>,
     document: Arc<KnownDocument>,
 }
 
 impl Documents {
-    pub(super) fn new(rules: Rules) -> Self {
+    pub(crate) fn new(rules: Rules) -> Self {
         Self {
             rules,
             known: Arc::new(KnownDocuments::none()),
@@ -86,7 +86,7 @@ impl Documents {
     ///
     /// # Errors
     /// An error with its code and, where it does not parse, its place.
-    pub(super) fn parse<'a>(&self, parameters: Parameters<'a>) -> std::result::Result<Parsed<'a>, ServerError> {
+    pub(crate) fn parse<'a>(&self, parameters: Parameters<'a>) -> std::result::Result<Parsed<'a>, ServerError> {
         let Parameters {
             query: text,
             operation_name,
@@ -108,7 +108,7 @@ impl Documents {
     ///
     /// # Errors
     /// `Document` for a document that is too large or asks for the schema in vain, `BadRequest` where no operation is chosen.
-    pub(super) fn check<'a>(&self, parsed: Parsed<'a>) -> Result<Checked<'a>> {
+    pub(crate) fn check<'a>(&self, parsed: Parsed<'a>) -> Result<Checked<'a>> {
         if parsed.kind().is_none() {
             return Err(Error::bad_request(
                 "The parameter operationName must name one of the document's operations.",
@@ -139,20 +139,20 @@ impl Documents {
     }
 
     /// Remembers a document to which the engine gave this answer, if it took it.
-    pub(super) fn learn(&self, candidate: Option<Candidate<'_>>, answer: &Response) {
+    pub(crate) fn learn(&self, candidate: Option<Candidate<'_>>, answer: &Response) {
         if let Some(Candidate { text, document }) = candidate.filter(|_| !is_refusal(answer)) {
             self.known.remember(text, document);
         }
     }
 
     /// As [`Rules::tidied`].
-    pub(super) fn tidied(&self, outcome: Response) -> Response {
+    pub(crate) fn tidied(&self, outcome: Response) -> Response {
         self.rules.tidied(outcome)
     }
 }
 
 /// Whether nothing was executed: an error without a path is one of the request as a whole.
-pub(super) fn is_refusal(answer: &Response) -> bool {
+pub(crate) fn is_refusal(answer: &Response) -> bool {
     answer.data == Value::Null && !answer.errors.is_empty() && answer.errors.iter().all(|error| error.path.is_empty())
 }
 
@@ -169,7 +169,7 @@ impl Rules {
     }
 
     /// An answer of the engine in which every error has a code.
-    pub(super) fn tidied(&self, mut outcome: Response) -> Response {
+    pub(crate) fn tidied(&self, mut outcome: Response) -> Response {
         // The engine reports a mistake as often as it is made.
         outcome.errors.truncate(MAX_ERRORS);
         outcome.errors = outcome
@@ -199,7 +199,7 @@ impl Rules {
 
 impl Parsed<'_> {
     /// The document, if it is known, will be taken, and its answer follows from the caller's account alone.
-    pub(super) fn about_me(&self) -> Option<DocumentId> {
+    pub(crate) fn about_me(&self) -> Option<DocumentId> {
         match &self.document {
             Document::Known(known) if known.is_about_me && self.kind().is_some() => Some(known.id),
             Document::Known(_) | Document::New(..) => None,
@@ -207,7 +207,7 @@ impl Parsed<'_> {
     }
 
     /// The kind of the chosen operation; `None` if there is no such operation.
-    pub(super) fn kind(&self) -> Option<OperationType> {
+    pub(crate) fn kind(&self) -> Option<OperationType> {
         let operations = match &self.document {
             Document::Known(known) => &known.parsed.operations,
             Document::New(document, _) => &document.operations,

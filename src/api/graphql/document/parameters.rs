@@ -8,15 +8,15 @@ use async_graphql::{Name, Value as GraphqlValue, Variables};
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer};
 
-use crate::domain::document::DocumentRefusal;
+use crate::domain::document_limits::DocumentRefusal;
 use crate::domain::error::FieldProblem;
 use crate::domain::{Error, Result};
 
 /// What a client asks for, in its own words.
-pub(in crate::api::graphql) struct Parameters<'a> {
-    pub(in crate::api::graphql) query: Cow<'a, str>,
-    pub(in crate::api::graphql) operation_name: Option<String>,
-    pub(in crate::api::graphql) variables: Variables,
+pub(crate) struct Parameters<'a> {
+    pub(crate) query: Cow<'a, str>,
+    pub(crate) operation_name: Option<String>,
+    pub(crate) variables: Variables,
 }
 
 impl<'a> Parameters<'a> {
@@ -24,11 +24,11 @@ impl<'a> Parameters<'a> {
     ///
     /// # Errors
     /// `BadRequest` for what is no JSON object, or a parameter of the wrong type; `Document` for a batch.
-    pub(in crate::api::graphql) fn from_body(bytes: &'a [u8]) -> Result<Self> {
+    pub(crate) fn from_body(bytes: &'a [u8]) -> Result<Self> {
         let begins_with = bytes.trim_ascii_start().first();
         if begins_with == Some(&b'{') {
             let members: Members = serde_json::from_slice(bytes).map_err(|error| not_json(&error))?;
-            return members.judged();
+            return members.clear_if_rejected();
         }
         // Told apart from what is no JSON at all.
         let _: IgnoredAny = serde_json::from_slice(bytes).map_err(|error| not_json(&error))?;
@@ -42,7 +42,7 @@ impl<'a> Parameters<'a> {
     ///
     /// # Errors
     /// `BadRequest` for a parameter that is of the wrong type or given twice.
-    pub(in crate::api::graphql) fn from_address(query: &'a str) -> Result<Self> {
+    pub(crate) fn from_address(query: &'a str) -> Result<Self> {
         let (mut members, mut names) = (Members::default(), HashSet::new());
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             match name.as_ref() {
@@ -56,7 +56,7 @@ impl<'a> Parameters<'a> {
                 return Err(wrong(&name, "is given twice"));
             }
         }
-        members.judged()
+        members.clear_if_rejected()
     }
 }
 
@@ -89,7 +89,7 @@ enum MemberName {
 }
 
 impl<'a> Members<'a> {
-    fn judged(self) -> Result<Parameters<'a>> {
+    fn clear_if_rejected(self) -> Result<Parameters<'a>> {
         let query = match self.query {
             Some(Member::Text(query)) => query,
             Some(_) => return Err(wrong("query", "must be a string")),

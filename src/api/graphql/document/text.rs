@@ -8,11 +8,11 @@
 use async_graphql::Pos;
 
 use crate::domain::Error;
-use crate::domain::document::{DocumentLimits, Measure};
+use crate::domain::document_limits::{DocumentLimits, Measure};
 
 /// What is wrong with a text.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// It is too large.
     TooLarge(Error),
     /// A string has no end; where it begins.
@@ -23,7 +23,7 @@ pub(super) enum Fault {
 ///
 /// # Errors
 /// The first fault.
-pub(super) fn check(text: &str, limits: &DocumentLimits) -> Result<usize, Fault> {
+pub(crate) fn check(text: &str, limits: &DocumentLimits) -> Result<usize, Fault> {
     let (mut at, mut tokens, mut depth) = (0, 0, 0_usize);
     let bytes = text.as_bytes();
     while let Some(&byte) = bytes.get(at) {

@@ -1,0 +1,156 @@
+//! From a domain error to a problem document (RFC 9457): the only place of this door that shapes errors.
+
+use std::any::Any;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::{IntoResponses, ToSchema};
+
+use crate::api::http::{request, response};
+use crate::domain::Error;
+
+/// An error on its way out of this door.
+#[derive(Debug)]
+pub(crate) struct Problem(Error);
+
+/// What went wrong (RFC 9457). Branch on `code`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemDocument {
+    /// Always `about:blank`: the code says more than a page could.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The name of the status.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// The stable code of the error, the same at both doors.
+    #[schema(example = "VALIDATION_FAILED")]
+    code: &'static str,
+    /// A sentence for people.
+    detail: String,
+    /// The fields at fault.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    fields: Vec<FieldDocument>,
+    /// Why an access token was refused: `missing`, `invalid`, `expired` or `revoked`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    /// The id of the request, for the support's log search.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+}
+
+/// A field and what is allowed in it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = FieldProblem)]
+struct FieldDocument {
+    /// The field's name.
+    #[schema(example = "password")]
+    field: String,
+    /// What is allowed, as a clause that follows the name.
+    #[schema(example = "must be at least 8 characters long")]
+    message: String,
+}
+
+/// The problems that every operation with a body has.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "describes answers; `Problem` makes them")]
+pub(crate) enum BodyProblems {
+    /// `BAD_REQUEST`
+    #[response(status = 400, content_type = "application/problem+json")]
+    BadRequest(ProblemDocument),
+    /// `FORBIDDEN`: a page of a foreign origin asks for the cookie
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(ProblemDocument),
+    /// `REQUEST_TIMEOUT`
+    #[response(status = 408, content_type = "application/problem+json")]
+    RequestTimeout(ProblemDocument),
+    /// `PAYLOAD_TOO_LARGE`
+    #[response(status = 413, content_type = "application/problem+json")]
+    PayloadTooLarge(ProblemDocument),
+    /// `UNSUPPORTED_MEDIA_TYPE`
+    #[response(status = 415, content_type = "application/problem+json")]
+    UnsupportedMediaType(ProblemDocument),
+    /// `UNAVAILABLE`
+    #[response(
+        status = 503,
+        content_type = "application/problem+json",
+        headers(("Retry-After" = u64, description = "After how many seconds to try again."))
+    )]
+    Unavailable(ProblemDocument),
+}
+
+/// The problem of every operation that is limited.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "describes answers; `Problem` makes them")]
+pub(crate) enum LimitProblems {
+    /// `RATE_LIMITED`
+    #[response(
+        status = 429,
+        content_type = "application/problem+json",
+        headers(("Retry-After" = u64, description = "After how many seconds to try again."))
+    )]
+    RateLimited(ProblemDocument),
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let error = self.0;
+        response::log(&error);
+        let status = response::status(&error);
+        let document = ProblemDocument {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            code: error.code(),
+            detail: error.to_string(),
+            fields: error
+                .fields()
+                .iter()
+                .map(|problem| FieldDocument {
+                    field: problem.field.clone(),
+                    message: problem.message.clone(),
+                })
+                .collect(),
+            reason: error.refusal().map(crate::domain::error::Refusal::as_str),
+            request_id: request::current_id(),
+        };
+        let body = serde_json::to_vec(&document).unwrap_or_default();
+        (status, headers(&error, status), body).into_response()
+    }
+}
+
+/// Answers a panic of a handler: the request fails, the server goes on.
+pub(crate) fn panicked(_: Box<dyn Any + Send>) -> Response<Body> {
+    Problem(Error::internal("a handler panicked")).into_response()
+}
+
+/// Answers in place of a handler that found no end.
+pub(crate) fn overdue() -> Response<Body> {
+    Problem(Error::unavailable("a handler found no end")).into_response()
+}
+
+fn headers(error: &Error, status: StatusCode) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if let Some(seconds) = error.retry_after_seconds() {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    headers
+}

@@ -1,0 +1,98 @@
+//! The caller's own sessions.
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::{HeaderName, StatusCode};
+use axum::response::IntoResponse;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::api::Shared;
+use crate::api::http::problem::{Problem, ProblemDocument};
+use crate::api::http::request_context::RequestContext;
+use crate::api::rest::http::NO_STORE;
+use crate::domain::Error;
+use crate::domain::session::{SessionId, SessionView};
+
+/// A session: one sign-in on one device.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Session {
+    /// Names the session; the `sid` of its access tokens.
+    id: Uuid,
+    /// When it was opened.
+    created_at: DateTime<Utc>,
+    /// When it was last renewed.
+    last_used_at: DateTime<Utc>,
+    /// When its time is over, unless it is renewed before.
+    expires_at: DateTime<Utc>,
+    /// What the device that opened it calls itself.
+    #[schema(required)]
+    user_agent: Option<String>,
+    /// The address from which it was opened.
+    #[schema(required)]
+    ip: Option<String>,
+    /// Whether it is the one that asks.
+    current: bool,
+}
+
+impl From<SessionView> for Session {
+    fn from(view: SessionView) -> Self {
+        Self {
+            id: view.id.0,
+            created_at: view.created_at.date_time(),
+            last_used_at: view.last_used_at.date_time(),
+            expires_at: view.expires_at.date_time(),
+            user_agent: view.device.user_agent,
+            ip: view.device.ip,
+            current: view.is_current,
+        }
+    }
+}
+
+/// Sessions
+///
+/// The live sessions of the caller's account, the newest first, at most a hundred.
+#[utoipa::path(
+    get, path = "/auth/sessions", tag = "Sessions", operation_id = "sessions", security(("access_token" = [])),
+    responses(
+        (status = 200, description = "The sessions.", body = Vec<Session>),
+        (status = 401, description = "`UNAUTHENTICATED`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "`UNAVAILABLE`", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn list(
+    State(shared): State<Shared>,
+    context: RequestContext,
+) -> Result<([(HeaderName, &'static str); 1], Json<Vec<Session>>), Problem> {
+    let views = shared.service.sessions(&context.credentials).await?;
+    Ok((NO_STORE, Json(views.into_iter().map(Session::from).collect())))
+}
+
+/// End a session
+///
+/// Ends a session of the caller's account. Asking twice is no error.
+#[utoipa::path(
+    delete, path = "/auth/sessions/{id}", tag = "Sessions", operation_id = "endSession", security(("access_token" = [])),
+    params(("id" = Uuid, Path, description = "The session.")),
+    responses(
+        (status = 204, description = "The session is over."),
+        (status = 401, description = "`UNAUTHENTICATED`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, description = "`NOT_FOUND`: there never was such a session, or it is another account's", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "`UNAVAILABLE`", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn end(
+    State(shared): State<Shared>,
+    context: RequestContext,
+    id: Result<Path<Uuid>, PathRejection>,
+) -> Result<impl IntoResponse, Problem> {
+    let Path(id) = id.map_err(|_| Error::NotFound)?;
+    shared
+        .service
+        .end_session(&context.credentials, SessionId(id), &context.client_info())
+        .await?;
+    Ok((StatusCode::NO_CONTENT, NO_STORE))
+}

@@ -1,0 +1,8 @@
+//! Access tokens: JWTs in the profile of RFC 9068, issued and verified.
+
+pub(crate) mod compact_form;
+pub(crate) mod jwt;
+pub(crate) mod low_s;
+mod verified_cache;
+
+pub use jwt::{AccessTokens, TokenRules, Verification};

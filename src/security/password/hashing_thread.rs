@@ -1,0 +1,211 @@
+//! What a hashing thread does: takes the next password, hashes or compares it, answers.
+//!
+//! Its memory is touched at the first hash and then kept, so that no later one waits for the system to find it. It knows nothing of who asks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use argon2::{Algorithm, Params, Version};
+use aws_lc_rs::{constant_time, rand};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use metrics::gauge;
+use password_hash::phc::{Output, ParamsString, PasswordHash as Phc, Salt};
+use quick_argon2::{Memory, Recipe};
+use tokio::sync::oneshot;
+
+use crate::config::Argon2Cost;
+use crate::domain::account::PasswordHash;
+use crate::domain::password::PresentedPassword;
+use crate::domain::{Error, Result};
+use crate::security::password::hash_costs::{HashCosts, cost};
+
+/// Length of a salt, in bytes (RFC 9106 section 3.1).
+const SALT_BYTES: usize = 16;
+/// Length of a hash, in bytes.
+const HASH_BYTES: usize = 32;
+/// So long after its last hash a thread wipes its memory: the next hash would overwrite it, but none may come.
+const LULL: Duration = Duration::from_secs(1);
+
+/// A password, what to do with it, and who waits for that.
+pub(crate) struct Job {
+    pub(crate) password: PresentedPassword,
+    pub(crate) task: Task,
+    pub(crate) answer: oneshot::Sender<Result<Done>>,
+}
+
+pub(crate) enum Task {
+    Hash,
+    Verify(PasswordHash),
+}
+
+pub(crate) enum Done {
+    Hashed(PasswordHash),
+    Compared { is_equal: bool },
+}
+
+/// One thread of the pool.
+pub(crate) struct HashingThread {
+    waiting: Receiver<Job>,
+    params: Params,
+    costs: Arc<HashCosts>,
+    memory: Memory,
+}
+
+impl HashingThread {
+    pub(crate) fn new(waiting: Receiver<Job>, params: Params, costs: Arc<HashCosts>) -> Self {
+        Self {
+            memory: Memory::new(params.block_count()),
+            waiting,
+            params,
+            costs,
+        }
+    }
+
+    /// Works until the pool is gone.
+    pub(crate) fn work(mut self) {
+        while let Some(job) = self.next() {
+            gauge!("auth_gateway_password_queue").decrement(1);
+            // The client has gone: whoever waits behind it should not wait for its hash too.
+            if job.answer.is_closed() {
+                continue;
+            }
+            let done = match &job.task {
+                Task::Hash => self.hash(&job.password).map(Done::Hashed),
+                Task::Verify(stored) => self
+                    .compare(&job.password, stored)
+                    .map(|is_equal| Done::Compared { is_equal }),
+            };
+            let _gone = job.answer.send(done);
+        }
+    }
+
+    fn next(&mut self) -> Option<Job> {
+        match self.waiting.recv_timeout(LULL) {
+            Ok(job) => Some(job),
+            Err(RecvTimeoutError::Timeout) => {
+                self.memory.wipe();
+                self.waiting.recv().ok()
+            }
+            Err(RecvTimeoutError::Disconnected) => None,
+        }
+    }
+
+    fn hash(&mut self, password: &PresentedPassword) -> Result<PasswordHash> {
+        let mut salt = [0; SALT_BYTES];
+        rand::fill(&mut salt).map_err(|_| Error::internal("the system gives no random bytes"))?;
+        let mut output = [0; HASH_BYTES];
+        self.fill(&argon2id(self.params.clone()), password, &salt, &mut output)?;
+        phc(&self.params, &salt, &output)
+    }
+
+    fn compare(&mut self, password: &PresentedPassword, stored: &PasswordHash) -> Result<bool> {
+        let phc = Phc::new(&stored.0).map_err(Error::internal)?;
+        let recipe = recipe(&phc)?;
+        let (Some(salt), Some(expected)) = (phc.salt, phc.hash) else {
+            return Err(Error::internal("a stored password hash has no salt or no hash"));
+        };
+        let mut output = vec![0; expected.len()];
+        let paid = cost(&recipe.params);
+        self.costs.note(paid);
+        self.fill(&recipe, password, &salt, &mut output)?;
+        let is_equal = constant_time::verify_slices_are_equal(&output, expected.as_bytes()).is_ok();
+        if !is_equal {
+            for other in self.costs.but(paid) {
+                let recipe = argon2id(params(other)?);
+                self.fill(&recipe, password, &[0; SALT_BYTES], &mut [0; HASH_BYTES])?;
+            }
+        }
+        Ok(is_equal)
+    }
+
+    fn fill(&mut self, recipe: &Recipe, password: &PresentedPassword, salt: &[u8], output: &mut [u8]) -> Result<()> {
+        let blocks = recipe.params.block_count();
+        let mut passing;
+        let memory = if blocks > self.params.block_count() {
+            // One costly hash of old must not hold its memory for ever.
+            passing = Memory::new(blocks);
+            &mut passing
+        } else {
+            &mut self.memory
+        };
+        memory
+            .hash(recipe, password.expose(), salt, output)
+            .map_err(Error::internal)
+    }
+}
+
+fn argon2id(params: Params) -> Recipe<'static> {
+    Recipe {
+        algorithm: Algorithm::Argon2id,
+        version: Version::V0x13,
+        params,
+        secret: &[],
+    }
+}
+
+/// What a stored hash was made with: any argon2 at any cost.
+fn recipe(phc: &Phc) -> Result<Recipe<'static>> {
+    Ok(Recipe {
+        algorithm: Algorithm::try_from(phc.algorithm.as_str()).map_err(Error::internal)?,
+        // The reference implementation names none in its hashes of version 0x10.
+        version: phc
+            .version
+            .map_or(Ok(Version::V0x10), Version::try_from)
+            .map_err(Error::internal)?,
+        params: Params::try_from(phc).map_err(Error::internal)?,
+        secret: &[],
+    })
+}
+
+/// The same cost in the words of the library.
+pub(crate) fn params(cost: Argon2Cost) -> Result<Params> {
+    Params::new(cost.memory_kib, cost.iterations, cost.parallelism, Some(HASH_BYTES)).map_err(Error::internal)
+}
+
+/// A hash that no password has, at the configured cost.
+pub(crate) fn stand_in(params: &Params) -> Result<PasswordHash> {
+    phc(params, &[0; SALT_BYTES], &[0; HASH_BYTES])
+}
+
+fn phc(params: &Params, salt: &[u8], output: &[u8]) -> Result<PasswordHash> {
+    let phc = Phc {
+        algorithm: argon2::ARGON2ID_IDENT,
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(params).map_err(Error::internal)?,
+        salt: Some(Salt::new(salt).map_err(Error::internal)?),
+        hash: Some(Output::new(output).map_err(Error::internal)?),
+    };
+    Ok(PasswordHash(phc.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use crossbeam_channel::bounded;
+
+    use super::*;
+
+    #[test]
+    fn the_default_cost_makes_the_hash_that_the_reference_implementation_makes() {
+        // From the argon2 command of the reference implementation: argon2 somesaltsomesalt -id -t 2 -k 19456 -p 1 -l 32
+        let params = params(Argon2Cost {
+            memory_kib: 19_456,
+            iterations: 2,
+            parallelism: 1,
+        })
+        .unwrap();
+        let (_jobs, waiting) = bounded(1);
+        let costs = Arc::new(HashCosts::new(cost(&params)));
+        let mut thread = HashingThread::new(waiting, params.clone(), costs);
+        let password = PresentedPassword::parse("password").unwrap();
+        let mut output = [0; HASH_BYTES];
+        thread
+            .fill(&argon2id(params), &password, b"somesaltsomesalt", &mut output)
+            .unwrap();
+        assert_eq!(output, REFERENCE);
+    }
+
+    const REFERENCE: [u8; HASH_BYTES] = [
+        0x2b, 0x5d, 0xc4, 0x05, 0x48, 0x86, 0xec, 0x95, 0x7e, 0xf5, 0x9c, 0x73, 0xb6, 0x61, 0xc5, 0x4d, 0xd6, 0xfb,
+        0x27, 0x45, 0x90, 0xb2, 0x78, 0xf6, 0x57, 0xc6, 0xd9, 0x6a, 0xac, 0x8f, 0xa6, 0xd1,
+    ];
+}

@@ -1,0 +1,256 @@
+//! The keys that sign access tokens: made, sealed for storage, opened, and shown to verifiers.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
+use jsonwebtoken::DecodingKey;
+use zeroize::Zeroizing;
+
+use crate::domain::clock::Timestamp;
+use crate::domain::secret::SecretBytes;
+use crate::domain::signing_key::{PublicKey, SigningAlgorithm, StoredSigningKey, signing_key};
+use crate::domain::{Error, Result};
+use crate::security::derived_key::Keys;
+use crate::security::signing_key::key_pair::{KeyPair, decoding_key, jwk_members, thumbprint};
+
+const NONCE_BYTES: usize = 12;
+
+/// A key that nobody has seen yet.
+pub struct FreshKey {
+    algorithm: SigningAlgorithm,
+    pair: KeyPair,
+}
+
+/// Seals and opens signing keys; holds the key under which their private halves are sealed.
+pub struct KeyVault {
+    keys: Keys<RandomizedNonceKey>,
+}
+
+/// The opened keys: all that verify now or will sign soon.
+pub struct KeyRing {
+    keys: Vec<OpenKey>,
+    stored: Vec<StoredSigningKey>,
+}
+
+/// A key that can sign and verify.
+pub(crate) struct OpenKey {
+    pub(crate) shown: PublicKey,
+    pub(crate) private: KeyPair,
+    pub(crate) public: DecodingKey,
+}
+
+impl FreshKey {
+    /// Makes a key.
+    ///
+    /// For RSA this takes from tenths of a second to seconds: not for an async thread.
+    pub fn generate(algorithm: SigningAlgorithm) -> Result<Self> {
+        let pair = KeyPair::generate(algorithm)?;
+        Ok(Self { algorithm, pair })
+    }
+}
+
+impl KeyVault {
+    /// Derives a key from each secret: the first one seals, all of them open.
+    pub fn new(secrets: &[SecretBytes]) -> Result<Self> {
+        let key = |bytes: &[u8]| {
+            RandomizedNonceKey::new(&AES_256_GCM, bytes)
+                .map_err(|_| Error::internal("the key for stored signing keys cannot be made"))
+        };
+        Ok(Self {
+            keys: Keys::derive(secrets, "signing keys at rest", key)?,
+        })
+    }
+
+    /// The same key, sealed with the first secret.
+    pub fn reseal(&self, stored: &StoredSigningKey) -> Result<StoredSigningKey> {
+        let private = self.unseal(&stored.sealed_private_key, &stored.kid)?;
+        let sealed_private_key = self.seal(&private, &stored.kid)?;
+        Ok(StoredSigningKey {
+            sealed_private_key,
+            ..stored.clone()
+        })
+    }
+
+    /// Seals a fresh key, which may sign from `signs_from` on.
+    pub fn seal_fresh(&self, key: &FreshKey, now: Timestamp, signs_from: Timestamp) -> Result<StoredSigningKey> {
+        let public_key = key.pair.public_key().to_vec();
+        let kid = thumbprint(&jwk_members(key.algorithm, &public_key)?);
+        let sealed_private_key = self.seal(&key.pair.to_pkcs8()?, &kid)?;
+        Ok(StoredSigningKey {
+            kid,
+            algorithm: key.algorithm,
+            public_key,
+            sealed_private_key,
+            created_at: now,
+            signs_from,
+            verifies_until: None,
+        })
+    }
+
+    /// Opens stored keys.
+    ///
+    /// # Errors
+    /// When there is none, or one was sealed under another `AUTH_SECRET` or has been changed.
+    pub fn open(&self, stored: Vec<StoredSigningKey>) -> Result<KeyRing> {
+        if stored.is_empty() {
+            return Err(Error::internal("there is no signing key"));
+        }
+        let keys = stored.iter().map(|key| self.open_one(key)).collect::<Result<_>>()?;
+        Ok(KeyRing { keys, stored })
+    }
+
+    fn open_one(&self, stored: &StoredSigningKey) -> Result<OpenKey> {
+        let document = self.unseal(&stored.sealed_private_key, &stored.kid)?;
+        let private = KeyPair::from_pkcs8(stored.algorithm, &document)?;
+        // The private half is sealed, the public one is not.
+        if private.public_key() != stored.public_key {
+            return Err(Error::internal(
+                "the public half of a stored signing key has been changed",
+            ));
+        }
+        let shown = PublicKey {
+            kid: stored.kid.clone(),
+            algorithm: stored.algorithm,
+            members: jwk_members(stored.algorithm, &stored.public_key)?,
+        };
+        let public = decoding_key(stored.algorithm, &stored.public_key);
+        Ok(OpenKey { shown, private, public })
+    }
+
+    /// Nonce, ciphertext and tag; the key id is authenticated too, so that no row can pose as another.
+    fn seal(&self, private: &[u8], kid: &str) -> Result<Vec<u8>> {
+        let mut sealed = Zeroizing::new(private.to_vec());
+        let nonce = self
+            .keys
+            .first()
+            .seal_in_place_append_tag(Aad::from(kid.as_bytes()), &mut *sealed)
+            .map_err(|_| Error::internal("a signing key could not be sealed"))?;
+        Ok([nonce.as_ref().as_slice(), sealed.as_slice()].concat())
+    }
+
+    pub(crate) fn unseal(&self, sealed: &[u8], kid: &str) -> Result<Zeroizing<Vec<u8>>> {
+        self.keys.all().find_map(|key| unseal_with(key, sealed, kid)).ok_or_else(|| {
+            Error::internal(
+                "the stored signing key cannot be opened with this AUTH_SECRET; set the one that it was stored under",
+            )
+        })
+    }
+}
+
+fn unseal_with(key: &RandomizedNonceKey, sealed: &[u8], kid: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let (nonce, rest) = sealed.split_at_checked(NONCE_BYTES)?;
+    let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+    let mut opened = Zeroizing::new(rest.to_vec());
+    let length = key
+        .open_in_place(nonce, Aad::from(kid.as_bytes()), opened.as_mut_slice())
+        .ok()?
+        .len();
+    opened.truncate(length);
+    Some(opened)
+}
+
+impl KeyRing {
+    /// The newest key.
+    #[must_use]
+    pub fn newest(&self) -> Option<&StoredSigningKey> {
+        self.stored.iter().max_by_key(|key| key.signs_from)
+    }
+
+    /// The public halves of all keys that verify at this time, and of those that will sign.
+    #[must_use]
+    pub fn public_keys(&self, now: Timestamp) -> Vec<PublicKey> {
+        let is_shown = |key: &StoredSigningKey| key.verifies_until.is_none_or(|until| now < until);
+        let keys = self.keys.iter().zip(&self.stored);
+        keys.filter(|(_, stored)| is_shown(stored))
+            .map(|(key, _)| key.shown.clone())
+            .collect()
+    }
+
+    pub(crate) fn signing(&self, now: Timestamp) -> Option<&OpenKey> {
+        self.find(&signing_key(&self.stored, now)?.kid)
+    }
+
+    /// The key of this id. One whose end is past is found too: its tokens have expired, and say so themselves.
+    pub(crate) fn find(&self, kid: &str) -> Option<&OpenKey> {
+        self.keys.iter().find(|key| key.shown.kid == kid)
+    }
+
+    /// Whether every token means the same to both rings: when their keys sign does not matter, nor how they are sealed.
+    pub(crate) fn verifies_like(&self, other: &Self) -> bool {
+        let says_the_same = |one: &StoredSigningKey, other: &StoredSigningKey| {
+            one.kid == other.kid && one.algorithm == other.algorithm && one.public_key == other.public_key
+        };
+        self.stored.len() == other.stored.len()
+            && std::iter::zip(&self.stored, &other.stored).all(|(one, other)| says_the_same(one, other))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_millis(0);
+
+    fn vault(byte: u8) -> KeyVault {
+        KeyVault::new(&[SecretBytes::new(vec![byte; 32])]).unwrap()
+    }
+
+    fn stored(byte: u8, algorithm: SigningAlgorithm) -> StoredSigningKey {
+        let key = FreshKey::generate(algorithm).unwrap();
+        vault(byte).seal_fresh(&key, START, START).unwrap()
+    }
+
+    #[test]
+    fn a_key_opens_under_its_own_secret_and_id_only() {
+        let stored = stored(1, SigningAlgorithm::EdDsa);
+        assert!(vault(1).open(vec![stored.clone()]).is_ok());
+        assert!(vault(2).open(vec![stored.clone()]).is_err());
+        let renamed = StoredSigningKey {
+            kid: "another".to_owned(),
+            ..stored
+        };
+        assert!(vault(1).open(vec![renamed]).is_err());
+    }
+
+    #[test]
+    fn a_key_whose_public_half_or_algorithm_was_changed_does_not_open() {
+        for algorithm in SigningAlgorithm::ALL {
+            let key = stored(1, algorithm);
+            assert!(vault(1).open(vec![key.clone()]).is_ok());
+            let public_key = stored(1, algorithm).public_key;
+            let another = StoredSigningKey {
+                public_key,
+                ..key.clone()
+            };
+            assert!(vault(1).open(vec![another]).is_err(), "{algorithm:?}");
+            for other in SigningAlgorithm::ALL.into_iter().filter(|other| *other != algorithm) {
+                let changed = StoredSigningKey {
+                    algorithm: other,
+                    ..key.clone()
+                };
+                assert!(vault(1).open(vec![changed]).is_err(), "{algorithm:?} as {other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_resealed_key_opens_under_the_first_secret_alone() {
+        let stored = stored(1, SigningAlgorithm::Rs256);
+        let both = KeyVault::new(&[SecretBytes::new(vec![2; 32]), SecretBytes::new(vec![1; 32])]).unwrap();
+        assert!(both.open(vec![stored.clone()]).is_ok());
+        let resealed = both.reseal(&stored).unwrap();
+        assert!(vault(2).open(vec![resealed.clone()]).is_ok());
+        assert!(vault(1).open(vec![resealed]).is_err());
+    }
+
+    #[test]
+    fn the_private_half_does_not_stand_in_what_is_stored() {
+        for algorithm in SigningAlgorithm::ALL {
+            let stored = stored(1, algorithm);
+            let private = vault(1).unseal(&stored.sealed_private_key, &stored.kid).unwrap();
+            let pieces: HashSet<&[u8]> = private.windows(16).collect();
+            let mut sealed = stored.sealed_private_key.windows(16);
+            assert!(!sealed.any(|piece| pieces.contains(piece)), "{algorithm:?}");
+        }
+    }
+}

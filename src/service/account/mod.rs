@@ -1,0 +1,4 @@
+//! The life of an account.
+
+mod me;
+pub(crate) mod register;

@@ -1,0 +1,3 @@
+//! What an account signs in with.
+
+pub(crate) mod change_password;

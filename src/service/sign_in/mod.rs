@@ -1,0 +1,3 @@
+//! The ways to sign in.
+
+pub(crate) mod password;

@@ -1,0 +1,4 @@
+//! Registering, and the own account.
+
+mod me;
+mod register;

@@ -1,0 +1,3 @@
+//! What an account signs in with.
+
+mod change_password;

@@ -1,0 +1,40 @@
+//! The GraphQL-over-HTTP specification, as its reference audit checks it.
+
+use crate::harness::{Api, Backend, Process, TestApp, http, node, raw};
+
+#[test]
+fn all_audits_of_graphql_http_pass() {
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = Process::start(folder.path(), &[]);
+    let run = node(&["audit.mjs", &format!("{}/graphql", gateway.url)]);
+    let said = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success(), "{said}{}", String::from_utf8_lossy(&run.stderr));
+    assert!(said.contains("61 of 61 audits passed"), "{said}");
+}
+
+/// The only operation of a document need not be named in the request; a link must not carry it out for that.
+#[tokio::test]
+async fn a_link_carries_out_no_mutation_whatever_its_name() {
+    let app = TestApp::new(Backend::Sqlite, Api::Graphql).await;
+    let john = app.john().await;
+    for query in [
+        "mutation{logout}",
+        "mutation Out{logout}",
+        "query Q{__typename} mutation Out{logout}",
+    ] {
+        for name in ["", "&operationName=Out"] {
+            let link = url::form_urlencoded::Serializer::new(String::new())
+                .append_pair("query", query)
+                .finish();
+            let request = http()
+                .get(app.url(&format!("/graphql?{link}{name}")))
+                .bearer_auth(&john.access_token);
+            let (status, _, answer) = raw(request.header("accept", "application/graphql-response+json")).await;
+            assert!(
+                [400, 405].contains(&status.as_u16()),
+                "{query}{name}: {status} {answer}"
+            );
+        }
+    }
+    assert!(app.me(&john.access_token).await.is_ok());
+}

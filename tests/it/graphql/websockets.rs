@@ -1,0 +1,105 @@
+//! Who may open a WebSocket, how many there may be, and for how long.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Api, Backend, Received, Socket, TestApp, eventually};
+
+fn refusal(outcome: Result<Socket, (u16, Value)>) -> (u16, String) {
+    let Err((status, body)) = outcome else {
+        return (101, "ok".to_owned());
+    };
+    let code = body["errors"][0]["extensions"]["code"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{body}"));
+    (status, code.to_owned())
+}
+
+#[tokio::test]
+async fn a_page_of_a_foreign_origin_opens_no_socket() {
+    let options = [
+        "--public-url=https://auth.example.com",
+        "--cors-origins=https://app.example.com",
+    ];
+    let app = TestApp::with(Backend::Sqlite, Api::Graphql, &options).await;
+    let open = async |headers: &[(&'static str, &str)]| Socket::try_open_with(&app.url(""), headers).await;
+    for ours in ["https://auth.example.com", "https://app.example.com"] {
+        assert!(open(&[("origin", ours)]).await.is_ok(), "{ours}");
+        assert!(
+            open(&[("origin", ours), ("sec-fetch-site", "cross-site")])
+                .await
+                .is_ok(),
+            "{ours}"
+        );
+    }
+    assert!(open(&[]).await.is_ok(), "no page at all");
+    let foreign = [
+        "https://evil.example",
+        "http://auth.example.com",
+        "https://app.example.com:8443",
+        "null",
+    ];
+    for foreign in foreign {
+        let (status, body) = open(&[("origin", foreign)]).await.err().unwrap();
+        assert_eq!(status, 403, "{foreign}");
+        assert_eq!(
+            body["errors"][0]["extensions"]["code"], "FORBIDDEN",
+            "{foreign}: {body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn graphiqls_page_opens_one_by_whatever_name_it_was_opened() {
+    for (graphiql, opens) in [("--graphiql=on", true), ("--graphiql=off", false)] {
+        let app = TestApp::with(Backend::Sqlite, Api::Graphql, &[graphiql]).await;
+        let page = app.url("");
+        let socket = Socket::try_open_with(&page, &[("origin", &page)]).await;
+        assert_eq!(socket.is_ok(), opens, "{graphiql}");
+    }
+}
+
+#[tokio::test]
+async fn a_network_has_so_many_sockets_and_gets_back_what_it_closes() {
+    let options = ["--websockets-per-address=2", "--trusted-proxies=127.0.0.0/8"];
+    let app = TestApp::with(Backend::Sqlite, Api::Graphql, &options).await;
+    let open = async |address: &str| Socket::open_from(&app.url(""), address).await;
+    let first = open("2001:db8:1:2::1").await.unwrap();
+    let _second = open("2001:db8:1:2::2").await.unwrap();
+    assert_eq!(refusal(open("2001:db8:1:2::3").await), (429, "RATE_LIMITED".to_owned()));
+    assert!(open("2001:db8:1:3::1").await.is_ok(), "somebody else");
+    drop(first);
+    eventually("its place is free again", async || open("2001:db8:1:2::3").await.ok()).await;
+}
+
+#[tokio::test]
+async fn there_are_so_many_sockets_in_all() {
+    let options = ["--max-websockets=2", "--trusted-proxies=127.0.0.0/8"];
+    let app = TestApp::with(Backend::Sqlite, Api::Graphql, &options).await;
+    let open = async |address: &str| Socket::open_from(&app.url(""), address).await;
+    let first = open("203.0.113.1").await.unwrap();
+    let _second = open("203.0.113.2").await.unwrap();
+    assert_eq!(refusal(open("203.0.113.3").await), (503, "UNAVAILABLE".to_owned()));
+    assert!(app.john().await.expires_in > 0, "everything else goes on");
+    drop(first);
+    eventually("its place is free again", async || open("203.0.113.3").await.ok()).await;
+}
+
+#[tokio::test]
+async fn a_socket_that_waits_for_nothing_is_closed() {
+    let app = TestApp::with(Backend::Sqlite, Api::Rest, &["--websocket-idle-timeout=200ms"]).await;
+    let john = app.john().await;
+    let mut waiting = Socket::bearing(&app.url(""), &john.access_token).await;
+    waiting.subscribe("1", "subscription { sessionEnded { reason } }").await;
+    for _ in 0..2 {
+        let mut idle = Socket::bearing(&app.url(""), &john.access_token).await;
+        assert_eq!(idle.next().await, Received::Closed(4408));
+    }
+    app.client().logout(Some(&john.access_token), None, None).await.unwrap();
+    let event = waiting.message().await;
+    assert_eq!(
+        event["payload"]["data"]["sessionEnded"]["reason"], "LOGOUT",
+        "longer than any idle one"
+    );
+    assert_eq!(waiting.message().await, json!({"type": "complete", "id": "1"}));
+    assert_eq!(waiting.next().await, Received::Closed(4408), "now it waits for nothing");
+}

@@ -1,0 +1,200 @@
+//! A store that goes away: who is still served, who is told to come back, and that everything is as before when it returns.
+
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::harness::{State, TestApp, code, eventually, http, raw};
+
+const DOWN: [State; 2] = [State::Cut, State::Hung];
+
+#[tokio::test]
+async fn without_redis_me_goes_on_and_the_rest_asks_to_come_back() {
+    let (app, _database, redis) = TestApp::with_proxies().await;
+    let john = app.john().await;
+    for state in DOWN {
+        redis.set(state);
+        let client = app.client();
+        assert_eq!(app.me(&john.access_token).await.unwrap(), john.user, "{state:?}");
+        assert_eq!(
+            code(client.register_with("jane@example.com", "Password@123", "jane").await),
+            "UNAVAILABLE"
+        );
+        assert_eq!(
+            code(app.login("john.doe@example.com", "Password@123").await),
+            "UNAVAILABLE"
+        );
+        assert_eq!(code(app.refresh(&john.refresh_token).await), "UNAVAILABLE");
+        let (status, _, readiness) = raw(http().get(app.url("/readyz"))).await;
+        assert_eq!(
+            (status.as_u16(), &readiness["redis"], &readiness["database"]),
+            (503, &"down".into(), &"up".into())
+        );
+        assert_eq!(raw(http().get(app.url("/.well-known/jwks.json"))).await.0, 200);
+        redis.set(State::Whole);
+        app.until_ready().await;
+    }
+    assert_eq!(app.stores.rows().await, (1, 1), "what was refused is not half done");
+    assert!(
+        app.client()
+            .register_with("jane@example.com", "Password@123", "jane")
+            .await
+            .is_ok()
+    );
+    app.clock.advance(Duration::from_hours(1));
+    assert_eq!(code(app.refresh(&john.refresh_token).await), "ok");
+}
+
+#[tokio::test]
+async fn a_logout_without_redis_changes_nothing_and_can_be_repeated() {
+    let (app, _database, redis) = TestApp::with_proxies().await;
+    let john = app.john().await;
+    let elsewhere = app.login("john.doe@example.com", "Password@123").await.unwrap();
+    for state in DOWN {
+        redis.set(state);
+        for scope in ["current", "others", "all"] {
+            let outcome = app.client().logout(Some(&john.access_token), None, Some(scope)).await;
+            assert_eq!(code(outcome), "UNAVAILABLE", "{state:?} {scope}");
+        }
+        redis.set(State::Whole);
+        app.until_ready().await;
+        for session in [&john, &elsewhere] {
+            assert_eq!(
+                code(app.me(&session.access_token).await),
+                "ok",
+                "a refused logout is no half logout"
+            );
+        }
+    }
+    app.client()
+        .logout(Some(&john.access_token), None, Some("all"))
+        .await
+        .unwrap();
+    for session in [&john, &elsewhere] {
+        assert_eq!(
+            app.me(&session.access_token).await.unwrap_err().reason.as_deref(),
+            Some("revoked")
+        );
+        assert_eq!(code(app.refresh(&session.refresh_token).await), "REFRESH_TOKEN_INVALID");
+    }
+}
+
+#[tokio::test]
+async fn without_the_database_who_is_in_redis_goes_on_and_nobody_is_turned_away_for_good() {
+    let (app, database, _redis) = TestApp::with_proxies().await;
+    let mut john = app.john().await;
+    john = app.refresh(&john.refresh_token).await.unwrap();
+    let renewed = app.login("john.doe@example.com", "Password@123").await.unwrap();
+    for state in DOWN {
+        database.set(state);
+        assert_eq!(app.me(&john.access_token).await.unwrap(), john.user, "{state:?}");
+        john = app.refresh(&john.refresh_token).await.unwrap();
+        // Redis has not heard of this one.
+        assert_eq!(code(app.me(&renewed.access_token).await), "UNAVAILABLE", "{state:?}");
+        assert_eq!(code(app.refresh(&renewed.refresh_token).await), "UNAVAILABLE");
+        assert_eq!(
+            code(app.login("john.doe@example.com", "Password@123").await),
+            "UNAVAILABLE"
+        );
+        assert_eq!(
+            code(app.client().logout(None, Some(&renewed.refresh_token), None).await),
+            "UNAVAILABLE"
+        );
+        let (status, headers, readiness) = raw(http().get(app.url("/readyz"))).await;
+        assert_eq!((status.as_u16(), &readiness["database"]), (503, &"down".into()));
+        assert!(headers.contains_key("x-request-id"));
+        let (status, headers, _) = raw(http().get(app.url("/auth/me")).bearer_auth(&renewed.access_token)).await;
+        assert_eq!((status.as_u16(), headers["retry-after"].to_str().unwrap()), (503, "1"));
+        assert_eq!(raw(http().get(app.url("/.well-known/jwks.json"))).await.0, 200);
+        database.set(State::Whole);
+        app.until_ready().await;
+    }
+    app.clock.advance(Duration::from_mins(10));
+    let again = app
+        .refresh(&renewed.refresh_token)
+        .await
+        .expect("an outage longer than the grace period ends no session");
+    assert_eq!(app.me(&again.access_token).await.unwrap(), john.user);
+    let again = app.refresh(&john.refresh_token).await;
+    assert_eq!(
+        again.unwrap().user,
+        john.user,
+        "Redis told the database nothing, and knows it all the same"
+    );
+}
+
+/// What a hung Redis was told it does when it goes on: the client that asked has been told to come back, and presents a token that is
+/// a predecessor by then.
+#[tokio::test]
+async fn an_outage_does_not_count_against_the_grace_period() {
+    let (app, _database, redis) = TestApp::with_proxies().await;
+    let john = app.john().await;
+    app.refresh(&john.refresh_token).await.unwrap();
+    let renewed = app.refresh(&john.refresh_token).await.unwrap();
+    app.clock.advance(Duration::from_hours(1));
+    redis.set(State::Hung);
+    assert_eq!(code(app.refresh(&renewed.refresh_token).await), "UNAVAILABLE");
+    app.clock.advance(Duration::from_mins(10));
+    redis.set(State::Whole);
+    app.until_ready().await;
+    let again = app
+        .refresh(&renewed.refresh_token)
+        .await
+        .expect("the outage was not the client's");
+    assert_eq!(app.me(&again.access_token).await.unwrap(), john.user);
+    app.clock.advance(Duration::from_secs(11));
+    assert_eq!(code(app.refresh(&renewed.refresh_token).await), "REFRESH_TOKEN_REUSED");
+}
+
+/// Each keeps a connection, and they are so many that every thread has at least one of them.
+fn clients_of_all_threads() -> Vec<reqwest::Client> {
+    let threads = available_parallelism().unwrap().get();
+    (0..threads * 2).map(|_| http()).collect()
+}
+
+/// Each thread has a connection to Redis of its own, which breaks unseen where nobody asks.
+#[tokio::test]
+async fn a_gateway_that_is_ready_is_so_on_each_of_its_threads() {
+    let (app, _database, redis) = TestApp::with_proxies().await;
+    let clients = clients_of_all_threads();
+    let login = async |client: &reqwest::Client| {
+        let asked = json!({ "username": "johndoe", "password": "Password@123" });
+        raw(client.post(app.url("/auth/login")).json(&asked)).await.0
+    };
+    let _john = app.john().await;
+    for client in &clients {
+        assert_eq!(login(client).await, 200);
+    }
+    redis.set(State::Cut);
+    assert_eq!(login(&clients[0]).await, 503);
+    redis.set(State::Whole);
+    app.until_ready().await;
+    for client in &clients {
+        assert_eq!(login(client).await, 200);
+    }
+}
+
+/// A server that vanishes closes nothing: the connections to it stay silent for ever, while its successor takes new ones.
+#[tokio::test]
+async fn connections_that_go_silent_are_given_up_for_new_ones() {
+    let (app, database, redis) = TestApp::with_proxies().await;
+    let mut john = app.john().await;
+    let clients = clients_of_all_threads();
+    let readiness = async |client: &reqwest::Client| raw(client.get(app.url("/readyz"))).await.0;
+    for (proxy, least) in [(&redis, 1), (&database, 5)] {
+        // So many that what the gateway does by itself cannot have all of them in its hands.
+        eventually("there are several connections", async || {
+            let ready = join_all(clients.iter().chain(&clients).map(readiness)).await;
+            assert!(ready.iter().all(|status| *status == 200));
+            (proxy.connections() >= least).then_some(())
+        })
+        .await;
+        proxy.forget_connections();
+        assert_eq!(readiness(&clients[0]).await, 503);
+        app.until_ready().await;
+        let renewed = async || app.refresh(&john.refresh_token).await.ok();
+        john = eventually("sessions can be renewed again", renewed).await;
+    }
+}

@@ -1,0 +1,7 @@
+//! The source code and the documents themselves; these tests need no server.
+
+mod api_parity;
+mod layers;
+mod security_document;
+mod settings;
+mod snapshots;

@@ -1,0 +1,3 @@
+//! The listener under many or slow connections.
+
+mod starvation;

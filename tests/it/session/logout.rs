@@ -1,0 +1,117 @@
+//! `logout`: this session, the others, or all.
+
+use std::time::Duration;
+
+use crate::harness::{SignedIn, TestApp, scenario};
+
+async fn is_signed_in(app: &TestApp, session: &SignedIn) -> bool {
+    let can_ask = app.me(&session.access_token).await;
+    if let Err(refusal) = &can_ask {
+        assert_eq!(
+            (refusal.code.as_str(), refusal.reason.as_deref()),
+            ("UNAUTHENTICATED", Some("revoked"))
+        );
+    }
+    can_ask.is_ok()
+}
+
+async fn three_sessions(app: &TestApp) -> (SignedIn, SignedIn, SignedIn) {
+    let first = app.john().await;
+    let second = app.login("john.doe@example.com", "Password@123").await.unwrap();
+    let third = app.login("john.doe@example.com", "Password@123").await.unwrap();
+    (first, second, third)
+}
+
+scenario! {
+    async fn a_logout_takes_effect_at_once_and_for_this_session_alone(app: &TestApp) {
+        let (first, second, _) = three_sessions(app).await;
+        assert!(is_signed_in(app, &first).await);
+        app.client().logout(Some(&first.access_token), None, None).await.unwrap();
+        assert!(!is_signed_in(app, &first).await);
+        assert_eq!(app.refresh(&first.refresh_token).await.unwrap_err().code, "REFRESH_TOKEN_INVALID");
+        assert!(is_signed_in(app, &second).await);
+    }
+}
+
+scenario! {
+    async fn a_refresh_token_logs_out_whatever_the_header_says(app: &TestApp) {
+        let (first, second, _) = three_sessions(app).await;
+        app.client().logout(None, Some(&first.refresh_token), None).await.unwrap();
+        assert!(!is_signed_in(app, &first).await);
+        app.client().logout(Some("nonsense"), Some(&second.refresh_token), Some("current")).await.unwrap();
+        assert!(!is_signed_in(app, &second).await);
+    }
+}
+
+scenario! {
+    async fn the_others_end_and_this_one_stays(app: &TestApp) {
+        let (first, second, third) = three_sessions(app).await;
+        app.client().logout(Some(&second.access_token), None, Some("others")).await.unwrap();
+        assert!(!is_signed_in(app, &first).await);
+        assert!(is_signed_in(app, &second).await);
+        assert!(!is_signed_in(app, &third).await);
+        assert!(app.refresh(&second.refresh_token).await.is_ok());
+    }
+}
+
+scenario! {
+    async fn all_end_and_other_accounts_do_not(app: &TestApp) {
+        let (first, second, third) = three_sessions(app).await;
+        let jane = app.client().register_with("jane.doe@example.com", "Password@123", "janedoe").await.unwrap();
+        app.client().logout(None, Some(&third.refresh_token), Some("all")).await.unwrap();
+        for session in [&first, &second, &third] {
+            assert!(!is_signed_in(app, session).await);
+        }
+        assert!(is_signed_in(app, &jane).await);
+    }
+}
+
+scenario! {
+    async fn logging_out_twice_is_no_error(app: &TestApp) {
+        let (first, second, _) = three_sessions(app).await;
+        for _ in 0..2 {
+            app.client().logout(Some(&first.access_token), None, None).await.unwrap();
+            app.client().logout(None, Some(&first.refresh_token), None).await.unwrap();
+        }
+        for scope in ["others", "all"] {
+            app.client().logout(Some(&first.access_token), None, Some(scope)).await.unwrap();
+        }
+        assert!(is_signed_in(app, &second).await, "a session that is over no longer speaks for its siblings");
+    }
+}
+
+scenario! {
+    async fn an_expired_access_token_still_logs_out(app: &TestApp) {
+        let (first, _, _) = three_sessions(app).await;
+        app.clock.advance(Duration::from_hours(1));
+        app.client().logout(Some(&first.access_token), None, None).await.unwrap();
+        assert_eq!(app.refresh(&first.refresh_token).await.unwrap_err().code, "REFRESH_TOKEN_INVALID");
+    }
+}
+
+scenario! {
+    async fn who_logs_out_must_show_a_token_of_ours(app: &TestApp) {
+        let john = app.john().await;
+        let refusal = app.client().logout(None, None, None).await.unwrap_err();
+        assert_eq!((refusal.code.as_str(), refusal.reason.as_deref()), ("UNAUTHENTICATED", Some("missing")));
+        let refusal = app.client().logout(Some("nonsense"), None, Some("all")).await.unwrap_err();
+        assert_eq!((refusal.code.as_str(), refusal.reason.as_deref()), ("UNAUTHENTICATED", Some("invalid")));
+        let refusal = app.client().logout(Some(&john.access_token), Some("nonsense"), None).await.unwrap_err();
+        assert_eq!(refusal.code, "REFRESH_TOKEN_INVALID");
+        assert!(is_signed_in(app, &john).await);
+    }
+}
+
+scenario! {
+    async fn a_stale_token_ends_its_own_session_but_reaches_no_other(app: &TestApp) {
+        let (first, second, _) = three_sessions(app).await;
+        // Whoever remembers the session from here must not judge by it.
+        assert!(is_signed_in(app, &first).await);
+        app.refresh(&first.refresh_token).await.unwrap();
+        app.clock.advance(Duration::from_secs(11));
+        let refusal = app.client().logout(None, Some(&first.refresh_token), Some("all")).await.unwrap_err();
+        assert_eq!(refusal.code, "REFRESH_TOKEN_REUSED");
+        assert!(!is_signed_in(app, &first).await);
+        assert!(is_signed_in(app, &second).await);
+    }
+}

@@ -1,0 +1,6 @@
+//! Sessions as clients see them.
+
+mod ended;
+mod list;
+mod logout;
+mod refresh;

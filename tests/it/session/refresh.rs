@@ -1,0 +1,124 @@
+//! `refresh`: the next pair of tokens, and what becomes of old ones. The clock stands still unless a test moves it.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use crate::harness::{TestApp, scenario};
+
+const GRACE: Duration = Duration::from_secs(10);
+const DAY: Duration = Duration::from_hours(24);
+
+scenario! {
+    async fn a_session_is_renewed_again_and_again(app: &TestApp) {
+        let mut current = app.john().await;
+        let mut seen = HashSet::new();
+        for _ in 0..5 {
+            assert!(seen.insert(current.refresh_token.clone()), "a refresh token came twice");
+            app.clock.advance(GRACE * 2);
+            let next = app.refresh(&current.refresh_token).await.unwrap();
+            assert_eq!(next.user, current.user);
+            assert_ne!(next.access_token, current.access_token);
+            assert_eq!(app.me(&next.access_token).await.unwrap(), next.user);
+            current = next;
+        }
+        assert_eq!(app.stores.rows().await, (1, 1));
+    }
+}
+
+scenario! {
+    async fn a_lost_answer_is_given_again_within_the_grace_period(app: &TestApp) {
+        let john = app.john().await;
+        let lost = app.refresh(&john.refresh_token).await.unwrap();
+        app.clock.advance(GRACE);
+        let again = app.refresh(&john.refresh_token).await.unwrap();
+        assert_eq!(again.refresh_token, lost.refresh_token);
+        assert!(app.refresh(&again.refresh_token).await.is_ok());
+    }
+}
+
+scenario! {
+    async fn an_old_token_after_the_grace_period_ends_its_session_and_no_other(app: &TestApp) {
+        let john = app.john().await;
+        let elsewhere = app.login("john.doe@example.com", "Password@123").await.unwrap();
+        let next = app.refresh(&john.refresh_token).await.unwrap();
+        app.clock.advance(GRACE + Duration::from_millis(1));
+        assert_eq!(app.refresh(&john.refresh_token).await.unwrap_err().code, "REFRESH_TOKEN_REUSED");
+        assert_eq!(app.refresh(&next.refresh_token).await.unwrap_err().code, "REFRESH_TOKEN_INVALID");
+        assert_eq!(app.me(&next.access_token).await.unwrap_err().reason.as_deref(), Some("revoked"));
+        assert!(app.me(&elsewhere.access_token).await.is_ok());
+        assert!(app.refresh(&elsewhere.refresh_token).await.is_ok());
+    }
+}
+
+scenario! {
+    async fn a_token_older_than_the_predecessor_ends_the_session_even_at_once(app: &TestApp) {
+        let first = app.john().await;
+        let second = app.refresh(&first.refresh_token).await.unwrap();
+        let third = app.refresh(&second.refresh_token).await.unwrap();
+        assert_eq!(app.refresh(&first.refresh_token).await.unwrap_err().code, "REFRESH_TOKEN_REUSED");
+        assert_eq!(app.refresh(&third.refresh_token).await.unwrap_err().code, "REFRESH_TOKEN_INVALID");
+    }
+}
+
+scenario! {
+    async fn a_token_that_is_not_used_expires(app: &TestApp) {
+        let john = app.john().await;
+        app.clock.advance(Duration::from_millis(30 * 86_400_000 - 1));
+        let next = app.refresh(&john.refresh_token).await.unwrap();
+        app.clock.advance(DAY * 30);
+        assert_eq!(app.refresh(&next.refresh_token).await.unwrap_err().code, "REFRESH_TOKEN_INVALID");
+    }
+}
+
+scenario! {
+    async fn a_session_ends_at_its_greatest_age_however_often_it_is_renewed(app: &TestApp) {
+        let mut current = app.john().await;
+        for _ in 0..4 {
+            app.clock.advance(DAY * 20);
+            current = app.refresh(&current.refresh_token).await.unwrap();
+        }
+        app.clock.advance(DAY * 10);
+        assert_eq!(app.refresh(&current.refresh_token).await.unwrap_err().code, "REFRESH_TOKEN_INVALID");
+    }
+}
+
+scenario! {
+    async fn what_was_never_a_token_is_refused(app: &TestApp) {
+        let john = app.john().await;
+        let token = &john.refresh_token;
+        let huge = "x".repeat(100_000);
+        for forged in ["", "x", &token[1..], &format!("{token}A"), &token.to_lowercase(), &john.access_token, &huge] {
+            let refusal = app.refresh(forged).await.unwrap_err();
+            assert_eq!(refusal.code, "REFRESH_TOKEN_INVALID", "{forged:.60}");
+        }
+        assert!(app.refresh(token).await.is_ok());
+    }
+}
+
+scenario! {
+    async fn a_dead_authorization_header_is_not_looked_at(app: &TestApp) {
+        let john = app.john().await;
+        app.clock.advance(Duration::from_hours(1));
+        let next = app.client().refresh_bearing(&john.refresh_token, Some(&john.access_token)).await.unwrap();
+        assert!(app.client().refresh_bearing(&next.refresh_token, Some("nonsense")).await.is_ok());
+    }
+}
+
+scenario! {
+    async fn fifty_tabs_that_refresh_at_once_all_get_the_same_token(app: &TestApp) {
+        let john = app.john().await;
+        let tabs: Vec<_> = (0..50)
+            .map(|_| {
+                let (client, token) = (app.client(), john.refresh_token.clone());
+                tokio::spawn(async move { client.refresh(&token).await })
+            })
+            .collect();
+        let mut successors = HashSet::new();
+        for tab in tabs {
+            successors.insert(tab.await.unwrap().unwrap().refresh_token);
+        }
+        assert_eq!(successors.len(), 1);
+        let successor = successors.into_iter().next().unwrap();
+        assert!(app.refresh(&successor).await.is_ok(), "the chain goes on");
+    }
+}

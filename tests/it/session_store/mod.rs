@@ -1,0 +1,10 @@
+//! The contract of session stores, on SQLite, PostgreSQL and PostgreSQL with Redis.
+
+mod contract;
+mod fixture;
+mod lookup;
+mod memory;
+mod model;
+mod profile;
+mod redis_servers;
+mod rotation;

@@ -1,0 +1,167 @@
+//! What Redis holds of an account beside its sessions: believed where the gateway has written it, and as new as SQL says.
+
+use std::time::Duration;
+
+use auth_gateway::domain::account::AccountId;
+use auth_gateway::domain::rate_limit::Limit;
+use auth_gateway::domain::session::{Generation, Rotation};
+
+use crate::harness::Backend;
+use crate::session_store::fixture::{LIFETIMES, Outcome, START, StoreFixture, claim};
+
+/// A node that was told of a change has taken it away.
+#[tokio::test]
+async fn a_key_without_an_account_is_filled_in_from_sql() {
+    let fixture = StoreFixture::new(Backend::PostgresRedis).await;
+    let session = fixture.open().await;
+    assert_eq!(fixture.rotate(session, 1, START).await, Outcome::Current(2));
+    fixture.forget_field(session, "profile").await;
+    assert_eq!(fixture.account_of(session).await, Some(fixture.profile().await));
+    fixture.forget_field(session, "profile").await;
+    assert_eq!(fixture.rotate(session, 2, START).await, Outcome::Current(3));
+    let late = START.plus(LIFETIMES.grace).plus(Duration::from_millis(1));
+    assert_eq!(fixture.rotate(session, 2, late).await, Outcome::Reused);
+}
+
+/// Whoever can write to Redis may change their own session there, or put another's account beside it; SQL goes on naming the account.
+#[tokio::test]
+async fn an_account_that_somebody_else_wrote_into_redis_is_not_believed() {
+    let fixture = StoreFixture::new(Backend::PostgresRedis).await;
+    let (mine, admins) = (
+        fixture.open().await,
+        fixture.add_account(AccountId::random(), "admin").await,
+    );
+    fixture.make_admin().await;
+    let me = fixture.account_of(mine).await.unwrap();
+    assert!(fixture.account_of(admins).await.is_some());
+    let theirs = fixture.field(admins, "profile").await;
+    let profile = fixture.field(mine, "profile").await;
+    let richer = profile.replace(r#""roles":["#, r#""roles":["owner","#);
+    let longer = profile.replacen(&expiry(&profile), "9000000000000", 1);
+    assert!(richer != profile && longer != profile);
+
+    let mut generation = 1;
+    for written in [&richer, &longer, &unsealed(&profile), "{", "", &theirs] {
+        fixture.overwrite_field(mine, "profile", written).await;
+        assert_eq!(fixture.account_of(mine).await.as_ref(), Some(&me), "{written}");
+        assert_eq!(fixture.field(mine, "profile").await, profile, "it is mended");
+
+        fixture.overwrite_field(mine, "profile", written).await;
+        let renewal = fixture
+            .sessions
+            .rotate(claim(mine, generation), START, None)
+            .await
+            .unwrap();
+        generation += 1;
+        let expected = Rotation::Current {
+            account: me.clone(),
+            generation: Generation(generation),
+        };
+        assert_eq!(renewal.rotation, expected, "{written}");
+        assert_eq!(fixture.account_of(mine).await.as_ref(), Some(&me));
+    }
+}
+
+/// When the session ends at the latest, as a profile says it.
+fn expiry(profile: &str) -> String {
+    profile.split('.').nth(1).unwrap().to_owned()
+}
+
+/// The same profile without its tag.
+fn unsealed(profile: &str) -> String {
+    let parts: Vec<&str> = profile.splitn(5, '.').collect();
+    [parts[0], parts[1], parts[2], "", parts[4]].join(".")
+}
+
+/// Whoever can write to Redis may have left anything there; SQL brings the session back.
+#[tokio::test]
+async fn a_key_that_holds_something_else_is_mended() {
+    let fixture = StoreFixture::new(Backend::PostgresRedis).await;
+    let (session, neighbour) = (fixture.open().await, fixture.open().await);
+    assert_eq!(fixture.rotate(session, 1, START).await, Outcome::Current(2));
+    let account = fixture.account_of(session).await;
+    let sound = fixture.text_of(session).await;
+    let profile = fixture.field(session, "profile").await;
+    let others = [
+        None,
+        Some(String::new()),
+        Some("garbage".to_owned()),
+        Some(sound.replacen("2 ", "two ", 1)),
+        Some(format!("2     {profile}")),
+        Some(format!("2 {}    {profile}", START.millis())),
+        Some(format!("9  {}  l {profile}", START.millis())),
+        Some(format!("1e9 {0} {0}   {profile}", START.millis())),
+        Some(format!("9999999999 {0} {0}   {profile}", START.millis())),
+        Some(format!("2 {0}{0} {0}   {profile}", START.millis())),
+        Some(format!("2 {0} {0}{0}   {profile}", START.millis())),
+    ];
+    for other in &others {
+        fixture.put(session, other.as_deref()).await;
+        let both = tokio::join!(fixture.account_of(session), fixture.account_of(neighbour));
+        assert_eq!(both, (account.clone(), account.clone()), "{other:?}");
+
+        fixture.put(session, other.as_deref()).await;
+        let renewal = fixture.sessions.rotate(claim(session, 1), START, None).await.unwrap();
+        assert!(
+            matches!(renewal.rotation, Rotation::Current { .. }),
+            "{other:?}: {renewal:?}"
+        );
+        assert_eq!(fixture.field(session, "profile").await, profile, "{other:?} is mended");
+    }
+}
+
+/// Whoever can write to Redis keeps nobody from renewing for longer than a limit does.
+#[tokio::test]
+async fn a_charge_that_no_limit_can_have_made_is_none() {
+    let fixture = StoreFixture::new(Backend::PostgresRedis).await;
+    let session = fixture.open().await;
+    for generation in 1..3 {
+        let renewal = fixture
+            .sessions
+            .rotate(claim(session, generation), START, Some(Limit::RefreshPerSession))
+            .await
+            .unwrap();
+        assert!(matches!(renewal.rotation, Rotation::Current { .. }), "{renewal:?}");
+        fixture.overwrite_field(session, "arrival", "99999999999999").await;
+    }
+}
+
+/// Redis has the last word on how far a session has come, and none on how long it may live.
+#[tokio::test]
+async fn a_session_does_not_outlast_its_greatest_age_whatever_redis_says() {
+    let fixture = StoreFixture::new(Backend::PostgresRedis).await;
+    let late = START.plus(LIFETIMES.session);
+    for is_found in [true, false] {
+        let session = fixture.open().await;
+        assert_eq!(fixture.rotate(session, 1, START).await, Outcome::Current(2));
+        let profile = fixture.field(session, "profile").await;
+        let longer = profile.replacen(&expiry(&profile), "9000000000000", 1);
+        fixture.overwrite_field(session, "profile", &longer).await;
+        fixture
+            .overwrite_field(session, "rotated", &late.millis().to_string())
+            .await;
+        if is_found {
+            assert!(!fixture.is_live(session, late).await);
+        } else {
+            assert_eq!(fixture.rotate(session, 2, late).await, Outcome::Over);
+        }
+    }
+}
+
+/// SQL that fires no trigger, as a restored backup: the hourly word with SQL is about the account too.
+#[tokio::test]
+async fn a_renewal_that_sql_is_told_of_brings_the_account_up_to_date() {
+    let fixture = StoreFixture::new(Backend::PostgresRedis).await;
+    let session = fixture.open().await;
+    let before = fixture.profile().await;
+    assert_eq!(fixture.account_of(session).await.as_ref(), Some(&before));
+    fixture.by_sql("DROP TRIGGER accounts_note_change ON accounts").await;
+    fixture.make_admin().await;
+    fixture.follow().await;
+    assert_eq!(fixture.account_of(session).await, Some(before), "nobody has told Redis");
+    let due = START.plus(Duration::from_hours(1));
+    let renewal = fixture.sessions.rotate(claim(session, 1), due, None).await.unwrap();
+    let (account, generation) = (fixture.profile().await, Generation(2));
+    assert_eq!(fixture.account_of(session).await.as_ref(), Some(&account));
+    assert_eq!(renewal.rotation, Rotation::Current { account, generation });
+}

@@ -1,0 +1,158 @@
+//! Renewal on each store of sessions: the rotation table row by row, many at once, and what time does.
+
+use std::time::Duration;
+
+use auth_gateway::domain::session::{EndReason, Generation, Rotation, SessionId};
+use futures_util::future::join_all;
+
+use crate::harness::Backend;
+use crate::session_store::fixture::{LIFETIMES, Outcome, START, StoreFixture, claim, on_each_store};
+
+on_each_store! {
+    async fn the_current_generation_moves_on(fixture: &StoreFixture) {
+        let session = fixture.open().await;
+        for generation in 1..6 {
+            assert_eq!(fixture.rotate(session, generation, START).await, Outcome::Current(generation + 1));
+        }
+        assert_eq!(fixture.sessions.find(session, START).await.unwrap().unwrap().session.generation, Generation(6));
+    }
+
+    async fn the_predecessor_yields_the_same_until_its_grace_is_over(fixture: &StoreFixture) {
+        let session = fixture.open().await;
+        assert_eq!(fixture.rotate(session, 1, START).await, Outcome::Current(2));
+        assert_eq!(fixture.rotate(session, 1, START).await, Outcome::Current(2));
+        assert_eq!(fixture.rotate(session, 1, START.plus(LIFETIMES.grace)).await, Outcome::Current(2));
+        let late = START.plus(LIFETIMES.grace).plus(Duration::from_millis(1));
+        assert_eq!(fixture.rotate(session, 1, late).await, Outcome::Reused);
+        assert!(!fixture.is_live(session, late).await);
+        assert_eq!(fixture.rotate(session, 2, late).await, Outcome::Over);
+    }
+
+    async fn an_older_generation_ends_this_session_alone(fixture: &StoreFixture) {
+        let (session, sibling) = (fixture.open().await, fixture.open().await);
+        assert_eq!(fixture.rotate(session, 1, START).await, Outcome::Current(2));
+        assert_eq!(fixture.rotate(session, 2, START).await, Outcome::Current(3));
+        assert_eq!(fixture.rotate(session, 1, START).await, Outcome::Reused);
+        assert_eq!(fixture.rotate(session, 3, START).await, Outcome::Over);
+        assert_eq!(fixture.rotate(session, 1, START).await, Outcome::Over);
+        assert_eq!(fixture.rotate(sibling, 1, START).await, Outcome::Current(2));
+    }
+
+    async fn a_newer_generation_is_adopted(fixture: &StoreFixture) {
+        let session = fixture.open().await;
+        assert_eq!(fixture.rotate(session, 7, START).await, Outcome::Current(8));
+        assert_eq!(fixture.rotate(session, 7, START).await, Outcome::Current(8));
+        assert_eq!(fixture.rotate(session, 8, START).await, Outcome::Current(9));
+    }
+
+    async fn time_ends_a_session_that_is_not_renewed(fixture: &StoreFixture) {
+        let session = fixture.open().await;
+        let last = START.plus(LIFETIMES.refresh_token);
+        assert!(fixture.is_live(session, last.minus(Duration::from_millis(1))).await);
+        assert!(!fixture.is_live(session, last).await);
+        assert_eq!(fixture.rotate(session, 1, last).await, Outcome::Over);
+    }
+
+    async fn renewal_does_not_outlast_the_greatest_age(fixture: &StoreFixture) {
+        let session = fixture.open().await;
+        let step = LIFETIMES.refresh_token.mul_f64(0.9);
+        assert_eq!(fixture.rotate(session, 1, START.plus(step)).await, Outcome::Current(2));
+        assert_eq!(fixture.rotate(session, 2, START.plus(step * 2)).await, Outcome::Current(3));
+        assert_eq!(fixture.rotate(session, 3, START.plus(step * 3)).await, Outcome::Current(4));
+        let end = START.plus(LIFETIMES.session);
+        assert!(fixture.is_live(session, end.minus(Duration::from_millis(1))).await);
+        assert!(!fixture.is_live(session, end).await);
+        assert_eq!(fixture.rotate(session, 4, end).await, Outcome::Over);
+    }
+
+    async fn fifty_at_once_get_one_successor_and_the_chain_goes_on(fixture: &StoreFixture) {
+        let session = fixture.open().await;
+        for generation in 1..4 {
+            let claim = claim(session, generation);
+            let attempts: Vec<_> = (0..50)
+                .map(|_| {
+                    let sessions = fixture.sessions.clone();
+                    tokio::spawn(async move { sessions.rotate(claim, START, None).await.unwrap().rotation })
+                })
+                .collect();
+            for attempt in attempts {
+                let expected = Rotation::Current { account: fixture.profile().await, generation: Generation(generation + 1) };
+                assert_eq!(attempt.await.unwrap(), expected);
+            }
+        }
+    }
+
+    async fn a_logout_among_renewals_wins(fixture: &StoreFixture) {
+        let session = fixture.open().await;
+        let renewals: Vec<_> = (0..20)
+            .map(|_| {
+                let sessions = fixture.sessions.clone();
+                let claim = claim(session, 1);
+                tokio::spawn(async move { sessions.rotate(claim, START, None).await.unwrap().rotation })
+            })
+            .collect();
+        fixture.sessions.end(session, EndReason::Logout, START).await.unwrap();
+        assert!(!fixture.is_live(session, START).await);
+        for renewal in renewals {
+            assert!(!matches!(renewal.await.unwrap(), Rotation::Reused { .. }));
+        }
+        assert!(!fixture.is_live(session, START).await);
+        assert_eq!(fixture.rotate(session, 2, START).await, Outcome::Over);
+    }
+
+    async fn a_session_in_use_stays_in_use_even_if_it_is_forgotten(fixture: &StoreFixture) {
+        let session = fixture.open().await;
+        let day = LIFETIMES.refresh_token;
+        assert_eq!(fixture.rotate(session, 1, START.plus(day / 2)).await, Outcome::Current(2));
+        fixture.forget(session).await;
+        let later = START.plus(day + day / 4);
+        assert!(fixture.is_live(session, later).await, "the store remembers when the session was last renewed");
+        assert_eq!(fixture.rotate(session, 2, later).await, Outcome::Current(3));
+    }
+
+    async fn many_at_once_move_on_by_one_each_and_no_other_session_does(fixture: &StoreFixture) {
+        let mut sessions: Vec<SessionId> = Vec::new();
+        for _ in 0..150 {
+            sessions.push(fixture.open().await);
+        }
+        let bystander = fixture.open().await;
+        // Each has come to a place of its own.
+        let generations = || (0..).map(|number| 1 + number % 7);
+        for (session, generation) in sessions.iter().zip(generations()).filter(|(_, generation)| *generation > 1) {
+            assert_eq!(fixture.rotate(*session, generation - 1, START).await, Outcome::Current(generation));
+        }
+        let renewals = sessions.iter().zip(generations()).map(|(session, generation)| fixture.rotate(*session, generation, START));
+        for (outcome, generation) in join_all(renewals).await.into_iter().zip(generations()) {
+            assert_eq!(outcome, Outcome::Current(generation + 1));
+        }
+        for (session, generation) in sessions.iter().zip(generations()) {
+            let found = fixture.sessions.find_renewed(*session, START).await.unwrap().unwrap();
+            assert_eq!(found.session.generation, Generation(generation + 1));
+        }
+        let found = fixture.sessions.find_renewed(bystander, START).await.unwrap().unwrap();
+        assert_eq!(found.session.generation, Generation::FIRST);
+    }
+
+    async fn one_that_is_over_keeps_no_other_of_the_same_moment_from_its_renewal(fixture: &StoreFixture) {
+        let [first, ended, last] = [fixture.open().await, fixture.open().await, fixture.open().await];
+        fixture.sessions.end(ended, EndReason::Logout, START).await.unwrap();
+        let unknown = SessionId::fresh();
+        let renewals = [first, ended, unknown, last].map(|session| fixture.rotate(session, 1, START));
+        let outcomes = join_all(renewals).await;
+        assert_eq!(outcomes, [Outcome::Current(2), Outcome::Over, Outcome::Over, Outcome::Current(2)]);
+    }
+}
+
+/// They are told in one statement, and are two renewals all the same.
+#[tokio::test]
+async fn of_two_with_the_same_token_the_later_one_comes_too_late_without_grace() {
+    let fixture = StoreFixture::without_grace(Backend::Sqlite).await;
+    // A store that starts may have been gone for a while, and is patient at first: that was long ago.
+    let long_ago = START.minus(Duration::from_hours(1));
+    fixture.rotate(fixture.open().await, 1, long_ago).await;
+    let session = fixture.open().await;
+    let later = START.plus(Duration::from_millis(1));
+    let (second, first) = tokio::join!(fixture.rotate(session, 1, later), fixture.rotate(session, 1, START));
+    assert_eq!((first, second), (Outcome::Current(2), Outcome::Reused));
+    assert!(!fixture.is_live(session, later).await);
+}

@@ -10,9 +10,10 @@ use std::time::Duration;
 use auth_gateway::api::Api;
 use auth_gateway::app::App;
 use auth_gateway::config::{Argon2Cost, DatabaseUrl, PasswordSettings, Settings};
-use auth_gateway::domain::account::{Account, AccountId, NewAccount, PasswordHash};
+use auth_gateway::domain::account::{Account, AccountId, NewAccount};
 use auth_gateway::domain::clock::{Clock, SystemClock, Timestamp};
 use auth_gateway::domain::email::Email;
+use auth_gateway::domain::password::PasswordHash;
 use auth_gateway::domain::password::PresentedPassword;
 use auth_gateway::domain::refresh_token::RefreshClaim;
 use auth_gateway::domain::secret::SecretBytes;
@@ -218,7 +219,7 @@ impl Place {
             id: AccountId::random(),
             email: Email::parse("john.doe@example.com").unwrap(),
             username: Username::parse("johndoe").unwrap(),
-            password_hash: PasswordHash(String::new()),
+            password_hash: Some(PasswordHash(String::new())),
             created_at: now(),
         };
         let session = NewSession {

@@ -81,14 +81,14 @@ impl App {
         let (audit, audit_writer) = Audit::start(audit_log.clone(), clock.clone());
         let key_rotation = key_rotation(settings, &secrets, &database, audit.clone())?;
         let keys = key_rotation.open_at_start(clock.now()).await?;
-        database.rest().await;
+        database.wait_idle().await;
         let lifetimes = settings.tokens.lifetimes();
         let (accounts, passwords) = (
             Accounts::new(database.clone()),
             PasswordPool::start(&settings.passwords)?,
         );
-        passwords.learn_costs(&accounts.some_password_hashes().await?);
-        database.rest().await;
+        passwords.learn_costs(&accounts.sample_password_hashes().await?);
+        database.wait_idle().await;
         let service = Arc::new(Service::new(Dependencies {
             accounts,
             sessions: sessions(&database, redis.as_ref(), lifetimes, &secrets)?,
@@ -263,7 +263,7 @@ async fn open_database(settings: &Settings) -> Result<Database, StartError> {
     } else {
         database.migrate_up().await?;
     }
-    database.rest().await;
+    database.wait_idle().await;
     Ok(database)
 }
 

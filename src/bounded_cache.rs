@@ -57,16 +57,6 @@ impl<K: Hash + Eq, V: CacheWeight + Clone> BoundedCache<K, V> {
     pub(crate) fn remember(&self, key: K, value: V) {
         self.0.insert(key, value);
     }
-
-    /// Forgets what is under this key.
-    pub(crate) fn forget(&self, key: &K) {
-        self.0.remove(key);
-    }
-
-    /// Forgets everything.
-    pub(crate) fn forget_all(&self) {
-        self.0.clear();
-    }
 }
 
 #[cfg(test)]
@@ -124,18 +114,5 @@ mod tests {
         memory.remember(1, "x".repeat(1 << 20));
         assert!(memory.find(&0).is_some());
         assert!(memory.find(&1).is_none());
-    }
-
-    #[test]
-    fn what_is_forgotten_is_gone() {
-        let memory = BoundedCache::of(1 << 20);
-        for key in 0..3 {
-            memory.remember(key, "text".to_owned());
-        }
-        memory.forget(&1);
-        assert!(memory.find(&1).is_none());
-        assert!(memory.find(&2).is_some());
-        memory.forget_all();
-        assert_eq!((memory.count(), memory.bytes()), (0, 0));
     }
 }

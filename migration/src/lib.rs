@@ -14,6 +14,7 @@ mod m20261122_000004_audit_events;
 mod m20261122_000005_changed_sessions;
 mod m20261125_000006_noted_ends;
 mod m20261125_000007_ended_index;
+mod m20261201_000008_credentials_version;
 mod statements;
 
 /// The list of steps, in the order in which they are applied.
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000005_changed_sessions::Step),
             Box::new(m20261125_000006_noted_ends::Step),
             Box::new(m20261125_000007_ended_index::Step),
+            Box::new(m20261201_000008_credentials_version::Step),
         ]
     }
 }

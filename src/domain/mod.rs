@@ -10,6 +10,7 @@ pub mod clock;
 mod common_passwords;
 pub mod connection_limit;
 pub mod context_words;
+pub mod credential;
 pub mod document_limits;
 pub mod email;
 pub mod error;

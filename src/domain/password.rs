@@ -3,6 +3,8 @@
 //! The rules follow NIST SP 800-63B-4 section 3.1.1.2: any Unicode, normalised, never cut, no composition rules,
 //! a list of the passwords that everybody tries first, and the words that are tried first here.
 
+use std::fmt;
+
 use unicode_normalization::UnicodeNormalization;
 
 use crate::domain::common_passwords;
@@ -101,6 +103,17 @@ impl NewPassword {
 
 fn is_common(password: &str) -> bool {
     common_passwords::has(SecretString::new(password.to_lowercase()).expose())
+}
+
+/// A password hash as a PHC string (`$argon2id$v=19$…`). `Debug` redacts it, because it can be
+/// attacked offline.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(pub String);
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[password hash]")
+    }
 }
 
 #[cfg(test)]

@@ -9,27 +9,27 @@ use crate::domain::account::{Account, AccountId};
 use crate::domain::clock::Timestamp;
 use crate::domain::rate_limit::Allowance;
 
-/// Names a session; the `sid` of its access tokens.
+/// Identifies a session; the `sid` of its access tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SessionId(pub Uuid);
 
 impl SessionId {
-    /// A fresh id, roughly ordered by time, so that new rows land together in the index (RFC 9562 section 5.7).
+    /// A new id, ordered by time (UUID version 7, RFC 9562 section 5.7), so that new rows are
+    /// neighbours in the index.
     #[must_use]
     pub fn fresh() -> Self {
         Self(Uuid::now_v7())
     }
 }
 
-/// Counts the refresh tokens of a session: the first one is generation 1.
+/// Counts the refresh tokens of a session, beginning with 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(pub u32);
 
 impl Generation {
-    /// The generation of the token that a login hands out.
+    /// The generation of the refresh token that a login returns.
     pub const FIRST: Self = Self(1);
 
-    /// The generation that follows.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0.saturating_add(1))
@@ -39,87 +39,71 @@ impl Generation {
 /// A session that is about to be opened.
 #[derive(Debug, Clone)]
 pub struct NewSession {
-    /// Its id.
     pub id: SessionId,
-    /// Whose it is.
     pub account: AccountId,
-    /// When it is opened.
     pub created_at: Timestamp,
     /// When it ends at the latest, however often it is refreshed.
     pub expires_at: Timestamp,
-    /// The device that opened it.
     pub device: Device,
 }
 
-/// What is known of the device behind a request; shown to the account's owner, never trusted.
+/// The device behind a request, as its headers and address describe it. Shown to the account's
+/// owner, never trusted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Device {
     /// The `User-Agent` header, cut to 512 characters.
     pub user_agent: Option<String>,
-    /// The client's address.
     pub ip: Option<String>,
 }
 
-/// A session that has not been ended, as a store knows it; its time may be over.
+/// A session that has not been ended. It may have expired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Session {
-    /// Its id.
     pub id: SessionId,
-    /// Whose it is.
     pub account: AccountId,
     /// The generation of its current refresh token.
     pub generation: Generation,
     /// When that token was issued.
     pub rotated_at: Timestamp,
-    /// When the session ends at the latest.
+    /// When the session ends at the latest, however often it is refreshed.
     pub expires_at: Timestamp,
 }
 
-/// A live session together with its account, read in one step: what every request with an access token needs.
+/// A live session together with its account, read in one step. Every request with an access token
+/// needs both.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveSession {
-    /// The session.
     pub session: Session,
-    /// Whose it is.
     pub account: Arc<Account>,
 }
 
 /// A live session as its owner sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionView {
-    /// Its id.
     pub id: SessionId,
-    /// When it was opened.
     pub created_at: Timestamp,
-    /// When it was last renewed.
+    /// When it was last refreshed.
     pub last_used_at: Timestamp,
-    /// When its time is over, unless it is renewed before.
+    /// When it expires unless it is refreshed before.
     pub expires_at: Timestamp,
-    /// The device that opened it.
     pub device: Device,
-    /// Whether it is the one that asks.
+    /// Whether it is the session that sent the request.
     pub is_current: bool,
 }
 
-/// A session that has not been ended, with what only SQL knows of it.
+/// A session that has not been ended, with the columns that only SQL has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRecord {
-    /// What every store knows.
     pub session: Session,
-    /// When it was opened.
     pub created_at: Timestamp,
-    /// The device that opened it.
     pub device: Device,
 }
 
 /// How a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionEnd {
-    /// Which session.
     pub session: SessionId,
-    /// Why.
     pub reason: EndReason,
-    /// When.
     pub at: Timestamp,
 }
 
@@ -128,20 +112,20 @@ pub struct SessionEnd {
 pub enum EndReason {
     /// Its own logout.
     Logout,
-    /// A logout of other sessions, at another session of the account.
+    /// Another session of the account logged it out.
     EndedElsewhere,
-    /// A refresh token came back that had been used before.
+    /// A refresh token was presented after it had been used.
     Reuse,
-    /// The account's password was changed, at another session.
+    /// Another session of the account changed the password.
     PasswordChanged,
     /// An operator ended all sessions of the account.
     Operator,
-    /// Its time was over. Stored nowhere: the time tells.
+    /// It expired. Derived from the times, never stored.
     Expired,
 }
 
 impl EndReason {
-    /// How the reason is stored and logged.
+    /// The name in SQL and in the log.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -154,7 +138,7 @@ impl EndReason {
         }
     }
 
-    /// The reason that is stored so; `None` for what this version does not know.
+    /// The reason with this name; `None` for a name that only a newer version knows.
     #[must_use]
     pub fn parse(stored: &str) -> Option<Self> {
         let all = [
@@ -169,72 +153,71 @@ impl EndReason {
     }
 }
 
-/// How long things last. A change applies to open sessions too, except for `max_age`.
+/// How long sessions and their refresh tokens last. A change of `refresh_token` or `grace` applies
+/// to open sessions too; `session` is fixed when a session opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lifetimes {
-    /// Of a refresh token that is not used.
+    /// Lifetime of an unused refresh token.
     pub refresh_token: Duration,
-    /// Of a session, however often it is refreshed.
+    /// Greatest age of a session, however often it is refreshed.
     pub session: Duration,
-    /// How long the predecessor of the current refresh token still yields that same current token.
+    /// How long after a rotation the previous refresh token still returns the current one.
     pub grace: Duration,
 }
 
-/// What came of a renewal.
+/// The result of a rotation, and of the charge against its rate limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Renewal {
-    /// What became of the token.
     pub rotation: Rotation,
-    /// What is left of the limit that was charged; `None` where none was.
+    /// `None` if no limit was charged.
     pub allowance: Option<Allowance>,
 }
 
-/// What became of a refresh token that was presented.
+/// The result of presenting a refresh token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rotation {
-    /// The session stands at this generation now: a new one, or for a lost answer, a second tab or a retry the
-    /// same one as before.
+    /// The session is at this generation: a new one, or the same one as before for a lost answer, a
+    /// second tab or a retry.
     Current {
-        /// Whose session it is.
         account: Arc<Account>,
-        /// The generation of the token to hand out.
+        /// The generation of the refresh token to return.
         generation: Generation,
     },
-    /// An old token came back: the session has been ended, its siblings live on.
+    /// A used token was presented. The session has been ended; other sessions stay open.
     Reused {
-        /// Whose session this presentation has ended; `None` where another one had.
+        /// The account whose session this call ended; `None` if another call ended it.
         ended: Option<AccountId>,
     },
-    /// The session has ended or expired, or never was.
+    /// The session has ended or expired, or never existed.
     Over,
-    /// The limit is used up for so long; nothing has moved.
+    /// The rate limit refused the rotation for this long. Nothing has changed.
     Limited(Duration),
 }
 
-/// Where a presented generation stands, for a session that could not simply be moved on.
+/// How a presented refresh token relates to its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenStatus {
-    /// The current token or a newer one: the session may move on.
+    /// The current token, or a newer one than the store knows: the session may rotate.
     Current,
-    /// The predecessor, within its grace period: hand out the current token again.
+    /// The previous token within its grace period: the current token is returned again.
     InGrace,
-    /// Older, or after the grace period.
+    /// An older token, or the previous one after its grace period.
     Reused,
-    /// The session's time is over.
+    /// The session has expired.
     Expired,
 }
 
 impl Session {
-    /// When its time is over, unless it is renewed before.
+    /// When it expires unless it is refreshed before.
     #[must_use]
-    pub fn over_at(&self, lifetimes: &Lifetimes) -> Timestamp {
+    pub fn expiry(&self, lifetimes: &Lifetimes) -> Timestamp {
         self.expires_at.min(self.rotated_at.plus(lifetimes.refresh_token))
     }
 
-    /// Judges a presented generation: the rotation table in ARCHITECTURE.md, row by row.
+    /// The status of a presented generation, by the rotation table in ARCHITECTURE.md.
     #[must_use]
     pub fn token_status(&self, presented: Generation, now: Timestamp, lifetimes: &Lifetimes) -> TokenStatus {
-        if now >= self.over_at(lifetimes) {
+        if now >= self.expiry(lifetimes) {
             TokenStatus::Expired
         } else if presented >= self.generation {
             TokenStatus::Current

@@ -24,7 +24,7 @@ impl Service {
     pub async fn health(&self) -> Health {
         let redis = async {
             match &self.parts.redis {
-                Some(redis) => Some(redis.ping().await.is_ok() && redis.is_kept()),
+                Some(redis) => Some(redis.ping().await.is_ok() && redis.is_healthy()),
                 None => None,
             }
         };

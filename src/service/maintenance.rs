@@ -39,7 +39,7 @@ impl Service {
     /// The first failure. It keeps nothing else from being done, and what failed is tried again.
     pub async fn run_maintenance(&self) -> Result<()> {
         let now = self.parts.clock.now();
-        let settled = self.parts.sessions.settle(now).await;
+        let settled = self.parts.sessions.flush_pending(now).await;
         let kept = self.keep_keys(now).await;
         let swept = self.sweep_sessions(now).await;
         settled.and(kept).and(swept)
@@ -51,13 +51,13 @@ impl Service {
     /// # Errors
     /// The first failure; it keeps nothing else from being noted, and what failed is tried again.
     pub async fn apply_external_changes(&self) -> Result<()> {
-        self.parts.sessions.follow(self.parts.clock.now()).await
+        self.parts.sessions.apply_external_changes(self.parts.clock.now()).await
     }
 
     /// Looks after what this thread alone has. Called every second or so on each thread that serves connections.
     pub async fn maintain_thread(&self) {
         if let Some(redis) = &self.parts.redis {
-            redis.keep().await;
+            redis.check_connection().await;
         }
     }
 

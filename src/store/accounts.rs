@@ -1,15 +1,18 @@
 //! Accounts in SQL.
 
-use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, SqlErr};
 
-use crate::domain::account::{Account, AccountId, AccountWithPassword, Identifier, NewAccount, PasswordHash};
+use crate::domain::account::{Account, AccountId, Identifier, NewAccount};
+use crate::domain::credential::AccountCredentials;
+use crate::domain::password::PasswordHash;
 use crate::domain::session::NewSession;
 use crate::domain::{Error, Result};
-use crate::store::sql::database::{Database, failure};
-use crate::store::sql::entity::{accounts, sessions};
+use crate::store::sql::database::Database;
+use crate::store::sql::entity::accounts::{ActiveModel, Column, Entity, Model};
+use crate::store::sql::entity::sessions;
+use crate::store::sql::error::failure;
 
-/// How many accounts are looked at for what all of them have.
+/// How many stored hashes [`Accounts::sample_password_hashes`] returns at most.
 const SAMPLE: u64 = 1000;
 
 /// The accounts.
@@ -19,119 +22,88 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// Accounts in this database.
     #[must_use]
     pub fn new(database: Database) -> Self {
         Self { database }
     }
 
-    /// Makes an account together with its first session: both, or neither.
+    /// Creates an account and its first session: both, or neither.
     ///
     /// # Errors
-    /// `EmailTaken` or `UsernameTaken`, found by the unique indexes at the insert: a look beforehand would let two
-    /// registrations through at once.
+    /// `EmailTaken` or `UsernameTaken`. The unique indexes decide at the insert: a check beforehand
+    /// would let two simultaneous registrations through.
     pub async fn create(&self, account: &NewAccount, session: &NewSession) -> Result<()> {
         match self.insert(account, session).await {
-            // Where both are taken, the databases differ in which they report.
+            // If both are taken, SQLite and PostgreSQL report different ones.
             Err(Error::UsernameTaken) if self.is_email_taken(account).await? => Err(Error::EmailTaken),
             outcome => outcome,
         }
     }
 
     async fn is_email_taken(&self, account: &NewAccount) -> Result<bool> {
-        Ok(self
-            .find_for_login(&Identifier::Email(account.email.clone()))
-            .await?
-            .is_some())
+        let identifier = Identifier::Email(account.email.clone());
+        Ok(self.find_by_identifier(&identifier).await?.is_some())
     }
 
     async fn insert(&self, account: &NewAccount, session: &NewSession) -> Result<()> {
         let transaction = self.database.begin_write().await?;
-        let row = accounts::ActiveModel {
-            id: Set(account.id.0),
-            email: Set(account.email.as_str().to_owned()),
-            email_key: Set(account.email.key().to_owned()),
-            username: Set(account.username.as_str().to_owned()),
-            username_key: Set(account.username.key()),
-            password_hash: Set(account.password_hash.0.clone()),
-            profile_image_url: Set(None),
-            roles: Set(account.public().roles.join(" ")),
-            created_at: Set(account.created_at.millis()),
-        };
+        let account = Entity::insert(ActiveModel::from(account));
         self.database
-            .answer_or(
-                taken,
-                accounts::Entity::insert(row).exec_without_returning(&transaction),
-            )
+            .run_or(taken, account.exec_without_returning(&transaction))
             .await?;
-        let session = sessions::ActiveModel::from(session);
-        self.database
-            .answer(sessions::Entity::insert(session).exec_without_returning(&transaction))
-            .await?;
-        self.database.answer(transaction.commit()).await
+        let session = sessions::Entity::insert(sessions::ActiveModel::from(session));
+        self.database.run(session.exec_without_returning(&transaction)).await?;
+        self.database.run(transaction.commit()).await
     }
 
-    /// The account with this e-mail or username, to check a password against.
-    pub async fn find_for_login(&self, identifier: &Identifier) -> Result<Option<AccountWithPassword>> {
-        let is_identified = match identifier {
-            Identifier::Email(email) => accounts::Column::EmailKey.eq(email.key()),
-            Identifier::Username(username) => accounts::Column::UsernameKey.eq(username.key()),
+    /// The account with this e-mail or username, with its credentials.
+    pub async fn find_by_identifier(&self, identifier: &Identifier) -> Result<Option<AccountCredentials>> {
+        let matches = match identifier {
+            Identifier::Email(email) => Column::EmailKey.eq(email.key()),
+            Identifier::Username(username) => Column::UsernameKey.eq(username.key()),
         };
-        let row = self
-            .database
-            .answer(
-                accounts::Entity::find()
-                    .filter(is_identified)
-                    .one(&self.database.connection()),
-            )
-            .await?;
+        let row = Entity::find().filter(matches);
+        let row = self.database.run(row.one(&self.database.connection())).await?;
         Ok(row.map(Into::into))
     }
 
-    /// The account with this id, to check a password against.
-    pub async fn find_with_password(&self, id: AccountId) -> Result<Option<AccountWithPassword>> {
-        let row = self
-            .database
-            .answer(accounts::Entity::find_by_id(id.0).one(&self.database.connection()))
-            .await?;
-        Ok(row.map(Into::into))
-    }
-
-    /// The password hashes of up to a thousand accounts, for their costs. Ids are random, so these are accounts like all others: a cost
-    /// that none of them has, hardly anybody has.
-    pub async fn some_password_hashes(&self) -> Result<Vec<PasswordHash>> {
-        let hashes = accounts::Entity::find()
-            .select_only()
-            .column(accounts::Column::PasswordHash)
-            .order_by_asc(accounts::Column::Id)
-            .limit(SAMPLE);
-        let hashes = self
-            .database
-            .answer(hashes.into_tuple::<String>().all(&self.database.connection()))
-            .await?;
-        Ok(hashes.into_iter().map(PasswordHash).collect())
+    /// The account with this id, with its credentials.
+    pub async fn find_credentials(&self, id: AccountId) -> Result<Option<AccountCredentials>> {
+        Ok(self.find_row(id).await?.map(Into::into))
     }
 
     /// The account with this id.
     pub async fn find(&self, id: AccountId) -> Result<Option<Account>> {
-        let row = self
-            .database
-            .answer(accounts::Entity::find_by_id(id.0).one(&self.database.connection()))
-            .await?;
-        Ok(row.map(Into::into))
+        Ok(self.find_row(id).await?.map(Into::into))
     }
 
-    /// Replaces a password hash, unless it has been replaced in the meantime.
-    pub async fn replace_password_hash(&self, id: AccountId, old: &PasswordHash, new: &PasswordHash) -> Result<()> {
-        self.database
-            .answer(
-                accounts::Entity::update_many()
-                    .col_expr(accounts::Column::PasswordHash, new.0.clone().into())
-                    .filter(accounts::Column::Id.eq(id.0))
-                    .filter(accounts::Column::PasswordHash.eq(old.0.clone()))
-                    .exec(&self.database.writer()),
-            )
-            .await?;
+    async fn find_row(&self, id: AccountId) -> Result<Option<Model>> {
+        let row = Entity::find_by_id(id.0);
+        self.database.run(row.one(&self.database.connection())).await
+    }
+
+    /// The password hashes of up to a thousand accounts. Ids are random, so the accounts are a
+    /// representative sample of the hash parameters in use.
+    pub async fn sample_password_hashes(&self) -> Result<Vec<PasswordHash>> {
+        let hashes = Entity::find()
+            .select_only()
+            .column(Column::PasswordHash)
+            .filter(Column::PasswordHash.is_not_null())
+            .order_by_asc(Column::Id)
+            .limit(SAMPLE)
+            .into_tuple::<String>();
+        let hashes = self.database.run(hashes.all(&self.database.connection())).await?;
+        Ok(hashes.into_iter().map(PasswordHash).collect())
+    }
+
+    /// Replaces a hash by another one of the same password, unless the hash has changed meanwhile.
+    /// Such a rehash is no change of credentials.
+    pub async fn rehash_password(&self, id: AccountId, old: &PasswordHash, new: &PasswordHash) -> Result<()> {
+        let replaced = Entity::update_many()
+            .col_expr(Column::PasswordHash, new.0.clone().into())
+            .filter(Column::Id.eq(id.0))
+            .filter(Column::PasswordHash.eq(old.0.clone()));
+        self.database.run(replaced.exec(&self.database.writer())).await?;
         Ok(())
     }
 }

@@ -29,7 +29,7 @@ impl AuditLog {
     pub async fn append(&self, records: &[AuditRecord]) -> Result<()> {
         let rows = Entity::insert_many(records.iter().map(ActiveModel::from)).on_conflict_do_nothing();
         self.database
-            .answer(rows.exec_without_returning(&self.database.writer()))
+            .run(rows.exec_without_returning(&self.database.writer()))
             .await?;
         Ok(())
     }
@@ -37,7 +37,7 @@ impl AuditLog {
     /// Forgets some of the events before this time, and says how many: a small batch, so that nobody waits for it. Of the nodes that sweep
     /// at the same time, one does.
     pub async fn sweep(&self, before: Timestamp) -> Result<u64> {
-        let Some(turn) = self.database.try_turn(Sweep::Audit).await? else {
+        let Some(transaction) = self.database.try_lock_sweep(Sweep::Audit).await? else {
             return Ok(0);
         };
         let old = Entity::find()
@@ -45,13 +45,13 @@ impl AuditLog {
             .column(Column::Id)
             .filter(Column::At.lt(before.millis()))
             .limit(SWEEP_BATCH);
-        let ids: Vec<Uuid> = self.database.answer(old.into_tuple().all(&turn)).await?;
+        let ids: Vec<Uuid> = self.database.run(old.into_tuple().all(&transaction)).await?;
         if ids.is_empty() {
             return Ok(0);
         }
         let removed = Entity::delete_many().filter(Column::Id.is_in(ids));
-        let removed = self.database.answer(removed.exec(&turn)).await?.rows_affected;
-        self.database.answer(turn.commit()).await?;
+        let removed = self.database.run(removed.exec(&transaction)).await?.rows_affected;
+        self.database.run(transaction.commit()).await?;
         Ok(removed)
     }
 }

@@ -1,7 +1,7 @@
-//! Many questions, one statement: what is asked of a store at the same time, or told it, is asked together.
+//! Batched reads: keys that are requested at the same time are read by one statement.
 //!
-//! Nothing is remembered. A store is asked after the question was, so an answer is never older than the question: that is what a cache
-//! cannot promise, and a logout needs.
+//! Nothing is cached. A statement is sent after the requests that it serves, so a value is never
+//! older than its request. A cache cannot promise that, and a logout needs it.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
@@ -16,199 +16,174 @@ use tokio::sync::oneshot::{self, Receiver, Sender};
 
 use crate::domain::{Error, Result};
 
-/// Most questions that one statement ever holds.
-const MOST: usize = 128;
-/// How long the lists in SQL statements are.
-const LENGTHS: [usize; 4] = [1, 8, 32, MOST];
-/// Most questions that may wait. Nobody who stood behind so many would be answered in time.
-const PLACES: usize = 16_384;
+/// Most keys in one statement.
+const MAX_BATCH: usize = 128;
+/// The lengths of lists in SQL statements, see [`pad_list`].
+const LIST_LENGTHS: [usize; 4] = [1, 8, 32, MAX_BATCH];
+/// Most requests that may wait. A longer queue would only time out.
+const MAX_WAITING: usize = 16_384;
+/// Statements that run at the same time: if one hangs, the other still serves requests.
+const CONCURRENCY: usize = 2;
 
-/// Asks a store many questions at once, and gives each its answer; one that has none is not in the map.
-type Ask<Q, A> = Box<dyn Fn(Vec<Q>) -> BoxFuture<'static, Result<HashMap<Q, A>>> + Send + Sync>;
+/// Reads the values of many keys. A key without a value is not in the map.
+type Fetch<K, V> = Box<dyn Fn(Vec<K>) -> BoxFuture<'static, Result<HashMap<K, V>>> + Send + Sync>;
 
-/// How much goes together.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct BatchOptions {
-    /// Most questions that one statement holds.
-    most: usize,
-    /// Statements under way at the same time.
-    concurrency: usize,
+/// Collects requests for keys of one kind.
+pub(crate) struct Batcher<K, V> {
+    shared: Arc<Shared<K, V>>,
 }
 
-impl BatchOptions {
-    /// Of two statements one may hang without keeping the others waiting, and there are always questions enough to make the next one worth
-    /// while.
-    pub(crate) const QUESTIONS: Self = Self {
-        most: MOST,
-        concurrency: 2,
-    };
-    /// One statement after the other: what can be written by one at a time alone.
-    pub(crate) const IN_TURN: Self = Self {
-        most: MOST,
-        concurrency: 1,
-    };
-}
-
-/// Gathers questions of one kind.
-pub(crate) struct Batcher<Q, A> {
-    shared: Arc<Shared<Q, A>>,
-}
-
-struct Shared<Q, A> {
-    ask: Ask<Q, A>,
-    options: BatchOptions,
+struct Shared<K, V> {
+    fetch: Fetch<K, V>,
     timeout: Duration,
-    queue: Mutex<Queue<Q, A>>,
+    queue: Mutex<Queue<K, V>>,
 }
 
-struct Queue<Q, A> {
-    waiting: VecDeque<Waiting<Q, A>>,
-    concurrency: usize,
+struct Queue<K, V> {
+    waiting: VecDeque<Request<K, V>>,
+    workers: usize,
 }
 
-struct Waiting<Q, A> {
-    question: Q,
-    answer: Sender<Result<Option<A>>>,
+struct Request<K, V> {
+    key: K,
+    response: Sender<Result<Option<V>>>,
 }
 
-/// One of the tasks that ask. Where it is dropped before its work is done, with its runtime, its place is free again.
-struct Worker<Q, A> {
-    shared: Arc<Shared<Q, A>>,
-    is_open: bool,
+/// A task that runs statements while requests wait. If it is dropped early, together with its
+/// runtime, another one may start in its place.
+struct Worker<K, V> {
+    shared: Arc<Shared<K, V>>,
+    is_counted: bool,
 }
 
-impl<Q, A> Batcher<Q, A>
+impl<K, V> Batcher<K, V>
 where
-    Q: Copy + Eq + Hash + Send + Sync + 'static,
-    A: Clone + Send + 'static,
+    K: Copy + Eq + Hash + Send + Sync + 'static,
+    V: Clone + Send + 'static,
 {
-    /// Asks by `ask`, which is given no more questions than `options` says, each of them once; nobody waits for longer than `timeout`.
+    /// `fetch` is called with distinct keys, at most `MAX_BATCH`. A request fails after `timeout`.
     pub(crate) fn new(
-        options: BatchOptions,
         timeout: Duration,
-        ask: impl Fn(Vec<Q>) -> BoxFuture<'static, Result<HashMap<Q, A>>> + Send + Sync + 'static,
+        fetch: impl Fn(Vec<K>) -> BoxFuture<'static, Result<HashMap<K, V>>> + Send + Sync + 'static,
     ) -> Self {
         let queue = Queue {
             waiting: VecDeque::new(),
-            concurrency: 0,
+            workers: 0,
         };
         Self {
             shared: Arc::new(Shared {
-                ask: Box::new(ask),
-                options,
+                fetch: Box::new(fetch),
                 timeout,
                 queue: Mutex::new(queue),
             }),
         }
     }
 
-    /// Asks together with whoever asks now. The statement is sent after this is called.
-    pub(crate) async fn ask(&self, question: Q) -> Result<Option<A>> {
-        let answer = self.enqueue(question)?;
-        match tokio::time::timeout(self.shared.timeout, answer).await {
-            Ok(Ok(answer)) => answer,
+    /// Reads the value of a key together with the other requests of this moment. The statement is
+    /// sent after this call begins.
+    pub(crate) async fn get(&self, key: K) -> Result<Option<V>> {
+        let response = self.enqueue(key)?;
+        match tokio::time::timeout(self.shared.timeout, response).await {
+            Ok(Ok(value)) => value,
             Ok(Err(dropped)) => Err(Error::internal(dropped)),
             Err(elapsed) => Err(Error::unavailable(elapsed)),
         }
     }
 
-    fn enqueue(&self, question: Q) -> Result<Receiver<Result<Option<A>>>> {
+    fn enqueue(&self, key: K) -> Result<Receiver<Result<Option<V>>>> {
         let (sender, receiver) = oneshot::channel();
         let mut queue = self.shared.queue();
-        if queue.waiting.len() >= PLACES {
-            return Err(Error::unavailable("too many questions wait for the store"));
+        if queue.waiting.len() >= MAX_WAITING {
+            return Err(Error::unavailable("too many requests wait for the store"));
         }
-        queue.waiting.push_back(Waiting {
-            question,
-            answer: sender,
-        });
-        if queue.concurrency < self.shared.options.concurrency {
-            queue.concurrency += 1;
+        queue.waiting.push_back(Request { key, response: sender });
+        if queue.workers < CONCURRENCY {
+            queue.workers += 1;
             let worker = Worker {
                 shared: self.shared.clone(),
-                is_open: true,
+                is_counted: true,
             };
-            // A task of its own: whoever asked first may go away, and the others must get their answers.
-            tokio::spawn(worker.work());
+            // A task of its own: the first request may be cancelled, and the others must be served.
+            tokio::spawn(worker.run());
         }
         Ok(receiver)
     }
 }
 
-impl<Q, A> Worker<Q, A>
+impl<K, V> Worker<K, V>
 where
-    Q: Copy + Eq + Hash + Send + Sync + 'static,
-    A: Clone + Send + 'static,
+    K: Copy + Eq + Hash + Send + Sync + 'static,
+    V: Clone + Send + 'static,
 {
-    async fn work(mut self) {
+    async fn run(mut self) {
         loop {
-            // Whoever is about to ask, on this thread, asks first. Nobody else is waited for.
+            // Yield once, so that tasks that are ready to run join this batch.
             tokio::task::yield_now().await;
-            let Some(batch) = self.take() else { return };
+            let Some(batch) = self.next_batch() else { return };
             if batch.is_empty() {
                 continue;
             }
-            let questions: HashSet<Q> = batch.iter().map(|waiting| waiting.question).collect();
-            let answers = async { (self.shared.ask)(questions.into_iter().collect()).await };
-            // Those who wait behind these are asked for all the same.
-            let answers = AssertUnwindSafe(answers).catch_unwind().await;
-            distribute(
-                batch,
-                answers.unwrap_or_else(|_panic| Err(Error::internal("the question made a panic"))),
-            );
+            let keys: HashSet<K> = batch.iter().map(|request| request.key).collect();
+            let values = async { (self.shared.fetch)(keys.into_iter().collect()).await };
+            // A panic fails this batch only, the requests behind it are still served.
+            let values = AssertUnwindSafe(values).catch_unwind().await;
+            let panicked = |_| Err(Error::internal("a batched read panicked"));
+            respond(batch, values.unwrap_or_else(panicked));
         }
     }
 
-    /// Those who have waited longest and still wait; `None` if nobody is left, and then the worker is closed.
-    fn take(&mut self) -> Option<Vec<Waiting<Q, A>>> {
+    /// The requests that have waited longest and are not cancelled; `None` if the queue is empty,
+    /// and then this worker ends.
+    fn next_batch(&mut self) -> Option<Vec<Request<K, V>>> {
         let mut queue = self.shared.queue();
         if queue.waiting.is_empty() {
-            queue.concurrency -= 1;
-            self.is_open = false;
+            queue.workers -= 1;
+            self.is_counted = false;
             return None;
         }
-        let count = queue.waiting.len().min(self.shared.options.most);
+        let count = queue.waiting.len().min(MAX_BATCH);
         let batch = queue.waiting.drain(..count);
-        Some(batch.filter(|waiting| !waiting.answer.is_closed()).collect())
+        Some(batch.filter(|request| !request.response.is_closed()).collect())
     }
 }
 
-impl<Q, A> Shared<Q, A> {
-    fn queue(&self) -> MutexGuard<'_, Queue<Q, A>> {
+impl<K, V> Shared<K, V> {
+    fn queue(&self) -> MutexGuard<'_, Queue<K, V>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<Q, A> Drop for Worker<Q, A> {
+impl<K, V> Drop for Worker<K, V> {
     fn drop(&mut self) {
-        if self.is_open {
-            self.shared.queue().concurrency -= 1;
+        if self.is_counted {
+            self.shared.queue().workers -= 1;
         }
     }
 }
 
-/// A list for a SQL statement, with the last of it repeated up to one of a few lengths, so that there are few statements, and databases
-/// keep them prepared.
-pub(crate) fn filled_up<T: Clone>(mut list: Vec<T>) -> Vec<T> {
-    let length = LENGTHS.into_iter().find(|length| *length >= list.len()).unwrap_or(MOST);
+/// Repeats the last item of a list up to one of a few lengths. So there are few different
+/// statements, and the databases keep them prepared.
+pub(crate) fn pad_list<T: Clone>(mut list: Vec<T>) -> Vec<T> {
+    let fits = |length: &usize| *length >= list.len();
+    let length = LIST_LENGTHS.into_iter().find(fits).unwrap_or(MAX_BATCH);
     if let Some(last) = list.last().cloned() {
         list.resize(length, last);
     }
     list
 }
 
-fn distribute<Q: Copy + Eq + Hash, A: Clone>(batch: Vec<Waiting<Q, A>>, answers: Result<HashMap<Q, A>>) {
-    let answers = answers.map_err(Arc::new);
-    for Waiting { question, answer } in batch {
-        let own = match &answers {
-            Ok(answers) => Ok(answers.get(&question).cloned()),
+fn respond<K: Copy + Eq + Hash, V: Clone>(batch: Vec<Request<K, V>>, values: Result<HashMap<K, V>>) {
+    let values = values.map_err(Arc::new);
+    for Request { key, response } in batch {
+        let value = match &values {
+            Ok(values) => Ok(values.get(&key).cloned()),
             Err(failure) => Err(shared_failure(failure)),
         };
-        let _gone_away = answer.send(own);
+        let _cancelled = response.send(value);
     }
 }
 
-/// A failure as each of those who asked together is told it.
+/// The failure of a batch, as each of its requests receives it.
 fn shared_failure(failure: &Arc<Error>) -> Error {
     if let Error::Unavailable { retry_after, .. } = failure.as_ref() {
         Error::Unavailable {
@@ -220,7 +195,7 @@ fn shared_failure(failure: &Arc<Error>) -> Error {
     }
 }
 
-impl<Q, A> fmt::Debug for Batcher<Q, A> {
+impl<K, V> fmt::Debug for Batcher<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Batcher")
     }
@@ -235,118 +210,96 @@ mod tests {
 
     const TIMEOUT: Duration = Duration::from_secs(5);
 
-    /// A store of squares that answers when it is let, and remembers what it was asked.
+    /// A store of squares that responds when the gate opens, and records the keys it was given.
     struct Squares {
         batcher: Batcher<u32, u32>,
-        asked: Arc<Mutex<Vec<Vec<u32>>>>,
+        requested: Arc<Mutex<Vec<Vec<u32>>>>,
         gate: Arc<Semaphore>,
     }
 
     impl Squares {
-        fn new(options: BatchOptions, timeout: Duration, answer: fn(&[u32]) -> Result<HashMap<u32, u32>>) -> Self {
-            let (asked, gate) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Semaphore::new(0)));
-            let (log, door) = (asked.clone(), gate.clone());
-            let batcher = Batcher::new(options, timeout, move |questions: Vec<u32>| {
-                log.lock().unwrap().push(questions.clone());
-                let door = door.clone();
+        fn new(timeout: Duration, answer: fn(&[u32]) -> Result<HashMap<u32, u32>>) -> Self {
+            let (requested, gate) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Semaphore::new(0)));
+            let (log, pass) = (requested.clone(), gate.clone());
+            let batcher = Batcher::new(timeout, move |keys: Vec<u32>| {
+                log.lock().unwrap().push(keys.clone());
+                let pass = pass.clone();
                 async move {
-                    door.acquire().await.unwrap().forget();
-                    answer(&questions)
+                    pass.acquire().await.unwrap().forget();
+                    answer(&keys)
                 }
                 .boxed()
             });
-            Self { batcher, asked, gate }
+            Self {
+                batcher,
+                requested,
+                gate,
+            }
         }
 
-        fn let_through(&self, statements: usize) {
+        fn open_gate(&self, statements: usize) {
             self.gate.add_permits(statements);
         }
 
-        fn asked(&self) -> Vec<Vec<u32>> {
-            self.asked.lock().unwrap().clone()
+        fn requested(&self) -> Vec<Vec<u32>> {
+            self.requested.lock().unwrap().clone()
         }
     }
 
     #[allow(clippy::unnecessary_wraps, reason = "a store may fail")]
-    fn squares_of_even(questions: &[u32]) -> Result<HashMap<u32, u32>> {
-        let even = questions.iter().filter(|number| *number % 2 == 0);
+    fn squares_of_even(keys: &[u32]) -> Result<HashMap<u32, u32>> {
+        let even = keys.iter().filter(|number| *number % 2 == 0);
         Ok(even.map(|number| (*number, number * number)).collect())
     }
 
     #[tokio::test]
-    async fn who_asks_at_once_is_asked_for_together_and_gets_their_own_answer() {
-        let squares = Squares::new(BatchOptions::QUESTIONS, TIMEOUT, squares_of_even);
-        squares.let_through(100);
-        let answers = join_all((0..300).map(|number| squares.batcher.ask(number))).await;
+    async fn simultaneous_requests_share_statements_and_each_gets_its_own_value() {
+        let squares = Squares::new(TIMEOUT, squares_of_even);
+        squares.open_gate(100);
+        let answers = join_all((0..300).map(|number| squares.batcher.get(number))).await;
         for (number, answer) in (0..).zip(answers) {
             assert_eq!(answer.unwrap(), (number % 2 == 0).then_some(number * number));
         }
-        let sizes: Vec<usize> = squares.asked().iter().map(Vec::len).collect();
+        let sizes: Vec<usize> = squares.requested().iter().map(Vec::len).collect();
         assert_eq!(sizes, [128, 128, 44]);
     }
 
     #[tokio::test]
-    async fn what_goes_in_turn_gathers_while_the_one_before_is_under_way() {
-        let squares = Squares::new(BatchOptions::IN_TURN, TIMEOUT, squares_of_even);
-        let mut first = Box::pin(squares.batcher.ask(2));
-        while squares.asked().is_empty() {
-            assert!(first.as_mut().now_or_never().is_none());
-            tokio::task::yield_now().await;
-        }
-        let later = join_all([4, 6, 8].map(|number| squares.batcher.ask(number)));
-        let (first, later, ()) = tokio::join!(first, later, async {
-            for _ in 0..10 {
-                tokio::task::yield_now().await;
-            }
-            assert_eq!(squares.asked(), [[2]], "no second statement beside it");
-            squares.let_through(2);
-        });
-        assert_eq!(first.unwrap(), Some(4));
-        let later: Vec<_> = later.into_iter().map(Result::unwrap).collect();
-        assert_eq!(later, [Some(16), Some(36), Some(64)]);
-        assert_eq!(squares.asked().len(), 2);
+    async fn a_single_request_is_sent_at_once() {
+        let squares = Squares::new(TIMEOUT, squares_of_even);
+        squares.open_gate(1);
+        assert_eq!(squares.batcher.get(4).await.unwrap(), Some(16));
+        assert_eq!(squares.requested(), [[4]]);
     }
 
     #[tokio::test]
-    async fn one_who_asks_alone_waits_for_nobody() {
-        let squares = Squares::new(BatchOptions::QUESTIONS, TIMEOUT, squares_of_even);
-        squares.let_through(1);
-        assert_eq!(squares.batcher.ask(4).await.unwrap(), Some(16));
-        assert_eq!(squares.asked(), [[4]]);
-    }
-
-    #[tokio::test]
-    async fn the_same_question_is_asked_once() {
-        let squares = Squares::new(BatchOptions::QUESTIONS, TIMEOUT, squares_of_even);
-        squares.let_through(1);
-        let answers = join_all((0..50).map(|_| squares.batcher.ask(4))).await;
+    async fn a_key_that_is_requested_many_times_is_read_once() {
+        let squares = Squares::new(TIMEOUT, squares_of_even);
+        squares.open_gate(1);
+        let answers = join_all((0..50).map(|_| squares.batcher.get(4))).await;
         assert!(answers.into_iter().all(|answer| answer.unwrap() == Some(16)));
-        assert_eq!(squares.asked(), [[4]]);
+        assert_eq!(squares.requested(), [[4]]);
     }
 
-    /// What makes an answer fresh: a question that comes while a statement is under way goes into a later one.
+    /// A request that arrives while a statement runs goes into a later statement.
     #[tokio::test]
-    async fn a_question_is_never_answered_by_a_statement_that_was_sent_before_it() {
-        let squares = Squares::new(BatchOptions::QUESTIONS, TIMEOUT, squares_of_even);
+    async fn a_request_is_never_served_by_a_statement_sent_before_it() {
+        let squares = Squares::new(TIMEOUT, squares_of_even);
         let mut early = Vec::new();
-        for sent in 1..=BatchOptions::QUESTIONS.concurrency {
-            early.push(Box::pin(squares.batcher.ask(4)));
+        for sent in 1..=CONCURRENCY {
+            early.push(Box::pin(squares.batcher.get(4)));
             assert!(early[sent - 1].as_mut().now_or_never().is_none());
-            while squares.asked().len() < sent {
+            while squares.requested().len() < sent {
                 tokio::task::yield_now().await;
             }
         }
-        let (late, ()) = tokio::join!(squares.batcher.ask(4), async {
+        let (late, ()) = tokio::join!(squares.batcher.get(4), async {
             tokio::task::yield_now().await;
-            assert_eq!(
-                squares.asked().len(),
-                BatchOptions::QUESTIONS.concurrency,
-                "it waits for a worker"
-            );
-            squares.let_through(BatchOptions::QUESTIONS.concurrency + 1);
+            assert_eq!(squares.requested().len(), CONCURRENCY, "it waits for a worker");
+            squares.open_gate(CONCURRENCY + 1);
         });
         assert_eq!(late.unwrap(), Some(16));
-        assert_eq!(squares.asked().len(), BatchOptions::QUESTIONS.concurrency + 1);
+        assert_eq!(squares.requested().len(), CONCURRENCY + 1);
         assert!(
             join_all(early)
                 .await
@@ -356,75 +309,75 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_goes_away_harms_nobody_and_is_not_asked_for() {
-        let squares = Squares::new(BatchOptions::QUESTIONS, TIMEOUT, squares_of_even);
-        assert!(squares.batcher.ask(1).now_or_never().is_none());
-        assert!(squares.batcher.ask(2).now_or_never().is_none());
-        squares.let_through(1);
-        assert_eq!(squares.batcher.ask(4).await.unwrap(), Some(16));
-        assert_eq!(squares.asked(), [[4]]);
+    async fn a_cancelled_request_is_not_read_and_disturbs_no_other() {
+        let squares = Squares::new(TIMEOUT, squares_of_even);
+        assert!(squares.batcher.get(1).now_or_never().is_none());
+        assert!(squares.batcher.get(2).now_or_never().is_none());
+        squares.open_gate(1);
+        assert_eq!(squares.batcher.get(4).await.unwrap(), Some(16));
+        assert_eq!(squares.requested(), [[4]]);
     }
 
     #[tokio::test]
-    async fn a_failure_is_everybodys_and_the_next_are_asked_for_again() {
-        let squares = Squares::new(BatchOptions::QUESTIONS, TIMEOUT, |questions| {
-            if questions.contains(&13) {
+    async fn a_failure_fails_its_batch_and_no_later_request() {
+        let squares = Squares::new(TIMEOUT, |keys| {
+            if keys.contains(&13) {
                 return Err(Error::unavailable("unlucky"));
             }
-            squares_of_even(questions)
+            squares_of_even(keys)
         });
-        squares.let_through(2);
-        let answers = join_all([4, 13, 6].map(|number| squares.batcher.ask(number))).await;
+        squares.open_gate(2);
+        let answers = join_all([4, 13, 6].map(|number| squares.batcher.get(number))).await;
         assert!(
             answers
                 .iter()
                 .all(|answer| matches!(answer, Err(Error::Unavailable { .. })))
         );
-        assert_eq!(squares.batcher.ask(4).await.unwrap(), Some(16));
+        assert_eq!(squares.batcher.get(4).await.unwrap(), Some(16));
     }
 
     #[tokio::test]
-    async fn a_panic_leaves_nobody_waiting() {
-        let squares = Squares::new(BatchOptions::QUESTIONS, TIMEOUT, |questions| {
-            assert!(!questions.contains(&13), "unlucky");
-            squares_of_even(questions)
+    async fn a_panic_fails_its_batch_and_no_later_request() {
+        let squares = Squares::new(TIMEOUT, |keys| {
+            assert!(!keys.contains(&13), "unlucky");
+            squares_of_even(keys)
         });
-        squares.let_through(100);
-        for _ in 0..BatchOptions::QUESTIONS.concurrency {
-            assert!(matches!(squares.batcher.ask(13).await, Err(Error::Internal(_))));
+        squares.open_gate(100);
+        for _ in 0..CONCURRENCY {
+            assert!(matches!(squares.batcher.get(13).await, Err(Error::Internal(_))));
         }
-        assert_eq!(squares.batcher.ask(4).await.unwrap(), Some(16));
+        assert_eq!(squares.batcher.get(4).await.unwrap(), Some(16));
     }
 
     #[tokio::test]
-    async fn who_stands_behind_a_panic_is_asked_for() {
-        let squares = Squares::new(BatchOptions::IN_TURN, TIMEOUT, |questions| {
-            assert!(!questions.contains(&13), "unlucky");
-            squares_of_even(questions)
+    async fn requests_behind_a_panic_are_served() {
+        let squares = Squares::new(TIMEOUT, |keys| {
+            assert!(!keys.contains(&13), "unlucky");
+            squares_of_even(keys)
         });
-        let mut unlucky = Box::pin(squares.batcher.ask(13));
-        while squares.asked().is_empty() {
-            assert!(unlucky.as_mut().now_or_never().is_none());
-            tokio::task::yield_now().await;
+        let mut unlucky = Vec::new();
+        for sent in 1..=CONCURRENCY {
+            unlucky.push(Box::pin(squares.batcher.get(13)));
+            assert!(unlucky[sent - 1].as_mut().now_or_never().is_none());
+            while squares.requested().len() < sent {
+                tokio::task::yield_now().await;
+            }
         }
-        let (unlucky, behind, ()) = tokio::join!(unlucky, squares.batcher.ask(4), async { squares.let_through(2) });
-        assert!(matches!(unlucky, Err(Error::Internal(_))));
+        let open = async { squares.open_gate(CONCURRENCY + 1) };
+        let (behind, failed, ()) = tokio::join!(squares.batcher.get(4), join_all(unlucky), open);
+        assert!(failed.iter().all(|value| matches!(value, Err(Error::Internal(_)))));
         assert_eq!(behind.unwrap(), Some(16));
     }
 
     #[tokio::test]
-    async fn a_store_that_hangs_is_not_waited_for_in_the_queue_either() {
-        let squares = Squares::new(BatchOptions::QUESTIONS, Duration::from_millis(1), squares_of_even);
-        let answers = join_all((0..1_000).map(|number| squares.batcher.ask(number))).await;
+    async fn requests_in_the_queue_of_a_hanging_store_time_out() {
+        let squares = Squares::new(Duration::from_millis(1), squares_of_even);
+        let answers = join_all((0..1_000).map(|number| squares.batcher.get(number))).await;
         assert!(
             answers
                 .iter()
                 .all(|answer| matches!(answer, Err(Error::Unavailable { .. })))
         );
-        assert_eq!(
-            squares.asked().len(),
-            BatchOptions::QUESTIONS.concurrency,
-            "the rest stood in the queue"
-        );
+        assert_eq!(squares.requested().len(), CONCURRENCY, "the others waited in the queue");
     }
 }

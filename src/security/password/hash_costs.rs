@@ -10,7 +10,7 @@ use argon2::Params;
 use password_hash::phc::PasswordHash as Phc;
 
 use crate::config::Argon2Cost;
-use crate::domain::account::PasswordHash;
+use crate::domain::password::PasswordHash;
 
 /// Most costs that one refusal pays for: the configured one and the costliest others. Where there have been more, a refusal at one of the
 /// cheapest takes longer by that cheap hash.

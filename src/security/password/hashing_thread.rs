@@ -14,8 +14,7 @@ use quick_argon2::{Memory, Recipe};
 use tokio::sync::oneshot;
 
 use crate::config::Argon2Cost;
-use crate::domain::account::PasswordHash;
-use crate::domain::password::PresentedPassword;
+use crate::domain::password::{PasswordHash, PresentedPassword};
 use crate::domain::{Error, Result};
 use crate::security::password::hash_costs::{HashCosts, cost};
 

@@ -13,8 +13,7 @@ use password_hash::phc::PasswordHash as Phc;
 use tokio::sync::oneshot;
 
 use crate::config::PasswordSettings;
-use crate::domain::account::PasswordHash;
-use crate::domain::password::PresentedPassword;
+use crate::domain::password::{PasswordHash, PresentedPassword};
 use crate::domain::{Error, Result};
 use crate::security::password::hash_costs::{HashCosts, cost_of};
 use crate::security::password::hashing_thread::{Done, HashingThread, Job, Task, params, stand_in};

@@ -54,7 +54,7 @@ impl Service {
             id: AccountId::random(),
             email: registration.email,
             username: registration.username,
-            password_hash,
+            password_hash: Some(password_hash),
             created_at: now,
         };
         let session = self.new_session(account.id, client.device.clone(), now);

@@ -1,11 +1,12 @@
 //! Change of password: the current one for a new one, and the end of all other sessions.
 
-use crate::domain::account::{Account, AccountWithPassword, CredentialsUpdate, PasswordChange, PasswordHash};
+use crate::domain::account::Account;
 use crate::domain::audit::Event;
 use crate::domain::client::{Caller, ClientInfo, Credentials};
 use crate::domain::context_words::AccountNames;
+use crate::domain::credential::{AccountCredentials, CredentialsUpdate, PasswordChange};
 use crate::domain::error::Refusal;
-use crate::domain::password::{NewPassword, PresentedPassword};
+use crate::domain::password::{NewPassword, PasswordHash, PresentedPassword};
 use crate::domain::secret::SecretString;
 use crate::domain::{Error, Result};
 use crate::security::PasswordVerification;
@@ -60,14 +61,14 @@ impl Service {
             .charge_login(&found.email_key, Some(caller.account.id), client)
             .await?;
         for _ in 0..ATTEMPTS {
-            self.check_current(&caller, &found.password_hash, &passwords, client)
+            self.check_current(&caller, found.password_hash.as_ref(), &passwords, client)
                 .await?;
             self.forgive_failures(&limits).await;
             let change = PasswordChange {
                 account: caller.account.id,
                 by: caller.session,
-                old: found.password_hash,
-                new: self.parts.passwords.hash(passwords.new.clone()).await?,
+                verified: found.version,
+                new_hash: self.parts.passwords.hash(passwords.new.clone()).await?,
             };
             if self.carry_out(change, client).await? == CredentialsUpdate::Applied {
                 return Ok(());
@@ -104,23 +105,19 @@ impl Service {
         Ok(Passwords { current, new })
     }
 
-    async fn get_with_password(&self, caller: &Caller) -> Result<AccountWithPassword> {
-        let found = self.parts.accounts.find_with_password(caller.account.id).await?;
+    async fn get_with_password(&self, caller: &Caller) -> Result<AccountCredentials> {
+        let found = self.parts.accounts.find_credentials(caller.account.id).await?;
         found.ok_or(Error::Unauthenticated(Refusal::Revoked))
     }
 
     async fn check_current(
         &self,
         caller: &Caller,
-        stored: &PasswordHash,
+        stored: Option<&PasswordHash>,
         passwords: &Passwords,
         client: &ClientInfo,
     ) -> Result<()> {
-        let verification = self
-            .parts
-            .passwords
-            .verify(passwords.current.clone(), Some(stored))
-            .await?;
+        let verification = self.parts.passwords.verify(passwords.current.clone(), stored).await?;
         if verification != PasswordVerification::Differs {
             return Ok(());
         }

@@ -42,7 +42,7 @@ impl SessionEnder {
         let account = match name {
             AccountName::Id(id) => self.accounts.find(*id).await?.map(|account| account.id),
             AccountName::Login(identifier) => {
-                let found = self.accounts.find_for_login(identifier).await?;
+                let found = self.accounts.find_by_identifier(identifier).await?;
                 found.map(|found| found.account.id)
             }
         };

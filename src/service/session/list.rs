@@ -36,7 +36,7 @@ impl Service {
             id: record.session.id,
             created_at: record.created_at,
             last_used_at: record.session.rotated_at,
-            expires_at: record.session.over_at(&self.parts.lifetimes),
+            expires_at: record.session.expiry(&self.parts.lifetimes),
             device: record.device,
             is_current: record.session.id == caller.session,
         });

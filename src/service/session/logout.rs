@@ -61,7 +61,7 @@ impl Service {
     async fn logout_by_refresh_token(&self, claim: RefreshClaim, scope: LogoutScope, ending: EndSession) -> Result<()> {
         let (session, now) = (claim.session, ending.now);
         if scope != LogoutScope::Current
-            && let Some(found) = ending.sessions.find_renewed(session, now).await?
+            && let Some(found) = ending.sessions.find(session, now).await?
             && found.session.token_status(claim.generation, now, &self.parts.lifetimes) == TokenStatus::Reused
         {
             let reused = move |account| Event::RefreshTokenReused { account, session };

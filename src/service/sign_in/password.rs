@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::domain::account::{Account, AccountWithPassword, CredentialsUpdate, Identifier};
+use crate::domain::account::{Account, Identifier};
 use crate::domain::audit::Event;
 use crate::domain::client::ClientInfo;
+use crate::domain::credential::{AccountCredentials, CredentialsUpdate};
 use crate::domain::email::Email;
 use crate::domain::password::PresentedPassword;
 use crate::domain::secret::SecretString;
@@ -50,11 +51,11 @@ impl Service {
         let (identifier, password) = read_login(&input)?;
         self.charge_login_from_network(client).await?;
         let ready = self.parts.sessions.check_ready();
-        let ((), mut found) = tokio::try_join!(ready, self.parts.accounts.find_for_login(&identifier))?;
+        let ((), mut found) = tokio::try_join!(ready, self.parts.accounts.find_by_identifier(&identifier))?;
         let account = found.as_ref().map(|found| found.account.id);
         let limits = self.charge_login(&identifier.key(), account, client).await?;
         for _ in 0..ATTEMPTS {
-            let stored = found.as_ref().map(|found| &found.password_hash);
+            let stored = found.as_ref().and_then(|found| found.password_hash.as_ref());
             let verification = self.parts.passwords.verify(password.clone(), stored).await?;
             let (Some(right), PasswordVerification::Matches | PasswordVerification::MatchesAtOldCost) =
                 (found, verification)
@@ -64,13 +65,13 @@ impl Service {
             };
             self.forgive_failures(&limits).await;
             let session = self.new_session(right.account.id, client.device.clone(), self.parts.clock.now());
-            if self.parts.sessions.open(&session, &right.password_hash).await? == CredentialsUpdate::Applied {
+            if self.parts.sessions.open(&session, right.version).await? == CredentialsUpdate::Applied {
                 if verification == PasswordVerification::MatchesAtOldCost {
                     self.rehash(&right, password).await;
                 }
                 return self.opened(right.account.into(), &session, client);
             }
-            found = self.parts.accounts.find_for_login(&identifier).await?;
+            found = self.parts.accounts.find_by_identifier(&identifier).await?;
         }
         Err(replaced_again_and_again())
     }
@@ -85,13 +86,11 @@ impl Service {
     }
 
     /// Brings a stored hash to the configured cost. The login succeeds without it, and the next one tries again.
-    async fn rehash(&self, found: &AccountWithPassword, password: PresentedPassword) {
+    async fn rehash(&self, found: &AccountCredentials, password: PresentedPassword) {
+        let Some(old) = &found.password_hash else { return };
         let rehashed = async {
             let new = self.parts.passwords.hash(password).await?;
-            self.parts
-                .accounts
-                .replace_password_hash(found.account.id, &found.password_hash, &new)
-                .await
+            self.parts.accounts.rehash_password(found.account.id, old, &new).await
         };
         if let Err(error) = rehashed.await {
             tracing::warn!(

@@ -57,7 +57,7 @@ impl KeyRotation {
         if keys.is_empty() {
             // Nobody can have a copy of a JWKS without keys: the first one signs at once.
             let first = self.make(now, now).await?;
-            self.stored.succeed(None, &first, now).await?;
+            self.stored.publish_successor(None, &first, now).await?;
             keys = self.stored.list().await?;
             self.note_if_published(&first, keys.first().map(|newest| newest.kid.as_str()));
         }
@@ -103,7 +103,9 @@ impl KeyRotation {
         let successor = self.make(now, turn.max(now.plus(self.lead.span()))).await?;
         let predecessors_end = successor.signs_from.plus(self.token_lifetime).plus(LEEWAY);
         let predecessor = predecessor.map(|key| key.kid.as_str());
-        self.stored.succeed(predecessor, &successor, predecessors_end).await?;
+        self.stored
+            .publish_successor(predecessor, &successor, predecessors_end)
+            .await?;
         let keys = self.open(now).await?;
         self.note_if_published(&successor, keys.newest().map(|newest| newest.kid.as_str()));
         Ok(keys)

@@ -1,4 +1,4 @@
-//! The connection to Redis, one server or a cluster, and what a failure of it means.
+//! The Redis client: one server, or a cluster.
 
 use std::fmt;
 use std::pin::{Pin, pin};
@@ -21,20 +21,20 @@ use crate::threads::PerThread;
 /// How long one operation may take with its retries. A request performs two at most, so its
 /// client learns of an outage within a second.
 pub(crate) const OPERATION_TIMEOUT: Duration = Duration::from_millis(450);
-/// The key that is written to see whether Redis can be written.
+/// The key that a ping writes.
 const PROBE: &str = "auth-gateway:probe";
 
-/// One server or one cluster, over connections that mend themselves.
+/// One server or one cluster, over connections that reconnect by themselves.
 #[derive(Clone)]
 pub struct Redis {
     link: Arc<Link>,
 }
 
-/// What one server holds.
-pub(crate) struct Reading {
-    /// What is under each key, in the order in which they were asked for; `None` where there is nothing, or something else than a text.
+/// The values of several keys, and the replication state after they were read.
+pub(crate) struct Snapshot {
+    /// The values in the order of the keys; `None` for a missing key or one of another type.
     pub(crate) values: Vec<Option<Vec<u8>>>,
-    /// What it said of its replication after that.
+    /// The reply to `INFO replication`.
     pub(crate) replication: String,
 }
 
@@ -42,24 +42,24 @@ enum Link {
     Server {
         connections: PerThread<RedisConnection>,
     },
-    /// Connected at first use, like a server: a cluster that is down does not keep the gateway down.
+    /// Connects at first use, so that the gateway starts while the cluster is down.
     Cluster {
         client: Box<ClusterClient>,
         connection: Arc<RwLock<Arc<OnceCell<ClusterConnection>>>>,
-        renewed_at: Mutex<Option<Instant>>,
+        reconnected_at: Mutex<Option<Instant>>,
     },
 }
 
 impl Redis {
-    /// Prepares the connection; it is made when it is first used.
+    /// Prepares the connections. They connect at first use.
     ///
     /// # Errors
-    /// When an address cannot be used.
+    /// If an address is invalid.
     pub fn new(url: &RedisUrl) -> Result<Self> {
         let link = match url.0.as_slice() {
             [server] => {
                 let client = Client::open(server.expose()).map_err(failure)?;
-                let connections = PerThread::try_new(|| RedisConnection::to(&client)).map_err(failure)?;
+                let connections = PerThread::try_new(|| RedisConnection::new(&client)).map_err(failure)?;
                 Link::Server { connections }
             }
             nodes => {
@@ -73,35 +73,35 @@ impl Redis {
                 Link::Cluster {
                     client: Box::new(client),
                     connection: Arc::default(),
-                    renewed_at: Mutex::default(),
+                    reconnected_at: Mutex::default(),
                 }
             }
         };
         Ok(Self { link: Arc::new(link) })
     }
 
-    /// Asks for a sign of life: whether it can write, since without that (out of memory, a replica) it is of no use.
+    /// Whether Redis answers and can be written. A replica, or a server out of memory, cannot.
     pub async fn ping(&self) -> Result<()> {
         let mut write = cmd("SET");
         write.arg(PROBE).arg(1).arg("EX").arg(60);
-        self.carry_out(&write).await
+        self.execute(&write).await
     }
 
-    /// The same of the server that has this key.
+    /// [`Self::ping`] for the server that holds this key.
     pub(crate) async fn ping_for(&self, key: &str) -> Result<()> {
         let mut write = cmd("SET");
-        // What stands in braces decides where a key is (Redis Cluster specification, "Hash tags").
+        // The text in braces decides the slot (Redis Cluster specification, "Hash tags").
         write.arg(format!("{PROBE}:{{{key}}}")).arg(1).arg("EX").arg(1);
-        self.carry_out(&write).await
+        self.execute(&write).await
     }
 
-    /// Runs a script on one key; in a cluster, where that key is.
+    /// Runs a script on one key; in a cluster, on the server that holds it.
     pub(crate) async fn run<T: FromRedisValue>(&self, script: &Script, key: &str, arguments: &[String]) -> Result<T> {
         let mut invocation = script.key(key);
         for argument in arguments {
             invocation.arg(argument);
         }
-        self.answer(pin!(async {
+        self.run_in_time(pin!(async {
             match self.link.as_ref() {
                 Link::Server { connections } => invocation.invoke_async(&mut connections.own().connection()).await,
                 Link::Cluster { client, connection, .. } => {
@@ -114,39 +114,39 @@ impl Redis {
         .await
     }
 
-    /// Whether the keys are on several servers, each with a history of its own.
+    /// Whether the keys are on several servers, each with its own replication id.
     pub(crate) fn is_cluster(&self) -> bool {
         matches!(self.link.as_ref(), Link::Cluster { .. })
     }
 
-    /// Reads what is under many keys, in one round trip, and then what the server says of its replication. `None` where it may not be
-    /// asked, and in a cluster.
-    pub(crate) async fn read_all(&self, keys: impl Iterator<Item = String>) -> Result<Option<Reading>> {
+    /// Reads many keys and then the replication state, in one round trip. `None` if the user may not
+    /// run `INFO`, and in a cluster.
+    pub(crate) async fn read_all(&self, keys: impl Iterator<Item = String>) -> Result<Option<Snapshot>> {
         let Link::Server { connections } = self.link.as_ref() else {
             return Ok(None);
         };
-        let mut questions = Pipeline::with_capacity(2);
-        questions.cmd("MGET");
+        let mut pipeline = Pipeline::with_capacity(2);
+        pipeline.cmd("MGET");
         for key in keys {
-            questions.arg(key);
+            pipeline.arg(key);
         }
-        questions.cmd("INFO").arg("replication").ignore_errors();
-        self.answer(pin!(async {
+        pipeline.cmd("INFO").arg("replication").ignore_errors();
+        self.run_in_time(pin!(async {
             let mut connection = connections.own().connection();
-            Reading::of(questions.query_async(&mut connection).await?)
+            Snapshot::of(pipeline.query_async(&mut connection).await?)
         }))
         .await
     }
 
-    /// Forgets a key, whether it is there or not.
+    /// Deletes a key, if it exists.
     pub(crate) async fn delete(&self, key: &str) -> Result<()> {
         let mut delete = cmd("DEL");
         delete.arg(key);
-        self.carry_out(&delete).await
+        self.execute(&delete).await
     }
 
-    async fn carry_out(&self, command: &Cmd) -> Result<()> {
-        self.answer(pin!(async {
+    async fn execute(&self, command: &Cmd) -> Result<()> {
+        self.run_in_time(pin!(async {
             match self.link.as_ref() {
                 Link::Server { connections } => command.query_async(&mut connections.own().connection()).await,
                 Link::Cluster { client, connection, .. } => {
@@ -157,69 +157,72 @@ impl Redis {
         .await
     }
 
-    /// Looks after this thread's connection: one that nobody uses may break unseen, and fail whoever comes next.
-    pub(crate) async fn keep(&self) {
+    /// Checks this thread's connection. An unused connection may break unnoticed and fail the next
+    /// request.
+    pub(crate) async fn check_connection(&self) {
         if let Link::Server { connections } = self.link.as_ref() {
-            // A second time, since a connection that is broken is made anew by the first.
-            let is_well = self.ping().await.is_ok() || self.ping().await.is_ok();
-            connections.own().note(is_well);
+            // A second ping, because the first one replaces a broken connection.
+            let is_healthy = self.ping().await.is_ok() || self.ping().await.is_ok();
+            connections.own().set_healthy(is_healthy);
         }
     }
 
-    /// Whether the connections of all threads worked when they were last looked after.
+    /// Whether the connections of all threads worked at their last check.
     #[must_use]
-    pub fn is_kept(&self) -> bool {
+    pub fn is_healthy(&self) -> bool {
         match self.link.as_ref() {
-            Link::Server { connections } => connections.all().all(RedisConnection::is_well),
+            Link::Server { connections } => connections.all().all(RedisConnection::is_healthy),
             Link::Cluster { .. } => true,
         }
     }
 
-    /// Waits for an answer, but not for ever. The question stays where it is: to move one costs more than to ask it.
-    async fn answer<T>(&self, question: Pin<&mut impl Future<Output = RedisResult<T>>>) -> Result<T> {
-        match tokio::time::timeout(OPERATION_TIMEOUT, question).await {
-            Ok(Ok(answer)) => Ok(answer),
+    /// Runs an operation within the timeout. It is pinned by the caller, because moving it costs more
+    /// than running it.
+    async fn run_in_time<T>(&self, operation: Pin<&mut impl Future<Output = RedisResult<T>>>) -> Result<T> {
+        match tokio::time::timeout(OPERATION_TIMEOUT, operation).await {
+            Ok(Ok(reply)) => Ok(reply),
             Ok(Err(error)) => {
                 if error.is_timeout() {
-                    self.renew();
+                    self.reconnect();
                 } else if error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
-                    // A cluster's client looks for the others by itself.
+                    // The client of a cluster finds the other servers by itself.
                     || (error.is_io_error() && !self.is_cluster())
                 {
-                    self.renew_all();
+                    self.reconnect_all();
                 }
                 Err(failure(error))
             }
             Err(elapsed) => {
-                self.renew();
+                self.reconnect();
                 Err(Error::unavailable(elapsed))
             }
         }
     }
 
-    /// Gives up this thread's connection, which stays silent: nobody would ever close it.
-    fn renew(&self) {
+    /// Replaces this thread's connection. A silent one would never be closed.
+    fn reconnect(&self) {
         match self.link.as_ref() {
-            Link::Server { connections } => connections.own().renew(),
-            Link::Cluster { .. } => self.renew_all(),
+            Link::Server { connections } => connections.own().reconnect(),
+            Link::Cluster { .. } => self.reconnect_all(),
         }
     }
 
-    /// Gives up all connections: their server is gone, or has become a replica, and another one may have the address by now.
-    fn renew_all(&self) {
+    /// Replaces all connections: the server is gone or has become a replica, and another server may
+    /// have its address by now.
+    fn reconnect_all(&self) {
         match self.link.as_ref() {
-            Link::Server { connections } => connections.all().for_each(RedisConnection::renew),
-            // Beside the old one, which still reaches the servers that answer.
+            Link::Server { connections } => connections.all().for_each(RedisConnection::reconnect),
+            // The old connection stays until then, because it still reaches the healthy servers.
             Link::Cluster {
                 client,
                 connection,
-                renewed_at,
-            } if is_due(renewed_at) => {
+                reconnected_at,
+            } if is_due(reconnected_at) => {
                 let (client, connection) = (client.clone(), connection.clone());
                 tokio::spawn(async move {
-                    if let Ok(anew) = client.get_async_connection().await {
+                    if let Ok(new) = client.get_async_connection().await {
                         *connection.write().unwrap_or_else(PoisonError::into_inner) =
-                            Arc::new(OnceCell::new_with(Some(anew)));
+                            Arc::new(OnceCell::new_with(Some(new)));
                     }
                 });
             }
@@ -237,21 +240,21 @@ async fn in_cluster(
     connected.cloned()
 }
 
-impl Reading {
+impl Snapshot {
     fn of((values, replication): (RedisResult<Value>, RedisResult<Value>)) -> RedisResult<Option<Self>> {
         match replication {
             Ok(replication) => Ok(Some(Self {
                 values: from_redis_value(values?)?,
                 replication: from_redis_value(replication)?,
             })),
-            Err(error) if is_refusal(&error) => Ok(None),
+            Err(error) if is_forbidden(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }
 }
 
-/// Whether the server answers, but this user may not ask that (ACL).
-fn is_refusal(error: &RedisError) -> bool {
+/// Whether the user may not run this command (ACL).
+fn is_forbidden(error: &RedisError) -> bool {
     error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm)
 }
 

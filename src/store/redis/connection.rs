@@ -1,7 +1,8 @@
 //! One thread's connection to a Redis server.
 //!
-//! It is made when it is first used, by the thread whose it is, which then does all of its work. It mends itself when it breaks, but one that
-//! stays silent never breaks, and one whose server has become a replica works: those are given up for a new one.
+//! It connects at first use, on its own thread, which then does all of its work. It reconnects when
+//! it breaks. A connection that stays silent never breaks, and one to a server that has become a
+//! replica works: both are replaced.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
@@ -15,24 +16,23 @@ pub(crate) const RESPONSE_TIMEOUT: Duration = Duration::from_millis(400);
 /// How often a lost connection is retried before the request that needs it fails. The next
 /// request tries anew.
 pub(crate) const RETRIES: u32 = 1;
-/// How soon a connection that was renewed may be renewed again: not for each of those who wait for it.
-const RENEWAL_INTERVAL: Duration = Duration::from_secs(1);
+/// Least time between two replacements: many requests may report the same failure.
+const RECONNECT_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(crate) struct RedisConnection {
     client: Client,
     connection: RwLock<ConnectionManager>,
-    renewed_at: Mutex<Option<Instant>>,
-    is_well: AtomicBool,
+    reconnected_at: Mutex<Option<Instant>>,
+    is_healthy: AtomicBool,
 }
 
 impl RedisConnection {
-    /// To this server.
-    pub(crate) fn to(client: &Client) -> RedisResult<Self> {
+    pub(crate) fn new(client: &Client) -> RedisResult<Self> {
         Ok(Self {
             client: client.clone(),
             connection: RwLock::new(connect(client)?),
-            renewed_at: Mutex::default(),
-            is_well: AtomicBool::new(true),
+            reconnected_at: Mutex::default(),
+            is_healthy: AtomicBool::new(true),
         })
     }
 
@@ -40,36 +40,36 @@ impl RedisConnection {
         self.connection.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Gives the connection up for a new one, unless that was done a moment ago.
-    pub(crate) fn renew(&self) {
-        if is_due(&self.renewed_at)
-            && let Ok(anew) = connect(&self.client)
+    /// Replaces the connection, unless that was done a moment ago.
+    pub(crate) fn reconnect(&self) {
+        if is_due(&self.reconnected_at)
+            && let Ok(new) = connect(&self.client)
         {
-            *self.connection.write().unwrap_or_else(PoisonError::into_inner) = anew;
+            *self.connection.write().unwrap_or_else(PoisonError::into_inner) = new;
         }
     }
 
-    /// Whether it worked when it was last looked after.
-    pub(crate) fn is_well(&self) -> bool {
-        self.is_well.load(Ordering::Relaxed)
+    /// Whether it worked at its last check.
+    pub(crate) fn is_healthy(&self) -> bool {
+        self.is_healthy.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn note(&self, is_well: bool) {
-        self.is_well.store(is_well, Ordering::Relaxed);
+    pub(crate) fn set_healthy(&self, is_healthy: bool) {
+        self.is_healthy.store(is_healthy, Ordering::Relaxed);
     }
 }
 
-/// Whether the last renewal was long enough ago; if so, there is one now.
-pub(crate) fn is_due(renewed_at: &Mutex<Option<Instant>>) -> bool {
-    let mut renewed_at = renewed_at.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_due = renewed_at.is_none_or(|at| at.elapsed() >= RENEWAL_INTERVAL);
+/// Whether a replacement is due; if so, the interval begins again.
+pub(crate) fn is_due(reconnected_at: &Mutex<Option<Instant>>) -> bool {
+    let mut reconnected_at = reconnected_at.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_due = reconnected_at.is_none_or(|at| at.elapsed() >= RECONNECT_INTERVAL);
     if is_due {
-        *renewed_at = Some(Instant::now());
+        *reconnected_at = Some(Instant::now());
     }
     is_due
 }
 
-/// Prepares a connection that mends itself; it is made at first use.
+/// Prepares a connection that reconnects by itself. It connects at first use.
 fn connect(client: &Client) -> RedisResult<ConnectionManager> {
     let config = ConnectionManagerConfig::new()
         .set_connection_timeout(Some(RESPONSE_TIMEOUT))

@@ -14,52 +14,59 @@ use sea_orm::{ConnectOptions, DatabaseConnection, SqlxError};
 
 use crate::domain::secret::SecretString;
 use crate::domain::{Error, Result};
-use crate::store::sql::database::failure;
+use crate::store::sql::error::failure;
 
-/// How long a request waits for PostgreSQL: a client learns of an outage within a second.
+/// How long a statement on PostgreSQL may take, so that a client learns of an outage within a second.
 pub(crate) const STATEMENT_TIMEOUT: Duration = Duration::from_millis(900);
 /// How long a start waits for PostgreSQL.
 pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a SQLite writer waits for another.
+/// How long a SQLite writer waits for another one.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// A connection that was idle for this long is tried before it is used: a server that restarted costs no request.
+/// A connection that was idle for this long is tested before use, so that a restart of the server
+/// fails no request.
 const IDLE_BEFORE_TEST: Duration = Duration::from_secs(1);
-/// More of them than cores gain nothing.
+/// More readers than cores gain nothing.
 const SQLITE_READERS: u32 = 4;
-/// A file has one writer at a time. Those of this process come in their order; SQLite itself would have all but one of them sleep, and
-/// let whoever wakes at the right moment go first.
+/// A file has one writer at a time. With one connection the writers of this process queue in order.
+/// SQLite itself would let them sleep, and the first one to wake at the right moment would win.
 const SQLITE_WRITERS: u32 = 1;
-/// How long SQLite's log grows before what it holds is written into the file itself, in pages of 4 KiB. Rows that are changed again and
-/// again, as sessions are, then go there once; and to read 16 MiB anew delays no start.
-const LOG_PAGES: &str = "4096";
-/// More gain nothing.
+/// Length of the write-ahead log before a checkpoint, in pages of 4 KiB. Rows that change often, as
+/// sessions do, reach the file once a checkpoint. Reading 16 MiB again delays no start.
+const CHECKPOINT_PAGES: &str = "4096";
+/// More connections gain nothing.
 const POSTGRES_CONNECTIONS: u32 = 16;
 
-/// Connections that read a file, and the one that writes to it. A missing file is made, with its folder.
+/// Opens the connections that read a file, and the one that writes to it. A missing file is created,
+/// with its folder.
 pub(crate) async fn open_file(file: &Path) -> Result<(DatabaseConnection, DatabaseConnection)> {
-    make_private_file(file)
-        .map_err(|error| Error::unavailable(format!("the database file {} cannot be made: {error}", file.display())))?;
-    // The writer first: it makes what readers need to be there.
+    create_private_file(file).map_err(|error| {
+        Error::unavailable(format!(
+            "the database file {} cannot be created: {error}",
+            file.display()
+        ))
+    })?;
+    // The writer first: it creates the files that readers need.
     let mut writing = sqlite(file, SQLITE_WRITERS, |sqlite| {
-        sqlite.pragma("wal_autocheckpoint", LOG_PAGES)
+        sqlite.pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
     });
     writing.map_sqlx_sqlite_pool_opts(|pool| {
-        pool.after_release(|connection, _| async { has_come_to_an_end(connection).await }.boxed())
+        pool.after_release(|connection, _| async { is_outside_transaction(connection).await }.boxed())
     });
     let writer = connect(writing).await?;
     let readers = connect(sqlite(file, SQLITE_READERS, |sqlite| sqlite.pragma("query_only", "ON"))).await?;
     Ok((readers, writer))
 }
 
-/// Whether a connection is in no transaction any more. The driver loses count where SQLite takes a transaction back by itself, as it does
-/// when the disk is full; whatever is written over such a connection afterwards is answered, and never committed.
-async fn has_come_to_an_end(connection: &mut SqliteConnection) -> std::result::Result<bool, SqlxError> {
-    // A transaction that was dropped is rolled back before this is answered.
+/// Whether a connection is outside of a transaction. The driver loses track when SQLite rolls a
+/// transaction back by itself, as it does when the disk is full. Later writes over such a connection
+/// would succeed and never be committed.
+async fn is_outside_transaction(connection: &mut SqliteConnection) -> std::result::Result<bool, SqlxError> {
+    // A dropped transaction is rolled back before the ping returns.
     connection.ping().await?;
     Ok(!connection.is_in_transaction())
 }
 
-/// Connections to a server.
+/// Connects to PostgreSQL.
 pub(crate) async fn reach(server: &SecretString) -> Result<DatabaseConnection> {
     match connect(postgres(server.expose())).await {
         Ok(pool) => Ok(pool),
@@ -67,7 +74,8 @@ pub(crate) async fn reach(server: &SecretString) -> Result<DatabaseConnection> {
     }
 }
 
-/// Connects once without the pool, which would only say that it waited in vain; then with it.
+/// Connects once without the pool, because an error of the pool would only name its timeout; then
+/// with it.
 pub(crate) async fn reach_with_timeout(server: &SecretString) -> Result<DatabaseConnection> {
     let options = PgConnectOptions::from_str(server.expose()).map_err(Error::unavailable)?;
     let attempt = tokio::time::timeout(START_TIMEOUT, options.connect()).await;
@@ -87,7 +95,7 @@ fn sqlite(file: &Path, connections: u32, more: fn(SqliteConnectOptions) -> Sqlit
     options
 }
 
-/// WAL lets readers go on beside the writer; FULL makes a commit outlast a power cut.
+/// WAL lets readers work beside the writer. FULL makes a commit survive a power cut.
 pub(crate) fn pragmas(sqlite: SqliteConnectOptions) -> SqliteConnectOptions {
     sqlite
         .busy_timeout(BUSY_TIMEOUT)
@@ -95,8 +103,9 @@ pub(crate) fn pragmas(sqlite: SqliteConnectOptions) -> SqliteConnectOptions {
         .pragma("synchronous", "FULL")
 }
 
-/// E-mail addresses and password hashes are for the gateway's own eyes. SQLite gives its other files the same mode.
-fn make_private_file(file: &Path) -> std::io::Result<()> {
+/// The file holds e-mail addresses and password hashes, so only its owner may read it. SQLite gives
+/// its other files the same mode.
+fn create_private_file(file: &Path) -> std::io::Result<()> {
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder)?;
     }
@@ -144,10 +153,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_written_after_a_transaction_that_sqlite_took_back_is_there() {
+    async fn writes_after_a_transaction_that_sqlite_rolled_back_are_committed() {
         let folder = TempDir::new().unwrap();
         let (readers, writer) = texts(&folder).await;
-        // As a disk that is full.
+        // Behaves like a full disk.
         writer.execute_unprepared("PRAGMA max_page_count = 4").await.unwrap();
         let transaction = writer.begin().await.unwrap();
         let mut outcome = Ok(());
@@ -167,7 +176,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_reads_cannot_write() {
+    async fn a_reader_cannot_write() {
         let folder = TempDir::new().unwrap();
         let (readers, writer) = texts(&folder).await;
         let refused = readers.execute_unprepared("INSERT INTO texts VALUES ('x')").await;
@@ -179,9 +188,9 @@ mod tests {
         assert_eq!(read(&readers, "SELECT text FROM texts").await, ["y"]);
     }
 
-    /// `.cargo/config.toml` says how.
+    /// See `.cargo/config.toml`.
     #[tokio::test]
-    async fn sqlite_is_compiled_as_it_should_be() {
+    async fn sqlite_has_the_compile_options_of_the_project() {
         let folder = TempDir::new().unwrap();
         let (readers, _) = texts(&folder).await;
         let options = read(&readers, "PRAGMA compile_options").await;

@@ -3,8 +3,9 @@
 pub(crate) mod connect;
 pub(crate) mod database;
 pub(crate) mod entity;
+pub(crate) mod error;
+pub(crate) mod row;
 mod schema;
-pub(crate) mod witness;
 
 pub use database::Database;
 pub use schema::MigrationState;

@@ -1,4 +1,4 @@
-//! The schema of the database: what was applied, what is pending, and how it gets there.
+//! Migrations of the schema: applied, pending, up and down.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -7,19 +7,18 @@ use migration::{Migration, Migrator, MigratorTrait, seaql_migrations};
 use sea_orm::EntityTrait;
 
 use crate::domain::Result;
-use crate::store::sql::database::{Database, failure};
+use crate::store::sql::database::Database;
+use crate::store::sql::error::failure;
 
-/// A step of the schema.
+/// A migration step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MigrationState {
-    /// Its name.
     pub name: String,
-    /// Whether it has been applied.
     pub is_applied: bool,
 }
 
 impl Database {
-    /// Every step of the schema, oldest first.
+    /// Every step, oldest first.
     pub async fn migrations(&self) -> Result<Vec<MigrationState>> {
         let steps = Migrator::get_migration_files();
         let pending = if self.has_exactly(&steps).await {
@@ -40,26 +39,26 @@ impl Database {
         Ok(states)
     }
 
-    /// Whether these steps were applied, all of them and no other; false also where that cannot be told. The library asks first whether
-    /// there is a list of them, which takes PostgreSQL longer than all else that a start asks.
+    /// Whether exactly these steps are applied; false if the table cannot be read. This saves the
+    /// library's check for the table, which takes PostgreSQL longer than the rest of a start.
     async fn has_exactly(&self, steps: &[Migration]) -> bool {
         let applied = seaql_migrations::Entity::find().all(&self.connection()).await;
         let names: HashSet<&str> = steps.iter().map(Migration::name).collect();
         applied.is_ok_and(|applied| names == applied.iter().map(|row| row.version.as_str()).collect())
     }
 
-    /// Applies every pending step. Nodes that start together take turns, and the later ones find nothing to do.
+    /// Applies every pending step. Nodes that start together take turns.
     pub async fn migrate_up(&self) -> Result<()> {
-        let turn = self.take_turn().await?;
-        Migrator::up(&turn, None).await.map_err(failure)?;
-        turn.commit().await.map_err(failure)
+        let transaction = self.lock_migrations().await?;
+        Migrator::up(&transaction, None).await.map_err(failure)?;
+        transaction.commit().await.map_err(failure)
     }
 
-    /// Takes back the latest `steps` steps, all of them for `None`.
+    /// Reverts the latest `steps` steps; all of them for `None`.
     pub async fn migrate_down(&self, steps: Option<u32>) -> Result<()> {
-        let turn = self.take_turn().await?;
-        Migrator::down(&turn, steps).await.map_err(failure)?;
-        turn.commit().await.map_err(failure)
+        let transaction = self.lock_migrations().await?;
+        Migrator::down(&transaction, steps).await.map_err(failure)?;
+        transaction.commit().await.map_err(failure)
     }
 }
 

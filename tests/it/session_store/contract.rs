@@ -1,15 +1,18 @@
-//! The contract of session stores, on each of them: ends that last, passwords that changed, what is forgotten and what is not.
+//! The contract of session stores: durable ends, changed credentials, and stores that lose data.
 
 use std::time::Duration;
 
-use auth_gateway::domain::account::{AccountId, CredentialsUpdate};
+use auth_gateway::domain::account::AccountId;
+use auth_gateway::domain::credential::{CredentialsUpdate, CredentialsVersion};
 use auth_gateway::domain::session::{EndReason, Generation, NewSession, Rotation, SessionId};
 use futures_util::future::join_all;
 
 use crate::harness::{Backend, RedisUser};
-use crate::session_store::fixture::{LIFETIMES, Outcome, START, StoreFixture, claim, hash, on_each_store, session_of};
+use crate::session_store::fixture::{
+    FIRST_VERSION, LIFETIMES, Outcome, START, StoreFixture, claim, on_each_store, session_of,
+};
 
-/// Goes on with some work so many times, and then drops it where it stands.
+/// Polls a future this many times, and then drops it.
 async fn polled<T>(work: impl Future<Output = T>, times: u32) {
     let mut work = std::pin::pin!(work);
     let mut polls = 0;
@@ -24,14 +27,14 @@ async fn polled<T>(work: impl Future<Output = T>, times: u32) {
 }
 
 on_each_store! {
-    async fn a_session_that_never_was_is_over(fixture: &StoreFixture) {
+    async fn an_unknown_session_is_not_live(fixture: &StoreFixture) {
         let unknown = SessionId::fresh();
         assert_eq!(fixture.rotate(unknown, 1, START).await, Outcome::Over);
         assert!(!fixture.is_live(unknown, START).await);
         fixture.sessions.end(unknown, EndReason::Logout, START).await.unwrap();
     }
 
-    async fn an_end_is_an_end_however_often(fixture: &StoreFixture) {
+    async fn a_session_ends_once(fixture: &StoreFixture) {
         let session = fixture.open().await;
         assert!(fixture.is_live(session, START).await);
         for reason in [EndReason::Logout, EndReason::EndedElsewhere] {
@@ -43,7 +46,7 @@ on_each_store! {
         assert_eq!(reason, "logout", "the first end counts");
     }
 
-    async fn the_others_are_the_accounts_other_open_sessions(fixture: &StoreFixture) {
+    async fn end_others_ends_the_other_open_sessions_of_the_account_only(fixture: &StoreFixture) {
         let (first, second, third) = (fixture.open().await, fixture.open().await, fixture.open().await);
         let stranger = fixture.add_account(AccountId::random(), "jane").await;
         for session in [first, second, third, stranger] {
@@ -57,17 +60,17 @@ on_each_store! {
         assert_eq!(alive, [false, true, false, true]);
     }
 
-    async fn the_others_end_whatever_clock_they_were_opened_by(fixture: &StoreFixture) {
+    async fn end_others_ends_sessions_opened_by_a_node_whose_clock_is_ahead(fixture: &StoreFixture) {
         let own = fixture.open().await;
         let mut ahead = session_of(fixture.account);
         ahead.created_at = START.plus(Duration::from_secs(5));
-        fixture.sessions.open(&ahead, &hash("")).await.unwrap();
+        fixture.sessions.open(&ahead, FIRST_VERSION).await.unwrap();
         fixture.sessions.end_others(fixture.account, own, EndReason::EndedElsewhere, START).await.unwrap();
         assert!(!fixture.is_live(ahead.id, ahead.created_at).await);
         assert!(fixture.is_live(own, START).await);
     }
 
-    async fn all_are_all_the_accounts_open_sessions(fixture: &StoreFixture) {
+    async fn end_all_ends_every_open_session_of_the_account(fixture: &StoreFixture) {
         let (first, second, ended) = (fixture.open().await, fixture.open().await, fixture.open().await);
         let stranger = fixture.add_account(AccountId::random(), "jane").await;
         fixture.sessions.end(ended, EndReason::Logout, START).await.unwrap();
@@ -86,35 +89,31 @@ on_each_store! {
         assert_eq!(fixture.sessions.find_end(first).await.unwrap().unwrap().reason, EndReason::Operator);
     }
 
-    async fn a_password_that_was_changed_opens_nothing_and_changes_nothing(fixture: &StoreFixture) {
+    async fn outdated_credentials_open_no_session_and_change_nothing(fixture: &StoreFixture) {
         let (own, other) = (fixture.open().await, fixture.open().await);
         assert!(fixture.is_live(other, START).await);
-        assert_eq!(fixture.change(own, "", "2").await, CredentialsUpdate::Applied);
+        assert_eq!(fixture.change(own, FIRST_VERSION).await, CredentialsUpdate::Applied);
         assert_eq!((fixture.is_live(own, START).await, fixture.is_live(other, START).await), (true, false));
         assert_eq!(fixture.sessions.find_end(other).await.unwrap().unwrap().reason, EndReason::PasswordChanged);
 
         let late = session_of(fixture.account);
-        assert_eq!(fixture.sessions.open(&late, &hash("")).await.unwrap(), CredentialsUpdate::Conflict);
+        assert_eq!(fixture.sessions.open(&late, FIRST_VERSION).await.unwrap(), CredentialsUpdate::Conflict);
         assert!(!fixture.is_live(late.id, START).await);
-        assert_eq!(fixture.sessions.open(&late, &hash("2")).await.unwrap(), CredentialsUpdate::Applied);
-        assert_eq!(fixture.change(own, "", "3").await, CredentialsUpdate::Conflict);
-        assert!(fixture.is_live(late.id, START).await, "who comes too late ends nothing");
+        assert_eq!(fixture.sessions.open(&late, CredentialsVersion(2)).await.unwrap(), CredentialsUpdate::Applied);
+        assert_eq!(fixture.change(own, FIRST_VERSION).await, CredentialsUpdate::Conflict);
+        assert!(fixture.is_live(late.id, START).await, "a refused change ends no session");
         fixture.sessions.end(own, EndReason::Logout, START).await.unwrap();
-        assert_eq!(fixture.change(own, "2", "3").await, CredentialsUpdate::Conflict, "a session that is over asks for nothing");
+        assert_eq!(fixture.change(own, CredentialsVersion(2)).await, CredentialsUpdate::Conflict, "an ended session changes nothing");
         assert!(fixture.is_live(late.id, START).await);
     }
 
-    async fn no_session_on_the_old_password_outlives_its_change(fixture: &StoreFixture) {
+    async fn no_session_opened_with_the_old_password_outlives_its_change(fixture: &StoreFixture) {
         let own = fixture.open().await;
-        for round in 0..5 {
-            let (old, new) = (round.to_string(), (round + 1).to_string());
-            if round == 0 {
-                assert_eq!(fixture.change(own, "", "0").await, CredentialsUpdate::Applied);
-            }
+        for round in 1..6 {
+            let verified = CredentialsVersion(round);
             let sessions: Vec<NewSession> = (0..20).map(|_| session_of(fixture.account)).collect();
-            let compared = hash(&old);
-            let opening = join_all(sessions.iter().map(|session| fixture.sessions.open(session, &compared)));
-            let (opened, changed) = tokio::join!(opening, fixture.change(own, &old, &new));
+            let opening = join_all(sessions.iter().map(|session| fixture.sessions.open(session, verified)));
+            let (opened, changed) = tokio::join!(opening, fixture.change(own, verified));
             assert_eq!(changed, CredentialsUpdate::Applied);
             for (session, opened) in sessions.iter().zip(opened) {
                 assert!(!fixture.is_live(session.id, START).await, "{opened:?} in round {round}");
@@ -123,10 +122,10 @@ on_each_store! {
         }
     }
 
-    async fn of_many_changes_at_once_one_is_made(fixture: &StoreFixture) {
+    async fn of_simultaneous_password_changes_one_is_applied(fixture: &StoreFixture) {
         let sessions = join_all((0..8).map(|_| fixture.open())).await;
-        let changes = sessions.iter().enumerate().map(|(number, session)| async move {
-            fixture.change(*session, "", &number.to_string()).await
+        let changes = sessions.iter().map(|session| async move {
+            fixture.change(*session, FIRST_VERSION).await
         });
         let steps = join_all(changes).await;
         let taken: Vec<usize> = (0..8).filter(|number| steps[*number] == CredentialsUpdate::Applied).collect();
@@ -136,8 +135,8 @@ on_each_store! {
         assert!(alive[taken[0]]);
     }
 
-    async fn a_registration_that_is_dropped_half_way_spoils_nothing(fixture: &StoreFixture) {
-        // A client may hang up at any await: what others are told afterwards must be stored all the same.
+    async fn a_cancelled_registration_leaves_nothing_half_done(fixture: &StoreFixture) {
+        // A client may hang up at any await point. What is stored for others afterwards must last.
         for polls in 0..20 {
             let name = format!("name{polls}");
             polled(fixture.add_account(AccountId::random(), &name), polls).await;
@@ -153,7 +152,7 @@ on_each_store! {
         assert_eq!(accounts, owners, "each account has the session of its registration");
     }
 
-    async fn a_store_that_forgets_logs_nobody_out_and_nobody_back_in(fixture: &StoreFixture) {
+    async fn a_store_that_loses_a_session_neither_ends_nor_revives_it(fixture: &StoreFixture) {
         let (live, ended) = (fixture.open().await, fixture.open().await);
         assert_eq!(fixture.rotate(live, 1, START).await, Outcome::Current(2));
         assert_eq!(fixture.rotate(live, 2, START).await, Outcome::Current(3));
@@ -168,7 +167,7 @@ on_each_store! {
         assert_eq!(fixture.rotate(live, 3, START).await, Outcome::Current(4));
     }
 
-    async fn sessions_that_ended_long_ago_are_forgotten_and_no_other(fixture: &StoreFixture) {
+    async fn sessions_that_ended_a_week_ago_are_swept_and_no_others(fixture: &StoreFixture) {
         let week = Duration::from_hours(7 * 24);
         let (ended, live) = (fixture.open().await, fixture.open().await);
         fixture.sessions.end(ended, EndReason::Logout, START).await.unwrap();
@@ -183,38 +182,33 @@ on_each_store! {
 }
 
 #[tokio::test]
-async fn a_replica_that_missed_the_last_writes_brings_nobody_back_and_throws_nobody_out() {
+async fn a_promoted_replica_that_missed_writes_neither_revives_nor_ends_a_session() {
     let fixture = StoreFixture::new(Backend::PostgresRedis).await;
     let (live, ended) = (fixture.open().await, fixture.open().await);
     for session in [live, ended] {
         assert_eq!(fixture.rotate(session, 1, START).await, Outcome::Current(2));
         assert_eq!(fixture.rotate(session, 2, START).await, Outcome::Current(3));
     }
-    let held = (fixture.key_of(live).await, fixture.key_of(ended).await);
+    let held = (fixture.dump(live).await, fixture.dump(ended).await);
     assert_eq!(fixture.rotate(live, 3, START).await, Outcome::Current(4));
     fixture.sessions.end(ended, EndReason::Logout, START).await.unwrap();
 
-    fixture.fall_back_to(ended, &held.1).await;
+    fixture.promote_stale_replica(ended, &held.1).await;
     assert!(!fixture.is_live(ended, START).await);
-    fixture.fall_back_to(ended, &held.1).await;
+    fixture.promote_stale_replica(ended, &held.1).await;
     assert_eq!(fixture.rotate(ended, 3, START).await, Outcome::Over);
 
-    fixture.fall_back_to(live, &held.0).await;
+    fixture.promote_stale_replica(live, &held.0).await;
     assert!(fixture.is_live(live, START).await);
     let found = fixture.sessions.find(live, START).await.unwrap().unwrap();
-    assert_eq!(
-        found.session.generation,
-        Generation(3),
-        "as far as the replica had come"
-    );
-    fixture.fall_back_to(live, &held.0).await;
+    assert_eq!(found.session.generation, Generation(3), "the generation of the replica");
+    fixture.promote_stale_replica(live, &held.0).await;
     assert_eq!(fixture.rotate(live, 4, START).await, Outcome::Current(5));
     assert_eq!(fixture.rotate(live, 3, START).await, Outcome::Reused);
 }
 
-/// Who may not ask Redis for its state can use it all the same.
 #[tokio::test]
-async fn a_redis_user_without_info_will_do() {
+async fn a_redis_user_without_the_info_command_works() {
     let user = RedisUser::new().await;
     user.forbid("info").await;
     let fixture = StoreFixture::over_redis(&user.url).await;
@@ -223,13 +217,13 @@ async fn a_redis_user_without_info_will_do() {
     let row = format!("UPDATE sessions SET generation = 7 WHERE account_id {}", fixture.own());
     fixture.stores.execute(&row).await;
     let found = fixture.sessions.find(session, START).await.unwrap().unwrap();
-    assert_eq!(found.session.generation, Generation(2), "Redis has answered");
+    assert_eq!(found.session.generation, Generation(2), "read from Redis");
     fixture.sessions.end(session, EndReason::Logout, START).await.unwrap();
     assert!(!fixture.is_live(session, START).await);
 }
 
 #[tokio::test]
-async fn a_reused_token_ends_the_session_once_however_many_present_it() {
+async fn a_token_reused_many_times_at_once_ends_its_session_once() {
     for backend in [Backend::Sqlite, Backend::Postgres, Backend::PostgresRedis] {
         let fixture = StoreFixture::new(backend).await;
         let session = fixture.open().await;
@@ -251,16 +245,16 @@ async fn a_reused_token_ends_the_session_once_however_many_present_it() {
             match attempt.await.unwrap() {
                 Rotation::Reused { ended } => firsts += u32::from(ended.is_some()),
                 Rotation::Over => {}
-                Rotation::Current { .. } | Rotation::Limited(_) => panic!("{backend:?} renewed an old token"),
+                Rotation::Current { .. } | Rotation::Limited(_) => panic!("{backend:?} rotated an old token"),
             }
         }
         assert_eq!(firsts, 1, "{backend:?}");
     }
 }
 
-/// What a node that was killed owes, the node that starts in its place pays.
+/// A node was killed after the commit in SQL, before it wrote the tombstone.
 #[tokio::test]
-async fn an_end_that_redis_missed_is_paid_by_a_node_that_starts() {
+async fn a_node_that_starts_writes_the_tombstones_of_recent_ends() {
     let fixture = StoreFixture::new(Backend::PostgresRedis).await;
     let session = fixture.open().await;
     assert_eq!(
@@ -275,21 +269,18 @@ async fn an_end_that_redis_missed_is_paid_by_a_node_that_starts() {
             START.millis()
         ))
         .await;
-    assert!(
-        fixture.is_live(session, START).await,
-        "what a node left that was killed before it told Redis"
-    );
+    assert!(fixture.is_live(session, START).await, "Redis has no tombstone yet");
     fixture
         .sessions
-        .settle(START.plus(Duration::from_mins(1)))
+        .flush_pending(START.plus(Duration::from_mins(1)))
         .await
         .unwrap();
     assert!(!fixture.is_live(session, START).await);
 }
 
-/// Redis dies between SQL's commit and its own: here it is well, and refuses to write of sessions.
+/// Redis fails between the commit in SQL and the tombstone: it refuses to write keys of sessions.
 #[tokio::test]
-async fn an_end_that_redis_missed_is_owed_and_paid_before_redis_is_asked_again() {
+async fn a_pending_tombstone_is_written_before_the_next_read_of_its_session() {
     let user = RedisUser::new().await;
     let fixture = StoreFixture::over_redis(&user.url).await;
 
@@ -309,12 +300,12 @@ async fn an_end_that_redis_missed_is_owed_and_paid_before_redis_is_asked_again()
             .await
             .is_err()
     );
-    assert!(fixture.sessions.settle(START).await.is_err(), "still refused");
+    assert!(fixture.sessions.flush_pending(START).await.is_err(), "still refused");
     user.allow_writing().await;
     for session in [first, second] {
         assert_eq!(fixture.rotate(session, 2, START).await, Outcome::Over);
         assert!(!fixture.is_live(session, START).await);
     }
     assert!(fixture.is_live(third, START).await);
-    fixture.sessions.settle(START).await.unwrap();
+    fixture.sessions.flush_pending(START).await.unwrap();
 }

@@ -1,12 +1,14 @@
-//! A store of sessions to be tried, and one account in it.
+//! A session store under test, with one account.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use auth_gateway::config::{DatabaseUrl, RedisUrl};
-use auth_gateway::domain::account::{Account, AccountId, CredentialsUpdate, NewAccount, PasswordChange, PasswordHash};
+use auth_gateway::domain::account::{Account, AccountId, NewAccount};
 use auth_gateway::domain::clock::Timestamp;
+use auth_gateway::domain::credential::{CredentialsUpdate, CredentialsVersion, PasswordChange};
 use auth_gateway::domain::email::Email;
+use auth_gateway::domain::password::PasswordHash;
 use auth_gateway::domain::refresh_token::RefreshClaim;
 use auth_gateway::domain::secret::{SecretBytes, SecretString};
 use auth_gateway::domain::session::{Device, Generation, Lifetimes, NewSession, Rotation, SessionId};
@@ -22,10 +24,12 @@ pub const LIFETIMES: Lifetimes = Lifetimes {
     session: Duration::from_hours(72),
     grace: Duration::from_secs(10),
 };
-/// Far ahead of the machine's clock, which triggers go by.
+/// The credentials of a new account.
+pub const FIRST_VERSION: CredentialsVersion = CredentialsVersion(1);
+/// Far ahead of the machine's clock, which triggers use.
 pub const START: Timestamp = Timestamp::from_millis(4_000_000_000_000);
 
-/// Writes one test for each store of sessions.
+/// Declares each case as three tests, one for each session store.
 macro_rules! on_each_store {
     ($(async fn $name:ident($fixture:ident: &StoreFixture) $body:block)*) => {
         $(mod $name {
@@ -52,7 +56,6 @@ macro_rules! on_each_store {
 }
 pub(crate) use on_each_store;
 
-/// A store of sessions, and one account.
 pub struct StoreFixture {
     pub stores: Stores,
     pub sessions: Arc<dyn SessionStore>,
@@ -60,7 +63,7 @@ pub struct StoreFixture {
     pub account: AccountId,
 }
 
-/// What Redis holds of a session, in this order and with a space between them.
+/// The parts of a session in Redis, in order, separated by spaces.
 const FIELDS: [&str; 6] = ["generation", "rotated", "saved", "arrival", "lease", "profile"];
 
 pub fn redis_key(session: SessionId) -> String {
@@ -69,25 +72,17 @@ pub fn redis_key(session: SessionId) -> String {
 
 impl StoreFixture {
     pub async fn new(backend: Backend) -> Self {
-        Self::living_by(LIFETIMES, Stores::new(backend).await, backend).await
+        Self::with_lifetimes(LIFETIMES, Stores::new(backend).await, backend).await
     }
 
-    pub async fn without_grace(backend: Backend) -> Self {
-        let lifetimes = Lifetimes {
-            grace: Duration::ZERO,
-            ..LIFETIMES
-        };
-        Self::living_by(lifetimes, Stores::new(backend).await, backend).await
-    }
-
-    /// Over PostgreSQL and the Redis of this address.
+    /// Over PostgreSQL and this Redis.
     pub async fn over_redis(url: &str) -> Self {
         let mut stores = Stores::new(Backend::PostgresRedis).await;
         stores.redis_url = Some(url.to_owned());
-        Self::living_by(LIFETIMES, stores, Backend::PostgresRedis).await
+        Self::with_lifetimes(LIFETIMES, stores, Backend::PostgresRedis).await
     }
 
-    async fn living_by(lifetimes: Lifetimes, stores: Stores, backend: Backend) -> Self {
+    async fn with_lifetimes(lifetimes: Lifetimes, stores: Stores, backend: Backend) -> Self {
         let url = match backend {
             Backend::Sqlite => DatabaseUrl::Sqlite(stores.database_url.trim_start_matches("sqlite://").into()),
             Backend::Postgres | Backend::PostgresRedis => {
@@ -116,13 +111,13 @@ impl StoreFixture {
         fixture
     }
 
-    /// An account, and with it the session that a registration opens.
+    /// Creates an account with the session that a registration opens.
     pub async fn add_account(&self, id: AccountId, name: &str) -> SessionId {
         let account = NewAccount {
             id,
             email: Email::parse(&format!("{name}@example.com")).unwrap(),
             username: Username::parse(name).unwrap(),
-            password_hash: hash(""),
+            password_hash: Some(PasswordHash("$argon2id$".to_owned())),
             created_at: START,
         };
         let session = session_of(id);
@@ -130,12 +125,11 @@ impl StoreFixture {
         session.id
     }
 
-    /// The account as its owner sees it.
     pub async fn profile(&self) -> Arc<Account> {
         self.accounts.find(self.account).await.unwrap().unwrap().into()
     }
 
-    /// The account, as a condition in SQL.
+    /// A SQL condition that an id is that of the account.
     pub fn own(&self) -> String {
         if self.stores.database_url.starts_with("sqlite") {
             format!("= X'{}'", self.account.0.simple())
@@ -144,20 +138,36 @@ impl StoreFixture {
         }
     }
 
+    /// Deletes the row of the account and leaves its sessions.
+    pub async fn delete_account_only(&self) {
+        let own = self.own();
+        let delete = format!("DELETE FROM accounts WHERE id {own}");
+        if self.stores.database_url.starts_with("sqlite") {
+            self.stores
+                .execute(&format!(
+                    "PRAGMA foreign_keys = OFF; {delete}; PRAGMA foreign_keys = ON"
+                ))
+                .await;
+        } else {
+            let drop = "ALTER TABLE sessions DROP CONSTRAINT sessions_account_id";
+            self.stores.execute(&format!("{drop}; {delete}")).await;
+        }
+    }
+
     pub async fn open(&self) -> SessionId {
         let session = session_of(self.account);
-        let opened = self.sessions.open(&session, &hash("")).await.unwrap();
+        let opened = self.sessions.open(&session, FIRST_VERSION).await.unwrap();
         assert_eq!(opened, CredentialsUpdate::Applied);
         session.id
     }
 
-    /// A change of password, from the hash of one name to that of another.
-    pub async fn change(&self, by: SessionId, old: &str, new: &str) -> CredentialsUpdate {
+    /// A change of password, by a session that has verified these credentials.
+    pub async fn change(&self, by: SessionId, verified: CredentialsVersion) -> CredentialsUpdate {
         let change = PasswordChange {
             account: self.account,
             by,
-            old: hash(old),
-            new: hash(new),
+            verified,
+            new_hash: PasswordHash("$argon2id$new".to_owned()),
         };
         self.sessions.change_password(&change, START).await.unwrap()
     }
@@ -179,7 +189,7 @@ impl StoreFixture {
                 Outcome::Reused
             }
             Rotation::Over => Outcome::Over,
-            Rotation::Limited(_) => panic!("nothing is charged"),
+            Rotation::Limited(_) => panic!("no limit was given"),
         }
     }
 
@@ -187,25 +197,25 @@ impl StoreFixture {
         self.sessions.find(session, now).await.unwrap().is_some()
     }
 
-    /// What Redis holds of a session, byte for byte.
-    pub async fn key_of(&self, session: SessionId) -> Vec<u8> {
-        ask(redis::cmd("DUMP").arg(redis_key(session))).await
+    /// The serialised key of a session.
+    pub async fn dump(&self, session: SessionId) -> Vec<u8> {
+        query(redis::cmd("DUMP").arg(redis_key(session))).await
     }
 
-    /// Redis is at another history of writes, and there the session is as it was: a replica has taken over that had missed the rest.
-    pub async fn fall_back_to(&self, session: SessionId, held: &[u8]) {
+    /// Restores the session as it was, under another replication id: a replica that missed later
+    /// writes was promoted.
+    pub async fn promote_stale_replica(&self, session: SessionId, held: &[u8]) {
         let mut restore = redis::cmd("RESTORE");
         restore.arg(redis_key(session)).arg(60_000).arg(held).arg("REPLACE");
-        let _done: String = ask(&restore).await;
+        let _done: String = query(&restore).await;
         let profile = self.field(session, "profile").await;
-        let (_history, rest) = profile.split_once('.').unwrap();
+        let (_replication_id, rest) = profile.split_once('.').unwrap();
         let elsewhere = format!("{}.{rest}", "0".repeat(16));
         self.overwrite_field(session, "profile", &elsewhere).await;
     }
 
-    /// What Redis has in a field of a session.
     pub async fn field(&self, session: SessionId, field: &str) -> String {
-        self.fields(session).await.swap_remove(place_of(field))
+        self.fields(session).await.swap_remove(index_of(field))
     }
 
     async fn fields(&self, session: SessionId) -> Vec<String> {
@@ -215,40 +225,38 @@ impl StoreFixture {
         fields
     }
 
-    /// All that Redis has of a session.
     pub async fn text_of(&self, session: SessionId) -> String {
-        ask(redis::cmd("GET").arg(redis_key(session))).await
+        query(redis::cmd("GET").arg(redis_key(session))).await
     }
 
-    /// Somebody puts something else there: a text, or what is none.
+    /// Overwrites the key of a session: with a text, or with a value of another type.
     pub async fn put(&self, session: SessionId, text: Option<&str>) {
         self.forget(session).await;
         if let Some(text) = text {
-            let _done: String = ask(redis::cmd("SET").arg(redis_key(session)).arg(text)).await;
+            let _done: String = query(redis::cmd("SET").arg(redis_key(session)).arg(text)).await;
         } else {
-            let _added: i64 = ask(redis::cmd("HSET").arg(redis_key(session)).arg("generation").arg(2)).await;
+            let _added: i64 = query(redis::cmd("HSET").arg(redis_key(session)).arg("generation").arg(2)).await;
         }
     }
 
-    /// Somebody writes something else into one of its fields.
+    /// Overwrites one part of a session.
     pub async fn overwrite_field(&self, session: SessionId, field: &str, value: &str) {
         let mut fields = self.fields(session).await;
-        assert_ne!(fields[place_of(field)], "", "there is no {field}");
-        value.clone_into(&mut fields[place_of(field)]);
+        assert_ne!(fields[index_of(field)], "", "there is no {field}");
+        value.clone_into(&mut fields[index_of(field)]);
         let mut set = redis::cmd("SET");
         set.arg(redis_key(session)).arg(fields.join(" ")).arg("KEEPTTL");
-        let _done: String = ask(&set).await;
+        let _done: String = query(&set).await;
     }
 
-    /// Redis has a session without one of its fields.
     pub async fn forget_field(&self, session: SessionId, field: &str) {
         self.overwrite_field(session, field, "").await;
     }
 
-    /// Redis forgets a session, as after an eviction or a restart. Without Redis there is nothing to forget.
+    /// Deletes the key of a session, as an eviction or a restart does. Without Redis, nothing.
     pub async fn forget(&self, session: SessionId) {
         if self.stores.redis_url.is_some() {
-            let _deleted: i64 = ask(redis::cmd("DEL").arg(redis_key(session))).await;
+            let _deleted: i64 = query(redis::cmd("DEL").arg(redis_key(session))).await;
         }
     }
 }
@@ -271,7 +279,7 @@ pub fn session_of(account: AccountId) -> NewSession {
     }
 }
 
-/// What the token of this generation says.
+/// The content of the refresh token of this generation.
 pub fn claim(session: SessionId, generation: u32) -> RefreshClaim {
     RefreshClaim {
         session,
@@ -279,17 +287,11 @@ pub fn claim(session: SessionId, generation: u32) -> RefreshClaim {
     }
 }
 
-fn place_of(field: &str) -> usize {
+fn index_of(field: &str) -> usize {
     FIELDS.iter().position(|name| *name == field).unwrap()
 }
 
-/// A hash that no password has; the one without a name is that of the account.
-pub fn hash(name: &str) -> PasswordHash {
-    PasswordHash(format!("$argon2id${name}"))
-}
-
-/// What Redis answers.
-async fn ask<T: redis::FromRedisValue>(command: &redis::Cmd) -> T {
+async fn query<T: redis::FromRedisValue>(command: &redis::Cmd) -> T {
     let client = redis::Client::open(redis_url()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     command.query_async(&mut connection).await.unwrap()

@@ -1,4 +1,4 @@
-//! Sessions as they are found with their account: fresh at every store, whoever asks at the same time and whatever happens meanwhile.
+//! Lookups of sessions with their account: current on every store, whatever happens at the same time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +21,7 @@ impl StoreFixture {
         found.map(|live| live.account)
     }
 
-    /// An operator at the database.
+    /// Runs a statement as another program would.
     pub async fn by_sql(&self, what: &str) {
         self.stores.execute(what).await;
     }
@@ -34,13 +34,13 @@ impl StoreFixture {
         .await;
     }
 
-    pub async fn follow(&self) {
-        self.sessions.follow(START).await.unwrap();
+    pub async fn apply_external_changes(&self) {
+        self.sessions.apply_external_changes(START).await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn what_an_operator_changes_shows_after_a_turn_of_housekeeping_and_in_sql_alone_at_once() {
+async fn a_change_by_sql_is_visible_at_once_without_redis_and_after_maintenance_with_redis() {
     for backend in BACKENDS {
         let fixture = StoreFixture::new(backend).await;
         let (session, other) = (fixture.open().await, fixture.open().await);
@@ -50,7 +50,7 @@ async fn what_an_operator_changes_shows_after_a_turn_of_housekeeping_and_in_sql_
         }
         fixture.make_admin().await;
         if backend == Backend::PostgresRedis {
-            fixture.follow().await;
+            fixture.apply_external_changes().await;
         }
         let after = fixture.profile().await;
         assert_eq!(after.roles, ["user", "admin"]);
@@ -68,7 +68,7 @@ async fn what_an_operator_changes_shows_after_a_turn_of_housekeeping_and_in_sql_
 }
 
 #[tokio::test]
-async fn nobody_is_left_of_an_account_that_an_operator_deletes() {
+async fn an_account_deleted_by_sql_has_no_live_session() {
     for backend in BACKENDS {
         let fixture = StoreFixture::new(backend).await;
         let (session, other) = (fixture.open().await, fixture.open().await);
@@ -77,15 +77,15 @@ async fn nobody_is_left_of_an_account_that_an_operator_deletes() {
         }
         let own = fixture.own();
         fixture.by_sql(&format!("DELETE FROM accounts WHERE id {own}")).await;
-        fixture.follow().await;
+        fixture.apply_external_changes().await;
         assert!(!fixture.is_live(session, START).await, "{backend:?}");
         assert_eq!(fixture.rotate(other, 1, START).await, Outcome::Over, "{backend:?}");
     }
 }
 
-/// The gateway gives a reason, and has told Redis itself.
+/// The gateway gives a reason, and writes the tombstone itself.
 #[tokio::test]
-async fn an_end_without_a_reason_is_an_operators_and_is_noticed() {
+async fn an_end_by_sql_without_a_reason_is_applied() {
     for backend in BACKENDS {
         let fixture = StoreFixture::new(backend).await;
         let (session, other) = (fixture.open().await, fixture.open().await);
@@ -93,20 +93,18 @@ async fn an_end_without_a_reason_is_an_operators_and_is_noticed() {
             assert!(fixture.is_live(session, START).await);
         }
         fixture.sessions.end(other, EndReason::Logout, START).await.unwrap();
-        // A node that remembers what SQLite says learns of the end from its note.
-        let noted = i64::from(backend == Backend::Sqlite);
-        assert_eq!(fixture.stores.count("changed_sessions").await, noted);
+        assert_eq!(fixture.stores.count("changed_sessions").await, 0);
         fixture
             .by_sql("UPDATE sessions SET ended_at = 1 WHERE ended_at IS NULL")
             .await;
-        fixture.follow().await;
+        fixture.apply_external_changes().await;
         assert!(!fixture.is_live(session, START).await, "{backend:?}");
     }
 }
 
-/// BoundedCache does not know of a renewal, and must not take the session for one that nobody uses.
+/// The cache does not know of a renewal, and must not take the session for one that nobody uses.
 #[tokio::test]
-async fn a_session_that_was_renewed_lives_on_where_it_was_remembered_too() {
+async fn a_rotated_session_lives_on_although_it_was_found_before() {
     for backend in BACKENDS {
         let fixture = StoreFixture::new(backend).await;
         let session = fixture.open().await;
@@ -127,18 +125,21 @@ async fn a_session_that_was_renewed_lives_on_where_it_was_remembered_too() {
 }
 
 #[tokio::test]
-async fn a_change_is_followed_once_and_its_note_is_swept() {
+async fn a_change_is_applied_once_and_swept_from_the_log() {
     let fixture = StoreFixture::new(Backend::PostgresRedis).await;
     let session = fixture.open().await;
     fixture.make_admin().await;
     fixture.make_admin().await;
-    let notes = fixture.stores.count("changed_sessions").await;
-    assert_eq!(notes, 2, "of both sessions, and of what really changed");
-    fixture.follow().await;
+    let entries = fixture.stores.count("changed_sessions").await;
+    assert_eq!(
+        entries, 2,
+        "one for each session, for the update that changed something"
+    );
+    fixture.apply_external_changes().await;
     assert_eq!(fixture.account_of(session).await, Some(fixture.profile().await));
-    let held = fixture.key_of(session).await;
-    fixture.follow().await;
-    assert_eq!(fixture.key_of(session).await, held, "it is not forgotten again");
+    let held = fixture.dump(session).await;
+    fixture.apply_external_changes().await;
+    assert_eq!(fixture.dump(session).await, held, "it is not applied again");
     fixture
         .sessions
         .sweep(START.plus(Duration::from_hours(24)))
@@ -147,9 +148,8 @@ async fn a_change_is_followed_once_and_its_note_is_swept() {
     assert_eq!(fixture.stores.count("changed_sessions").await, 0);
 }
 
-/// One page of notes after the other.
 #[tokio::test]
-async fn a_change_behind_thousands_of_others_is_followed() {
+async fn a_change_behind_thousands_of_others_is_applied() {
     let fixture = StoreFixture::new(Backend::PostgresRedis).await;
     let session = fixture.open().await;
     let before = fixture.account_of(session).await;
@@ -160,14 +160,14 @@ async fn a_change_behind_thousands_of_others_is_followed() {
         )
         .await;
     fixture.make_admin().await;
-    assert_eq!(fixture.account_of(session).await, before, "nobody has told Redis");
-    fixture.follow().await;
+    assert_eq!(fixture.account_of(session).await, before, "not applied yet");
+    fixture.apply_external_changes().await;
     assert_eq!(fixture.account_of(session).await, Some(fixture.profile().await));
 }
 
-/// As with a cluster one of whose servers is down.
+/// As in a cluster with one server down.
 #[tokio::test]
-async fn a_session_that_redis_cannot_be_told_of_is_told_later_and_keeps_no_other_waiting() {
+async fn a_session_that_redis_cannot_write_is_retried_and_delays_no_other() {
     let user = RedisUser::new().await;
     let fixture = StoreFixture::over_redis(&user.url).await;
     let (refused, told) = (fixture.open().await, fixture.open().await);
@@ -176,17 +176,17 @@ async fn a_session_that_redis_cannot_be_told_of_is_told_later_and_keeps_no_other
     fixture.make_admin().await;
 
     user.allow_writing_only(&redis_key(told)).await;
-    let failed = fixture.sessions.follow(START).await.is_err();
-    assert!(failed, "it says that one is left");
+    let failed = fixture.sessions.apply_external_changes(START).await.is_err();
+    assert!(failed, "one session failed");
     user.allow_writing().await;
     let after = Some(fixture.profile().await);
     assert_eq!(fixture.account_of(told).await, after);
     assert_eq!(fixture.account_of(refused).await, before);
-    fixture.follow().await;
+    fixture.apply_external_changes().await;
     assert_eq!(fixture.account_of(refused).await, after);
 }
 
-/// Polls some work so many times, lets something else happen, and then finishes the work.
+/// Polls a future this many times, runs another one, and then completes the first.
 async fn interrupted<T>(work: impl Future<Output = T>, polls: u32, meanwhile: impl Future<Output = ()>) -> T {
     let mut work = std::pin::pin!(work);
     let mut done = 0;
@@ -205,9 +205,9 @@ async fn interrupted<T>(work: impl Future<Output = T>, polls: u32, meanwhile: im
     }
 }
 
-/// Whoever has read the account from SQL before it changed must not write it back to Redis afterwards, however late.
+/// A rebuild that read the account before the change must not write it to Redis after it.
 #[tokio::test]
-async fn an_account_that_was_forgotten_does_not_come_back_with_a_late_rebuild() {
+async fn a_late_rebuild_does_not_restore_an_outdated_account() {
     let fixture = StoreFixture::new(Backend::PostgresRedis).await;
     let session = fixture.open().await;
     for polls in 0..30 {
@@ -217,7 +217,7 @@ async fn an_account_that_was_forgotten_does_not_come_back_with_a_late_rebuild() 
             fixture
                 .by_sql(&format!("UPDATE accounts SET profile_image_url = '{name}'"))
                 .await;
-            fixture.sessions.forget_account(fixture.account).await.unwrap();
+            fixture.sessions.invalidate_account(fixture.account).await.unwrap();
         };
         interrupted(fixture.account_of(session), polls, change).await;
         let found = fixture.account_of(session).await.unwrap();
@@ -225,9 +225,8 @@ async fn an_account_that_was_forgotten_does_not_come_back_with_a_late_rebuild() 
     }
 }
 
-/// The same of an end, on the way that most requests go.
 #[tokio::test]
-async fn a_session_that_ends_while_it_is_looked_for_stays_over() {
+async fn a_session_that_ends_during_a_lookup_stays_ended() {
     for backend in BACKENDS {
         let fixture = StoreFixture::new(backend).await;
         for polls in 0..20 {
@@ -249,9 +248,9 @@ async fn a_session_that_ends_while_it_is_looked_for_stays_over() {
     }
 }
 
-/// Many ask for two sessions without a pause, so that their questions go together, and one of the two ends.
+/// Many tasks look two sessions up without a pause, so that reads are batched, and one session ends.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_logout_among_lookups_counts_for_every_one_that_begins_after_it() {
+async fn a_logout_among_lookups_counts_for_every_lookup_that_begins_after_it() {
     const LATE: usize = 25;
     for backend in BACKENDS {
         let fixture = Arc::new(StoreFixture::new(backend).await);
@@ -281,9 +280,9 @@ async fn a_logout_among_lookups_counts_for_every_one_that_begins_after_it() {
     }
 }
 
-/// The charge of a renewal is written in Rust and, for Redis, in Lua: both must say the same, also of a session that is over.
+/// The charge is implemented in Rust and in Lua. Both must agree, also for ended sessions.
 #[tokio::test]
-async fn a_renewal_is_charged_alike_at_every_store() {
+async fn every_store_charges_rotations_alike() {
     let limit = Limit::RefreshPerSession;
     let mut histories = Vec::new();
     for backend in BACKENDS {

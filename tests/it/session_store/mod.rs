@@ -3,8 +3,8 @@
 mod contract;
 mod fixture;
 mod lookup;
-mod memory;
 mod model;
 mod profile;
 mod redis_servers;
 mod rotation;
+mod sqlite_file;

@@ -157,7 +157,7 @@ async fn a_renewal_that_sql_is_told_of_brings_the_account_up_to_date() {
     assert_eq!(fixture.account_of(session).await.as_ref(), Some(&before));
     fixture.by_sql("DROP TRIGGER accounts_note_change ON accounts").await;
     fixture.make_admin().await;
-    fixture.follow().await;
+    fixture.apply_external_changes().await;
     assert_eq!(fixture.account_of(session).await, Some(before), "nobody has told Redis");
     let due = START.plus(Duration::from_hours(1));
     let renewal = fixture.sessions.rotate(claim(session, 1), due, None).await.unwrap();

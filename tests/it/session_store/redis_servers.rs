@@ -299,8 +299,11 @@ async fn what_an_operator_changes_shows_while_redis_is_full_too() {
         ended.0
     );
     fixture.by_sql(&end).await;
-    assert!(fixture.sessions.settle(START).await.is_err(), "it cannot be written");
-    fixture.follow().await;
+    assert!(
+        fixture.sessions.flush_pending(START).await.is_err(),
+        "it cannot be written"
+    );
+    fixture.apply_external_changes().await;
     assert_eq!(fixture.account_of(changed).await, Some(fixture.profile().await));
     assert_eq!(fixture.account_of(ended).await, None);
 }

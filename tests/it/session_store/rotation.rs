@@ -1,7 +1,8 @@
-//! Renewal on each store of sessions: the rotation table row by row, many at once, and what time does.
+//! Rotation on each session store: the rotation table row by row, races, and expiry.
 
 use std::time::Duration;
 
+use auth_gateway::domain::account::AccountId;
 use auth_gateway::domain::session::{EndReason, Generation, Rotation, SessionId};
 use futures_util::future::join_all;
 
@@ -9,7 +10,7 @@ use crate::harness::Backend;
 use crate::session_store::fixture::{LIFETIMES, Outcome, START, StoreFixture, claim, on_each_store};
 
 on_each_store! {
-    async fn the_current_generation_moves_on(fixture: &StoreFixture) {
+    async fn the_current_token_moves_the_session_on(fixture: &StoreFixture) {
         let session = fixture.open().await;
         for generation in 1..6 {
             assert_eq!(fixture.rotate(session, generation, START).await, Outcome::Current(generation + 1));
@@ -17,7 +18,7 @@ on_each_store! {
         assert_eq!(fixture.sessions.find(session, START).await.unwrap().unwrap().session.generation, Generation(6));
     }
 
-    async fn the_predecessor_yields_the_same_until_its_grace_is_over(fixture: &StoreFixture) {
+    async fn the_previous_token_returns_the_current_one_within_the_grace_period(fixture: &StoreFixture) {
         let session = fixture.open().await;
         assert_eq!(fixture.rotate(session, 1, START).await, Outcome::Current(2));
         assert_eq!(fixture.rotate(session, 1, START).await, Outcome::Current(2));
@@ -28,7 +29,7 @@ on_each_store! {
         assert_eq!(fixture.rotate(session, 2, late).await, Outcome::Over);
     }
 
-    async fn an_older_generation_ends_this_session_alone(fixture: &StoreFixture) {
+    async fn an_older_token_ends_this_session_only(fixture: &StoreFixture) {
         let (session, sibling) = (fixture.open().await, fixture.open().await);
         assert_eq!(fixture.rotate(session, 1, START).await, Outcome::Current(2));
         assert_eq!(fixture.rotate(session, 2, START).await, Outcome::Current(3));
@@ -38,14 +39,14 @@ on_each_store! {
         assert_eq!(fixture.rotate(sibling, 1, START).await, Outcome::Current(2));
     }
 
-    async fn a_newer_generation_is_adopted(fixture: &StoreFixture) {
+    async fn a_newer_generation_than_the_stored_one_is_adopted(fixture: &StoreFixture) {
         let session = fixture.open().await;
         assert_eq!(fixture.rotate(session, 7, START).await, Outcome::Current(8));
         assert_eq!(fixture.rotate(session, 7, START).await, Outcome::Current(8));
         assert_eq!(fixture.rotate(session, 8, START).await, Outcome::Current(9));
     }
 
-    async fn time_ends_a_session_that_is_not_renewed(fixture: &StoreFixture) {
+    async fn an_unused_session_expires(fixture: &StoreFixture) {
         let session = fixture.open().await;
         let last = START.plus(LIFETIMES.refresh_token);
         assert!(fixture.is_live(session, last.minus(Duration::from_millis(1))).await);
@@ -53,7 +54,7 @@ on_each_store! {
         assert_eq!(fixture.rotate(session, 1, last).await, Outcome::Over);
     }
 
-    async fn renewal_does_not_outlast_the_greatest_age(fixture: &StoreFixture) {
+    async fn rotation_does_not_extend_the_greatest_age(fixture: &StoreFixture) {
         let session = fixture.open().await;
         let step = LIFETIMES.refresh_token.mul_f64(0.9);
         assert_eq!(fixture.rotate(session, 1, START.plus(step)).await, Outcome::Current(2));
@@ -65,7 +66,7 @@ on_each_store! {
         assert_eq!(fixture.rotate(session, 4, end).await, Outcome::Over);
     }
 
-    async fn fifty_at_once_get_one_successor_and_the_chain_goes_on(fixture: &StoreFixture) {
+    async fn fifty_simultaneous_rotations_get_the_same_successor(fixture: &StoreFixture) {
         let session = fixture.open().await;
         for generation in 1..4 {
             let claim = claim(session, generation);
@@ -82,7 +83,7 @@ on_each_store! {
         }
     }
 
-    async fn a_logout_among_renewals_wins(fixture: &StoreFixture) {
+    async fn a_logout_among_rotations_wins(fixture: &StoreFixture) {
         let session = fixture.open().await;
         let renewals: Vec<_> = (0..20)
             .map(|_| {
@@ -100,23 +101,23 @@ on_each_store! {
         assert_eq!(fixture.rotate(session, 2, START).await, Outcome::Over);
     }
 
-    async fn a_session_in_use_stays_in_use_even_if_it_is_forgotten(fixture: &StoreFixture) {
+    async fn a_session_in_use_survives_the_loss_of_its_key(fixture: &StoreFixture) {
         let session = fixture.open().await;
         let day = LIFETIMES.refresh_token;
         assert_eq!(fixture.rotate(session, 1, START.plus(day / 2)).await, Outcome::Current(2));
         fixture.forget(session).await;
         let later = START.plus(day + day / 4);
-        assert!(fixture.is_live(session, later).await, "the store remembers when the session was last renewed");
+        assert!(fixture.is_live(session, later).await, "the row has the time of the last rotation");
         assert_eq!(fixture.rotate(session, 2, later).await, Outcome::Current(3));
     }
 
-    async fn many_at_once_move_on_by_one_each_and_no_other_session_does(fixture: &StoreFixture) {
+    async fn simultaneous_rotations_move_each_session_on_by_one(fixture: &StoreFixture) {
         let mut sessions: Vec<SessionId> = Vec::new();
         for _ in 0..150 {
             sessions.push(fixture.open().await);
         }
         let bystander = fixture.open().await;
-        // Each has come to a place of its own.
+        // Each session is at a generation of its own.
         let generations = || (0..).map(|number| 1 + number % 7);
         for (session, generation) in sessions.iter().zip(generations()).filter(|(_, generation)| *generation > 1) {
             assert_eq!(fixture.rotate(*session, generation - 1, START).await, Outcome::Current(generation));
@@ -126,14 +127,14 @@ on_each_store! {
             assert_eq!(outcome, Outcome::Current(generation + 1));
         }
         for (session, generation) in sessions.iter().zip(generations()) {
-            let found = fixture.sessions.find_renewed(*session, START).await.unwrap().unwrap();
+            let found = fixture.sessions.find(*session, START).await.unwrap().unwrap();
             assert_eq!(found.session.generation, Generation(generation + 1));
         }
-        let found = fixture.sessions.find_renewed(bystander, START).await.unwrap().unwrap();
+        let found = fixture.sessions.find(bystander, START).await.unwrap().unwrap();
         assert_eq!(found.session.generation, Generation::FIRST);
     }
 
-    async fn one_that_is_over_keeps_no_other_of_the_same_moment_from_its_renewal(fixture: &StoreFixture) {
+    async fn an_ended_session_disturbs_no_simultaneous_rotation(fixture: &StoreFixture) {
         let [first, ended, last] = [fixture.open().await, fixture.open().await, fixture.open().await];
         fixture.sessions.end(ended, EndReason::Logout, START).await.unwrap();
         let unknown = SessionId::fresh();
@@ -143,16 +144,35 @@ on_each_store! {
     }
 }
 
-/// They are told in one statement, and are two renewals all the same.
+/// A connection without foreign keys has deleted the account.
 #[tokio::test]
-async fn of_two_with_the_same_token_the_later_one_comes_too_late_without_grace() {
-    let fixture = StoreFixture::without_grace(Backend::Sqlite).await;
-    // A store that starts may have been gone for a while, and is patient at first: that was long ago.
-    let long_ago = START.minus(Duration::from_hours(1));
-    fixture.rotate(fixture.open().await, 1, long_ago).await;
-    let session = fixture.open().await;
-    let later = START.plus(Duration::from_millis(1));
-    let (second, first) = tokio::join!(fixture.rotate(session, 1, later), fixture.rotate(session, 1, START));
-    assert_eq!((first, second), (Outcome::Current(2), Outcome::Reused));
-    assert!(!fixture.is_live(session, later).await);
+async fn a_session_whose_account_is_gone_is_over_in_sqlite_and_postgres() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let fixture = StoreFixture::new(backend).await;
+        let (session, other) = (
+            fixture.open().await,
+            fixture.add_account(AccountId::random(), "jane").await,
+        );
+        fixture.delete_account_only().await;
+        assert_eq!(fixture.rotate(session, 1, START).await, Outcome::Over, "{backend:?}");
+        assert!(!fixture.is_live(session, START).await, "{backend:?}");
+        assert!(fixture.is_live(other, START).await, "{backend:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_token_does_not_change_the_time_of_the_rotation_in_sqlite_and_postgres() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let fixture = StoreFixture::new(backend).await;
+        let session = fixture.open().await;
+        assert_eq!(fixture.rotate(session, 1, START).await, Outcome::Current(2));
+        let later = START.plus(LIFETIMES.grace);
+        assert_eq!(
+            fixture.rotate(session, 1, later).await,
+            Outcome::Current(2),
+            "{backend:?}"
+        );
+        let found = fixture.sessions.find(session, later).await.unwrap().unwrap();
+        assert_eq!(found.session.rotated_at, START, "{backend:?}");
+    }
 }

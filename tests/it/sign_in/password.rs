@@ -36,6 +36,17 @@ scenario! {
 }
 
 scenario! {
+    async fn an_account_without_a_password_is_refused_like_a_wrong_password(app: &TestApp) {
+        let john = app.john().await;
+        let wrong = app.login("john.doe@example.com", "password@123").await.unwrap_err();
+        app.stores.execute("UPDATE accounts SET password_hash = NULL").await;
+        let without = app.login("john.doe@example.com", "Password@123").await.unwrap_err();
+        assert_eq!(without, wrong);
+        assert!(app.me(&john.access_token).await.is_ok(), "its sessions live on");
+    }
+}
+
+scenario! {
     async fn what_can_be_no_login_is_named(app: &TestApp) {
         app.john().await;
         for (input, field) in [

@@ -46,7 +46,7 @@ impl CacheWeight for Answer {
     const ORDINARY: usize = 512;
 
     fn bytes(&self) -> usize {
-        size_of::<(Self, Account)>() + self.account.memory() + self.body.len()
+        size_of::<(Self, Account)>() + self.account.email.len() + self.body.len()
     }
 }
 

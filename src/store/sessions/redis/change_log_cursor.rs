@@ -1,25 +1,26 @@
-//! Which of the notes of `changed_sessions` a node has read, by their numbers.
+//! Which entries of the change log `changed_sessions` a node has applied, by their numbers.
 
 use std::time::Duration;
 
 use crate::domain::clock::Timestamp;
 
-/// How long a number may become visible after one that was given later: transactions commit in any order. The triggers write at the end
-/// of theirs, so this is the time of a commit.
+/// How long an entry may become visible after one with a greater number, because transactions commit
+/// in any order. The triggers write at the end of a transaction, so this is the time of a commit.
 const OVERLAP: Duration = Duration::from_mins(1);
-/// Most gaps that are told apart. Of more some notes are read twice, which changes nothing.
-const MOST_GAPS: usize = 32;
+/// Most gaps that are kept apart. Beyond that they are merged, and some entries are applied twice,
+/// which changes nothing.
+const MAX_GAPS: usize = 32;
 
-/// How far a node has come.
+/// The position of a node in the change log.
 #[derive(Debug, Default)]
-pub(crate) struct NotesRead {
-    /// Up to this number all have been read, but for the gaps.
+pub(crate) struct ChangeLogCursor {
+    /// All entries up to this number are applied, except the gaps.
     up_to: i64,
     /// In order.
     gaps: Vec<Gap>,
 }
 
-/// Numbers that were not to be seen when later ones were, or whose notes have to be read again.
+/// Numbers that were not visible when a later one was, or whose entries must be applied again.
 #[derive(Debug, Clone, Copy)]
 struct Gap {
     first: i64,
@@ -27,9 +28,9 @@ struct Gap {
     since: Timestamp,
 }
 
-impl NotesRead {
-    /// What is to be read next beyond this number: from the first to the last.
-    pub(crate) fn missing_after(&self, number: i64) -> Option<(i64, i64)> {
+impl ChangeLogCursor {
+    /// The next range of unread numbers beyond this one, first and last.
+    pub(crate) fn unread_after(&self, number: i64) -> Option<(i64, i64)> {
         let next = number.checked_add(1)?;
         let gaps = self.gaps.iter().map(|gap| (gap.first, gap.last));
         let ranges = gaps.chain([(self.up_to + 1, i64::MAX)]);
@@ -37,32 +38,32 @@ impl NotesRead {
         beyond.find(|(first, last)| first <= last)
     }
 
-    /// That one has been read.
-    pub(crate) fn read(&mut self, number: i64, now: Timestamp) {
+    pub(crate) fn mark_applied(&mut self, number: i64, now: Timestamp) {
         if number > self.up_to {
             self.add_gap(self.up_to + 1, number - 1, now);
             self.up_to = number;
             return;
         }
-        let holes = |gap: &Gap| gap.first <= number && number <= gap.last;
-        if let Some(place) = self.gaps.iter().position(holes) {
-            let Gap { first, last, since } = self.gaps.remove(place);
+        let contains = |gap: &Gap| gap.first <= number && number <= gap.last;
+        if let Some(index) = self.gaps.iter().position(contains) {
+            let Gap { first, last, since } = self.gaps.remove(index);
             self.add_gap(first, number - 1, since);
             self.add_gap(number + 1, last, since);
         }
     }
 
-    /// That one has been read, and has to be read again.
-    pub(crate) fn read_in_vain(&mut self, number: i64, now: Timestamp) {
-        self.read(number, now);
+    /// The entry was read, but could not be applied.
+    pub(crate) fn retry_later(&mut self, number: i64, now: Timestamp) {
+        self.mark_applied(number, now);
         self.add_gap(number, number, now);
     }
 
-    /// All that was missing has been looked for: what did not show for long enough never will.
-    pub(crate) fn looked_for(&mut self, now: Timestamp) {
+    /// Every unread range has been read. A number that stayed invisible for long enough belongs to a
+    /// transaction that was rolled back.
+    pub(crate) fn finish_pass(&mut self, now: Timestamp) {
         self.gaps.retain(|gap| now <= gap.since.plus(OVERLAP));
         if let [first, .., last] = self.gaps[..]
-            && self.gaps.len() > MOST_GAPS
+            && self.gaps.len() > MAX_GAPS
         {
             self.gaps.clear();
             self.add_gap(first.first, last.last, now);
@@ -71,8 +72,8 @@ impl NotesRead {
 
     fn add_gap(&mut self, first: i64, last: i64, since: Timestamp) {
         if first <= last {
-            let place = self.gaps.partition_point(|gap| gap.first < first);
-            self.gaps.insert(place, Gap { first, last, since });
+            let index = self.gaps.partition_point(|gap| gap.first < first);
+            self.gaps.insert(index, Gap { first, last, since });
         }
     }
 }
@@ -83,59 +84,58 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-    fn read(numbers: &[i64]) -> NotesRead {
-        let mut notes = NotesRead::default();
+    fn applied(numbers: &[i64]) -> ChangeLogCursor {
+        let mut cursor = ChangeLogCursor::default();
         for number in numbers {
-            notes.read(*number, NOW);
+            cursor.mark_applied(*number, NOW);
         }
-        notes
+        cursor
     }
 
-    /// All that is missing, in order.
-    fn missing(notes: &NotesRead) -> Vec<(i64, i64)> {
-        let next = |(_, last): &(i64, i64)| notes.missing_after(*last);
-        std::iter::successors(notes.missing_after(0), next).collect()
-    }
-
-    #[test]
-    fn numbers_that_show_late_are_waited_for() {
-        let mut notes = read(&[1, 7, 9]);
-        assert_eq!(missing(&notes), [(2, 6), (8, 8), (10, i64::MAX)]);
-        assert_eq!(notes.missing_after(4), Some((5, 6)), "one page after the other");
-        assert_eq!(notes.missing_after(20), Some((21, i64::MAX)));
-        notes.read(8, NOW);
-        notes.read(4, NOW);
-        notes.read(4, NOW);
-        assert_eq!(missing(&notes), [(2, 3), (5, 6), (10, i64::MAX)]);
+    fn unread(cursor: &ChangeLogCursor) -> Vec<(i64, i64)> {
+        let next = |(_, last): &(i64, i64)| cursor.unread_after(*last);
+        std::iter::successors(cursor.unread_after(0), next).collect()
     }
 
     #[test]
-    fn what_does_not_show_within_the_time_of_a_commit_is_not_waited_for() {
-        let mut notes = read(&[1, 3]);
-        notes.looked_for(NOW.plus(OVERLAP));
-        assert_eq!(missing(&notes), [(2, 2), (4, i64::MAX)]);
-        notes.looked_for(NOW.plus(OVERLAP).plus(Duration::from_millis(1)));
-        assert_eq!(missing(&notes), [(4, i64::MAX)]);
+    fn numbers_that_become_visible_late_are_read() {
+        let mut cursor = applied(&[1, 7, 9]);
+        assert_eq!(unread(&cursor), [(2, 6), (8, 8), (10, i64::MAX)]);
+        assert_eq!(cursor.unread_after(4), Some((5, 6)), "one page after the other");
+        assert_eq!(cursor.unread_after(20), Some((21, i64::MAX)));
+        cursor.mark_applied(8, NOW);
+        cursor.mark_applied(4, NOW);
+        cursor.mark_applied(4, NOW);
+        assert_eq!(unread(&cursor), [(2, 3), (5, 6), (10, i64::MAX)]);
     }
 
     #[test]
-    fn what_has_to_be_read_again_is_missing_from_then_on() {
+    fn a_number_that_stays_invisible_is_given_up() {
+        let mut cursor = applied(&[1, 3]);
+        cursor.finish_pass(NOW.plus(OVERLAP));
+        assert_eq!(unread(&cursor), [(2, 2), (4, i64::MAX)]);
+        cursor.finish_pass(NOW.plus(OVERLAP).plus(Duration::from_millis(1)));
+        assert_eq!(unread(&cursor), [(4, i64::MAX)]);
+    }
+
+    #[test]
+    fn an_entry_to_retry_is_unread_again() {
         let later = NOW.plus(OVERLAP).plus(Duration::from_millis(1));
-        let mut notes = read(&[2]);
-        notes.read_in_vain(1, later);
-        notes.read_in_vain(3, later);
-        notes.looked_for(later);
-        assert_eq!(missing(&notes), [(1, 1), (3, 3), (4, i64::MAX)]);
+        let mut cursor = applied(&[2]);
+        cursor.retry_later(1, later);
+        cursor.retry_later(3, later);
+        cursor.finish_pass(later);
+        assert_eq!(unread(&cursor), [(1, 1), (3, 3), (4, i64::MAX)]);
     }
 
     #[test]
-    fn of_many_gaps_one_is_made() {
+    fn many_gaps_are_merged() {
         let odd: Vec<i64> = (1..100).filter(|number| number % 2 == 1).collect();
-        let mut notes = read(&odd);
-        notes.looked_for(NOW);
-        assert_eq!(missing(&notes), [(2, 98), (100, i64::MAX)]);
-        let mut few = read(&odd[..10]);
-        few.looked_for(NOW);
-        assert_eq!(missing(&few).len(), 10);
+        let mut cursor = applied(&odd);
+        cursor.finish_pass(NOW);
+        assert_eq!(unread(&cursor), [(2, 98), (100, i64::MAX)]);
+        let mut few = applied(&odd[..10]);
+        few.finish_pass(NOW);
+        assert_eq!(unread(&few).len(), 10);
     }
 }

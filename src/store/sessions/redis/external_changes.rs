@@ -1,7 +1,9 @@
-//! Accounts that change: what Redis holds of them beside their sessions is forgotten, and read anew from SQL by the next who asks.
+//! Removes from Redis the copies of accounts that have changed, so that the next request reads them
+//! from SQL.
 //!
-//! Also follows what others than the gateway change in SQL: roles or a picture that an operator sets, an account that is deleted, a
-//! session that is ended by hand. Triggers write down whose sessions that concerns.
+//! Also applies what other programs change in SQL: roles or a picture that an operator sets, a
+//! deleted account, a session that is ended by hand. Triggers record the sessions concerned in the
+//! change log.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,77 +15,77 @@ use crate::domain::session::SessionId;
 use crate::domain::{Error, Result};
 use crate::store::Redis;
 use crate::store::sessions::SqlSessions;
-use crate::store::sessions::redis::change_log_cursor::NotesRead;
-use crate::store::sessions::redis::script::{all_told, key, script, tell_each};
+use crate::store::sessions::redis::change_log_cursor::ChangeLogCursor;
+use crate::store::sessions::redis::script::{first_failure, for_each, key, script};
 
-/// What one node has Redis forget.
-pub(crate) struct Changes {
+/// Removes copies of accounts, and follows the change log on behalf of this node.
+pub(crate) struct ExternalChanges {
     redis: Redis,
-    forget: Script,
-    followed: Mutex<NotesRead>,
+    script: Script,
+    cursor: Mutex<ChangeLogCursor>,
 }
 
-impl Changes {
-    pub(crate) fn in_redis(redis: Redis) -> Self {
+impl ExternalChanges {
+    pub(crate) fn new(redis: Redis) -> Self {
         Self {
             redis,
-            forget: script!("forget"),
-            followed: Mutex::default(),
+            script: script!("forget"),
+            cursor: Mutex::default(),
         }
     }
 
-    /// Lets Redis forget whose sessions these are, and with that a lease of whoever has read it from SQL before. Of a session that SQL
-    /// does not know any more nothing comes back.
-    pub(crate) async fn forget(&self, ids: &[SessionId]) -> Result<()> {
-        all_told(tell_each(ids, |id| self.forget_one(id)).await)
+    /// Removes the account of each session from Redis, together with the lease of a rebuild that has
+    /// read the account from SQL before.
+    pub(crate) async fn forget_accounts(&self, ids: &[SessionId]) -> Result<()> {
+        first_failure(for_each(ids, |id| self.forget_account(id)).await)
     }
 
-    async fn forget_one(&self, id: SessionId) -> Result<()> {
-        let _done: i64 = self.redis.run(&self.forget, &key(id), &[]).await?;
+    async fn forget_account(&self, id: SessionId) -> Result<()> {
+        let _done: i64 = self.redis.run(&self.script, &key(id), &[]).await?;
         Ok(())
     }
 
-    /// Lets Redis forget what others have changed in SQL, a page of notes at a time. What it could not be told, it is told the next time,
-    /// and keeps it from nothing else.
-    pub(crate) async fn follow(&self, sql: &SqlSessions, now: Timestamp) -> Result<()> {
+    /// Applies the change log, one page at a time. A session whose key cannot be written is tried
+    /// again with the next call, and delays no other.
+    pub(crate) async fn apply(&self, sql: &SqlSessions, now: Timestamp) -> Result<()> {
         let (mut outcome, mut read_to) = (Ok(()), 0);
         loop {
-            let missing = self.followed().missing_after(read_to);
-            let Some((first, last)) = missing else { break };
-            let notes = sql.notes_between(first, last).await?;
-            read_to = notes.last().map_or(last, |(number, _)| *number);
-            let untold = self.tell_of(&notes).await;
-            let is_down = !notes.is_empty() && notes.iter().all(|(_, id)| untold.contains_key(id));
-            if is_down {
-                return outcome.and(all_told(untold));
+            let unread = self.cursor().unread_after(read_to);
+            let Some((first, last)) = unread else { break };
+            let page = sql.change_log(first, last).await?;
+            read_to = page.last().map_or(last, |(number, _)| *number);
+            let failures = self.apply_page(&page).await;
+            let is_redis_down = !page.is_empty() && page.iter().all(|(_, id)| failures.contains_key(id));
+            if is_redis_down {
+                return outcome.and(first_failure(failures));
             }
-            self.take_note(&notes, &untold, now);
-            outcome = outcome.and(all_told(untold));
+            self.advance(&page, &failures, now);
+            outcome = outcome.and(first_failure(failures));
         }
-        self.followed().looked_for(now);
+        self.cursor().finish_pass(now);
         outcome
     }
 
-    /// Lets Redis forget the sessions of these notes, and gives the failures.
-    async fn tell_of(&self, notes: &[(i64, SessionId)]) -> HashMap<SessionId, Error> {
-        let changed: HashSet<SessionId> = notes.iter().map(|(_, id)| *id).collect();
+    /// Removes the accounts of a page's sessions, and returns the failures.
+    async fn apply_page(&self, page: &[(i64, SessionId)]) -> HashMap<SessionId, Error> {
+        let changed: HashSet<SessionId> = page.iter().map(|(_, id)| *id).collect();
         let changed: Vec<SessionId> = changed.into_iter().collect();
-        let failures = tell_each(&changed, |id| self.forget_one(id)).await;
+        let failures = for_each(&changed, |id| self.forget_account(id)).await;
         failures.into_iter().collect()
     }
 
-    fn take_note(&self, notes: &[(i64, SessionId)], untold: &HashMap<SessionId, Error>, now: Timestamp) {
-        let mut followed = self.followed();
-        for (number, id) in notes {
-            if untold.contains_key(id) {
-                followed.read_in_vain(*number, now);
+    fn advance(&self, page: &[(i64, SessionId)], failures: &HashMap<SessionId, Error>, now: Timestamp) {
+        let mut cursor = self.cursor();
+        for (number, id) in page {
+            if failures.contains_key(id) {
+                cursor.retry_later(*number, now);
             } else {
-                followed.read(*number, now);
+                cursor.mark_applied(*number, now);
             }
         }
     }
 
-    fn followed(&self) -> MutexGuard<'_, NotesRead> {
-        self.followed.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cursor(&self) -> MutexGuard<'_, ChangeLogCursor> {
+        self.cursor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

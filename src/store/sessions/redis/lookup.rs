@@ -1,7 +1,8 @@
-//! Reads sessions from Redis: for everybody who asks at the same time, one round trip, without a script.
+//! Reads sessions from Redis without a script: one round trip for all requests of a moment.
 //!
-//! By the rule of `find.lua`: what is found is known to this history of writes, by a server that is no replica, with the account under our seal. Of
-//! everything else this says nothing, and the script has to be asked.
+//! By the rule of `find.lua`, a session is found if the profile was written under the current
+//! replication id, by a server that is no replica, and its tag verifies. For every other session
+//! the script decides.
 
 use std::collections::HashMap;
 
@@ -11,29 +12,29 @@ use crate::domain::Result;
 use crate::domain::clock::Timestamp;
 use crate::domain::session::{Generation, LiveSession, SessionId};
 use crate::store::Redis;
-use crate::store::batch::{BatchOptions, Batcher};
+use crate::store::batch::Batcher;
 use crate::store::redis::client::OPERATION_TIMEOUT;
 use crate::store::sessions::redis::profile::Profiles;
 use crate::store::sessions::redis::script::key;
 use crate::threads::PerThread;
 
-/// What Redis knows for certain of a session.
+/// What Redis knows for certain about a session.
 #[derive(Debug, Clone)]
 pub(crate) enum Known {
-    /// It has not been ended; its time may be over.
+    /// Not ended. It may have expired.
     Live(LiveSession),
-    /// It has been ended.
     Ended,
 }
 
-/// Finds sessions in this Redis; `None` for a cluster, whose servers have a history each.
-pub(crate) fn in_redis(redis: &Redis, profiles: &Profiles) -> Option<PerThread<Batcher<SessionId, Known>>> {
+/// Finds sessions in this Redis. `None` for a cluster, because each of its servers has its own
+/// replication id.
+pub(crate) fn batched(redis: &Redis, profiles: &Profiles) -> Option<PerThread<Batcher<SessionId, Known>>> {
     if redis.is_cluster() {
         return None;
     }
     let batcher = || {
         let (redis, profiles) = (redis.clone(), profiles.clone());
-        Batcher::new(BatchOptions::QUESTIONS, OPERATION_TIMEOUT, move |ids| {
+        Batcher::new(OPERATION_TIMEOUT, move |ids| {
             let (redis, profiles) = (redis.clone(), profiles.clone());
             async move { find_all(&redis, &profiles, ids).await }.boxed()
         })
@@ -46,15 +47,16 @@ async fn find_all(redis: &Redis, profiles: &Profiles, ids: Vec<SessionId>) -> Re
     let Some(reading) = redis.read_all(keys).await? else {
         return Ok(HashMap::new());
     };
-    // It was asked last: a server that was a replica while it was read, and is none any more, has a new history by now.
-    let history = current_history(&reading.replication);
+    // The replication id was read last: a server that was promoted from a replica in between has a
+    // new one by now.
+    let current = replication_id(&reading.replication);
     let known = ids.into_iter().zip(reading.values);
-    let known = known.filter_map(|(id, text)| Some((id, known_of(id, &text?, history?, profiles)?)));
+    let known = known.filter_map(|(id, text)| Some((id, known_session(id, &text?, current?, profiles)?)));
     Ok(known.collect())
 }
 
-/// The history that the server is at, as `current_history` in `session.lua` has it; `None` on a replica.
-fn current_history(replication: &str) -> Option<&str> {
+/// The replication id, cut as in `session.lua`. `None` on a replica.
+fn replication_id(replication: &str) -> Option<&str> {
     let value = |name: &str| {
         let mut lines = replication.lines();
         lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
@@ -65,8 +67,8 @@ fn current_history(replication: &str) -> Option<&str> {
     value("master_replid")?.get(..16)
 }
 
-/// What the text of a session says, whose parts are in `session.lua`.
-fn known_of(id: SessionId, text: &[u8], current: &str, profiles: &Profiles) -> Option<Known> {
+/// Parses the text of a session. `session.lua` describes its parts.
+fn known_session(id: SessionId, text: &[u8], current: &str, profiles: &Profiles) -> Option<Known> {
     let text = str::from_utf8(text).ok()?;
     let mut parts = text.splitn(6, ' ');
     let mut next = || parts.next();
@@ -78,10 +80,10 @@ fn known_of(id: SessionId, text: &[u8], current: &str, profiles: &Profiles) -> O
     if profile.split_once('.')?.0 != current {
         return None;
     }
-    let profile = profiles.read(id, profile)?;
+    let profile = profiles.parse(id, profile)?;
     let (generation, rotated_at) = (generation.parse().ok()?, rotated.parse().ok()?);
     let _saved_at: i64 = saved.parse().ok()?;
-    Some(Known::Live(profile.of_session(
+    Some(Known::Live(profile.into_live_session(
         id,
         Generation(generation),
         Timestamp::from_millis(rotated_at),
@@ -93,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_history_is_that_of_a_server_which_is_no_replica() {
+    fn a_replica_has_no_replication_id_of_its_own() {
         let info = |role: &str| {
             format!(
                 "# Replication\r\nrole:{role}\r\nconnected_slaves:0\r\n\
@@ -101,8 +103,8 @@ mod tests {
                 "0".repeat(40)
             )
         };
-        assert_eq!(current_history(&info("master")), Some("0123456789abcdef"));
-        assert_eq!(current_history(&info("slave")), None);
-        assert_eq!(current_history(""), None);
+        assert_eq!(replication_id(&info("master")), Some("0123456789abcdef"));
+        assert_eq!(replication_id(&info("slave")), None);
+        assert_eq!(replication_id(""), None);
     }
 }

@@ -1,10 +1,10 @@
-//! What stands beside a session in Redis and stays as it is while the session lives and its account does not change: until when that may be,
-//! whose it is, and what is public of them. A tag covers all of it and the session, so that nobody who can write to Redis can change or
-//! swap it.
+//! The profile of a session in Redis: when it expires at the latest, and a copy of its account.
+//!
+//! A profile stays the same while the session lives and its account does not change. A tag covers it
+//! and the session's id, so that a program that can write to Redis cannot change or swap it.
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::bounded_cache::{BoundedCache, CacheWeight};
@@ -14,29 +14,17 @@ use crate::domain::message_authenticator::MessageAuthenticator;
 use crate::domain::session::{Generation, LiveSession, Session, SessionId};
 use crate::domain::{Error, Result};
 
-/// Most memory for what profiles say, in bytes.
-const MOST: usize = 16 << 20;
+/// Most memory for parsed profiles, in bytes.
+const MAX_BYTES: usize = 16 << 20;
 
-/// What a profile says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Profile {
-    /// When the session ends at the latest.
     expires_at: Timestamp,
-    /// Whose it is.
     account: Arc<Account>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Public<Text, Texts> {
-    email: Text,
-    username: Text,
-    picture: Option<Text>,
-    roles: Texts,
-}
-
 impl Profile {
-    /// A session with this profile.
-    pub(crate) fn of_session(self, id: SessionId, generation: Generation, rotated_at: Timestamp) -> LiveSession {
+    pub(crate) fn into_live_session(self, id: SessionId, generation: Generation, rotated_at: Timestamp) -> LiveSession {
         let session = Session {
             id,
             account: self.account.id,
@@ -51,91 +39,83 @@ impl Profile {
     }
 }
 
-/// Writes and reads profiles under a seal.
+/// Writes and parses profiles.
 #[derive(Clone)]
 pub(crate) struct Profiles {
-    seal: Arc<dyn MessageAuthenticator>,
-    /// What was read before says the same: this saves the work of reading, and never a question to Redis.
-    read: Arc<BoundedCache<SessionId, Arc<Read>>>,
+    authenticator: Arc<dyn MessageAuthenticator>,
+    /// Parsed profiles beside their text. The same text has the same meaning, so this saves the
+    /// parsing and never a read of Redis.
+    parsed: Arc<BoundedCache<SessionId, Arc<Parsed>>>,
 }
 
-struct Read {
+struct Parsed {
     text: String,
     profile: Profile,
 }
 
-impl CacheWeight for Read {
+impl CacheWeight for Parsed {
     const ORDINARY: usize = 512;
 
+    /// The text contains every text of the account.
     fn bytes(&self) -> usize {
-        size_of::<(Self, Account)>() + self.text.len() + self.profile.account.memory()
+        size_of::<(Self, Account)>() + 2 * self.text.len() + self.profile.account.roles.len() * size_of::<String>()
     }
 }
 
 impl Profiles {
-    pub(crate) fn under(seal: Arc<dyn MessageAuthenticator>) -> Self {
+    pub(crate) fn new(authenticator: Arc<dyn MessageAuthenticator>) -> Self {
         Self {
-            seal,
-            read: Arc::new(BoundedCache::of(MOST)),
+            authenticator,
+            parsed: Arc::new(BoundedCache::of(MAX_BYTES)),
         }
     }
 
-    /// The profile of a session: when that ends, in ms, the account's id, the tag, and JSON, with dots between them.
-    pub(crate) fn written(&self, live: &LiveSession) -> Result<String> {
+    /// The text of a profile: latest expiry in milliseconds, account id, tag, and the account as
+    /// JSON, separated by dots.
+    pub(crate) fn write(&self, live: &LiveSession) -> Result<String> {
         let LiveSession { session, account } = live;
-        let public = Public {
-            email: account.email.as_str(),
-            username: account.username.as_str(),
-            picture: account.profile_image_url.as_deref(),
-            roles: account.roles.as_slice(),
-        };
-        let json = serde_json::to_string(&public).map_err(Error::internal)?;
-        let tag = self
-            .seal
-            .tag(&message(session.id, account.id, session.expires_at, &json));
+        let json = serde_json::to_string(account.as_ref()).map_err(Error::internal)?;
+        let message = message(session.id, account.id, session.expires_at, &json);
+        let tag = self.authenticator.tag(&message);
         Ok(format!("{}.{}.{tag}.{json}", session.expires_at.millis(), account.id.0))
     }
 
-    /// What a profile says that is kept after the name of a history and a dot; `None` if it was not written here, for this session.
-    pub(crate) fn read(&self, session: SessionId, kept: &str) -> Option<Profile> {
-        if let Some(read) = self.read.find(&session)
-            && read.text == kept
+    /// Parses a profile as Redis keeps it: after a replication id and a dot. `None` if this gateway
+    /// did not write it for this session.
+    pub(crate) fn parse(&self, session: SessionId, kept: &str) -> Option<Profile> {
+        if let Some(parsed) = self.parsed.find(&session)
+            && parsed.text == kept
         {
-            return Some(read.profile.clone());
+            return Some(parsed.profile.clone());
         }
-        let profile = self.verified(session, kept.split_once('.')?.1)?;
-        let read = Read {
+        let profile = self.verify(session, kept.split_once('.')?.1)?;
+        let parsed = Parsed {
             text: kept.to_owned(),
             profile: profile.clone(),
         };
-        self.read.remember(session, Arc::new(read));
+        self.parsed.remember(session, Arc::new(parsed));
         Some(profile)
     }
 
-    fn verified(&self, session: SessionId, profile: &str) -> Option<Profile> {
+    fn verify(&self, session: SessionId, profile: &str) -> Option<Profile> {
         let mut parts = profile.splitn(4, '.');
         let expires_at = Timestamp::from_millis(parts.next()?.parse().ok()?);
         let id = AccountId(Uuid::parse_str(parts.next()?).ok()?);
         let (tag, json) = (parts.next()?, parts.next()?);
-        if !self.seal.is_genuine(&message(session, id, expires_at, json), tag) {
+        let message = message(session, id, expires_at, json);
+        if !self.authenticator.is_genuine(&message, tag) {
             return None;
         }
-        let public: Public<String, Vec<String>> = serde_json::from_str(json).ok()?;
-        let account = Account {
-            id,
-            email: public.email,
-            username: public.username,
-            profile_image_url: public.picture,
-            roles: public.roles,
-        };
+        let account: Account = serde_json::from_str(json).ok()?;
         Some(Profile {
             expires_at,
-            account: Arc::new(account),
+            account: Arc::new(Account { id, ..account }),
         })
     }
 }
 
-/// What is sealed. All but the JSON has one length, so no two subjects share a message.
+/// The message that the tag covers. All parts but the JSON have a fixed length, so two different
+/// profiles never have the same message.
 fn message(session: SessionId, account: AccountId, expires_at: Timestamp, json: &str) -> Vec<u8> {
     [
         session.0.as_bytes().as_slice(),
@@ -155,7 +135,7 @@ mod tests {
 
     use super::*;
 
-    /// Shows what it was given, hides nothing, and counts what it judges.
+    /// A tag that is the message itself, and a count of verifications.
     #[derive(Default)]
     struct Plain(AtomicU32);
 
@@ -171,7 +151,7 @@ mod tests {
     }
 
     fn profiles() -> Profiles {
-        Profiles::under(Arc::new(Plain::default()))
+        Profiles::new(Arc::new(Plain::default()))
     }
 
     fn account() -> Account {
@@ -194,44 +174,48 @@ mod tests {
     fn live(session: SessionId, profile: &Profile) -> LiveSession {
         profile
             .clone()
-            .of_session(session, Generation::FIRST, Timestamp::from_millis(0))
+            .into_live_session(session, Generation::FIRST, Timestamp::from_millis(0))
     }
 
-    /// As it is kept, under the history of this name.
-    fn kept(history: &str, written: &str) -> String {
-        format!("{history}.{written}")
+    /// The text as Redis keeps it, with this replication id.
+    fn kept(replication_id: &str, written: &str) -> String {
+        format!("{replication_id}.{written}")
     }
 
     #[test]
-    fn a_profile_is_read_as_it_was_written_however_often() {
+    fn a_profile_is_parsed_as_it_was_written() {
         let (profiles, session, account) = (profiles(), SessionId::fresh(), account());
         let bare = Account {
             profile_image_url: None,
             roles: Vec::new(),
             ..account.clone()
         };
-        for (profile, history) in [account, bare].map(profile).into_iter().zip(["0123456789abcdef", ""]) {
-            let written = profiles.written(&live(session, &profile)).unwrap();
+        for (profile, replication_id) in [account, bare].map(profile).into_iter().zip(["0123456789abcdef", ""]) {
+            let written = profiles.write(&live(session, &profile)).unwrap();
             for _ in 0..2 {
-                let read = profiles.read(session, &kept(history, &written));
-                assert_eq!(read.as_ref(), Some(&profile));
+                let parsed = profiles.parse(session, &kept(replication_id, &written));
+                assert_eq!(parsed.as_ref(), Some(&profile));
             }
         }
     }
 
     #[test]
-    fn a_text_is_verified_once_and_another_one_again() {
-        let seal = Arc::new(Plain::default());
-        let (profiles, session, profile) = (Profiles::under(seal.clone()), SessionId::fresh(), profile(account()));
-        let written = profiles.written(&live(session, &profile)).unwrap();
-        for (history, verified) in [("a", 1), ("a", 1), ("b", 2), ("b", 2)] {
-            assert!(profiles.read(session, &kept(history, &written)).is_some());
-            assert_eq!(seal.0.load(Ordering::Relaxed), verified);
+    fn a_text_is_verified_once_and_another_text_again() {
+        let authenticator = Arc::new(Plain::default());
+        let (profiles, session, profile) = (
+            Profiles::new(authenticator.clone()),
+            SessionId::fresh(),
+            profile(account()),
+        );
+        let written = profiles.write(&live(session, &profile)).unwrap();
+        for (replication_id, verified) in [("a", 1), ("a", 1), ("b", 2), ("b", 2)] {
+            assert!(profiles.parse(session, &kept(replication_id, &written)).is_some());
+            assert_eq!(authenticator.0.load(Ordering::Relaxed), verified);
         }
     }
 
     #[test]
-    fn memory_is_bounded_however_long_the_texts_are() {
+    fn memory_is_bounded_whatever_the_length_of_the_texts() {
         let profiles = profiles();
         for (length, count) in [(0, 30_000), (100_000, 300)] {
             for _ in 0..count {
@@ -240,20 +224,20 @@ mod tests {
                     profile_image_url: Some(picture),
                     ..account()
                 });
-                let written = profiles.written(&live(session, &profile)).unwrap();
-                assert!(profiles.read(session, &kept("a", &written)).is_some());
+                let written = profiles.write(&live(session, &profile)).unwrap();
+                assert!(profiles.parse(session, &kept("a", &written)).is_some());
             }
-            assert!(profiles.read.count() > 10, "it hardly remembers anything");
-            assert!(profiles.read.bytes() <= MOST as u64);
+            assert!(profiles.parsed.count() > 10, "the cache holds hardly anything");
+            assert!(profiles.parsed.bytes() <= MAX_BYTES as u64);
         }
     }
 
     #[test]
-    fn what_was_written_otherwise_or_for_another_is_nobodys() {
+    fn a_profile_that_was_changed_or_belongs_to_another_session_is_refused() {
         let (profiles, session, profile) = (profiles(), SessionId::fresh(), profile(account()));
-        let written = profiles.written(&live(session, &profile)).unwrap();
+        let written = profiles.write(&live(session, &profile)).unwrap();
         let own = kept("a", &written);
-        assert!(profiles.read(session, &own).is_some());
+        assert!(profiles.parse(session, &own).is_some());
         let other_id = AccountId::random().0.to_string();
         for (old, new) in [
             ("\"admin\"", "\"owner\""),
@@ -262,11 +246,11 @@ mod tests {
         ] {
             let changed = own.replace(old, new);
             assert_ne!(changed, own);
-            assert_eq!(profiles.read(session, &changed), None, "{changed}");
+            assert_eq!(profiles.parse(session, &changed), None, "{changed}");
         }
-        assert_eq!(profiles.read(SessionId::fresh(), &own), None);
+        assert_eq!(profiles.parse(SessionId::fresh(), &own), None);
         let json = written.splitn(4, '.').last().unwrap();
-        for unsealed in [
+        for unsigned in [
             &written,
             json,
             &format!("a..{json}"),
@@ -275,24 +259,28 @@ mod tests {
             ".",
             "....",
         ] {
-            assert_eq!(profiles.read(session, unsealed), None, "{unsealed:?}");
+            assert_eq!(profiles.parse(session, unsigned), None, "{unsigned:?}");
         }
-        assert_eq!(profiles.read(session, &own), Some(profile), "and it stays known");
+        assert_eq!(
+            profiles.parse(session, &own),
+            Some(profile),
+            "the genuine text is still accepted"
+        );
     }
 
     #[test]
-    fn what_a_later_version_adds_does_no_harm() {
+    fn a_field_of_a_later_version_is_ignored() {
         let (profiles, session, account) = (profiles(), SessionId::fresh(), AccountId::random());
         let at = Timestamp::from_millis(7);
-        let sealed = |json: &str| {
+        let signed = |json: &str| {
             format!(
                 "a.7.{}.{}.{json}",
                 account.0,
                 Plain::default().tag(&message(session, account, at, json))
             )
         };
-        let more = sealed(r#"{"email":"a@b.c","username":"a","picture":null,"roles":[],"more":1}"#);
-        assert!(profiles.read(session, &more).is_some());
-        assert!(profiles.read(session, &sealed("{}")).is_none());
+        let more = signed(r#"{"email":"a@b.c","username":"a","picture":null,"roles":[],"more":1}"#);
+        assert!(profiles.parse(session, &more).is_some());
+        assert!(profiles.parse(session, &signed("{}")).is_none());
     }
 }

@@ -1,4 +1,5 @@
-//! Renewals in Redis: one script judges and moves on, and SQL is told where a session stands when that is due.
+//! Rotates a session in Redis: one script judges the token and moves the session on. SQL is updated
+//! now and then.
 
 use std::time::Duration;
 
@@ -8,40 +9,46 @@ use crate::domain::refresh_token::RefreshClaim;
 use crate::domain::session::{EndReason, Renewal, Rotation, SessionId};
 use crate::domain::{Error, Result};
 use crate::store::sessions::SessionStore;
-use crate::store::sessions::redis::script_reply::{Answer, RotateAnswer};
-use crate::store::sessions::redis::store::{ATTEMPTS, MARGIN, Rebuilt, RedisSessions, nonce};
+use crate::store::sessions::redis::script::nonce;
+use crate::store::sessions::redis::script_reply::{Reply, RotateReply};
+use crate::store::sessions::redis::store::{ATTEMPTS, KEY_MARGIN, Rebuilt, RedisSessions};
 
-/// SQL learns of a session's generation at the first renewal after this long, or a tenth of a token's lifetime if that is
-/// shorter: a session that Redis forgot must not look unused.
+/// SQL is updated at the first rotation after this long, or after a tenth of a refresh token's
+/// lifetime if that is shorter. A session that Redis has lost must not look unused.
 const SAVE_INTERVAL: Duration = Duration::from_hours(1);
 
 impl RedisSessions {
-    /// Renews a session, which is brought back first where Redis does not have it.
-    pub(crate) async fn renew(&self, claim: RefreshClaim, now: Timestamp, limit: Option<Limit>) -> Result<Renewal> {
-        let mut answer = self.rotate_in_redis(claim, now, limit).await?;
-        let allowance = limit.map(|limit| answer.allowance(limit, now));
+    /// Rotates a session. If Redis does not have it, it is rebuilt from SQL first.
+    pub(crate) async fn rotate_or_rebuild(
+        &self,
+        claim: RefreshClaim,
+        now: Timestamp,
+        limit: Option<Limit>,
+    ) -> Result<Renewal> {
+        let mut reply = self.rotate_in_redis(claim, now, limit).await?;
+        let allowance = limit.map(|limit| reply.allowance(limit, now));
         let is_over = Renewal {
             rotation: Rotation::Over,
             allowance,
         };
-        // A Redis that is being emptied may lose the session again and again.
+        // A Redis that is being emptied may lose the session repeatedly.
         for _ in 0..ATTEMPTS {
-            if answer.answer.outcome != "missing" {
+            if reply.reply.outcome != "missing" {
                 break;
             }
-            match Box::pin(self.rebuild(claim.session, answer.answer.lease(), now)).await? {
+            match Box::pin(self.rebuild(claim.session, reply.reply.lease(), now)).await? {
                 Rebuilt::Yes => {}
                 Rebuilt::Over => return Ok(is_over),
                 Rebuilt::Refused(error) => return Err(error),
             }
-            // It has been charged.
-            answer = self.rotate_in_redis(claim, now, None).await?;
+            // The limit was charged by the first try.
+            reply = self.rotate_in_redis(claim, now, None).await?;
         }
-        let rotation = self.rotation(claim.session, &answer, now).await?;
+        let rotation = self.rotation(claim.session, &reply, now).await?;
         Ok(Renewal { rotation, allowance })
     }
 
-    async fn rotate_in_redis(&self, claim: RefreshClaim, now: Timestamp, limit: Option<Limit>) -> Result<RotateAnswer> {
+    async fn rotate_in_redis(&self, claim: RefreshClaim, now: Timestamp, limit: Option<Limit>) -> Result<RotateReply> {
         let lifetimes = self.sql.lifetimes();
         let interval = SAVE_INTERVAL.min(lifetimes.refresh_token / 10);
         let (every, whole) = limit.map_or((Duration::ZERO, Duration::ZERO), |limit| {
@@ -54,71 +61,72 @@ impl RedisSessions {
             millis(lifetimes.refresh_token).to_string(),
             millis(self.outage.grace(now)).to_string(),
             millis(interval).to_string(),
-            millis(MARGIN).to_string(),
+            millis(KEY_MARGIN).to_string(),
             nonce(),
             millis(every).to_string(),
             millis(whole).to_string(),
         ];
-        self.ask(&self.scripts.rotate, claim.session, &arguments, now).await
+        self.run(&self.scripts.rotate, claim.session, &arguments, now).await
     }
 
-    fn current(&self, id: SessionId, answer: &Answer) -> Option<Rotation> {
+    fn current(&self, id: SessionId, reply: &Reply) -> Option<Rotation> {
         Some(Rotation::Current {
-            account: answer.live_session(id, &self.profiles)?.account,
-            generation: answer.generation,
+            account: reply.live_session(id, &self.profiles)?.account,
+            generation: reply.generation,
         })
     }
 
-    /// What the last of the answers to a renewal means.
-    async fn rotation(&self, id: SessionId, renewed: &RotateAnswer, now: Timestamp) -> Result<Rotation> {
-        let answer = &renewed.answer;
-        match answer.outcome.as_str() {
-            "moved" | "repeated" => match self.current(id, answer) {
+    /// Interprets the last reply of a rotation.
+    async fn rotation(&self, id: SessionId, rotated: &RotateReply, now: Timestamp) -> Result<Rotation> {
+        let reply = &rotated.reply;
+        match reply.outcome.as_str() {
+            "moved" | "repeated" => match self.current(id, reply) {
                 Some(rotation) => Ok(rotation),
-                None => Box::pin(self.save(id, answer, now)).await,
+                None => Box::pin(self.save(id, reply, now)).await,
             },
-            "due" => Box::pin(self.save(id, answer, now)).await,
+            "due" => Box::pin(self.save(id, reply, now)).await,
             "reused" => Ok(Rotation::Reused {
                 ended: self.end(id, EndReason::Reuse, now).await?,
             }),
             "over" => Ok(Rotation::Over),
-            "limited" => Ok(Rotation::Limited(renewed.refused_for().unwrap_or_default())),
+            "limited" => Ok(Rotation::Limited(rotated.refused_for().unwrap_or_default())),
             _ => Err(Error::unavailable(format!(
-                "redis loses session {} as soon as it has it",
+                "redis loses session {} as soon as it is written",
                 id.0
             ))),
         }
     }
 
-    /// Tells SQL where the session stands, which now and then is due. SQL has the last word on whether it lives, and whose it is; if it
-    /// has none to say, the renewal stands all the same, as far as Redis can be believed: it has made it, and the client must get its token.
-    async fn save(&self, id: SessionId, answer: &Answer, now: Timestamp) -> Result<Rotation> {
+    /// Writes the generation to SQL, which now and then is due. SQL decides whether the session lives
+    /// and who owns it. If SQL fails, the rotation stands: Redis has made it, and the client must get
+    /// its token.
+    async fn save(&self, id: SessionId, reply: &Reply, now: Timestamp) -> Result<Rotation> {
         let saved = async {
-            self.sql.catch_up(id, answer.generation, answer.rotated_at).await?;
-            self.sql.find_renewed(id, now).await
+            self.sql.catch_up(id, reply.generation, reply.rotated_at).await?;
+            self.sql.find(id, now).await
         };
         match saved.await {
             Ok(Some(live)) => {
-                let believed = answer.live_session(id, &self.profiles);
-                if believed.is_none_or(|believed| believed.account != live.account) {
-                    // Where Redis does not take it, the next saving finds the same.
-                    let _best_effort = self.changes.forget(&[id]).await;
+                let copy = reply.live_session(id, &self.profiles);
+                if copy.is_none_or(|copy| copy.account != live.account) {
+                    // If Redis fails, the next save finds the same difference.
+                    let _best_effort = self.external_changes.forget_accounts(&[id]).await;
                 }
                 Ok(Rotation::Current {
                     account: live.account,
-                    generation: answer.generation,
+                    generation: reply.generation,
                 })
             }
             Ok(None) => {
-                self.marks.set(&[id]).await?;
+                self.tombstones.write(&[id]).await?;
                 Ok(Rotation::Over)
             }
             Err(error) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
-                    "the database could not be told of a renewal"
+                    "a rotation could not be saved in the database"
                 );
-                self.current(id, answer).ok_or(error)
+                self.current(id, reply).ok_or(error)
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What the scripts of sessions answer.
+//! What the session scripts return.
 
 use std::time::Duration;
 
@@ -9,52 +9,51 @@ use crate::domain::rate_limit::{Allowance, Limit};
 use crate::domain::session::{Generation, LiveSession, SessionId};
 use crate::store::sessions::redis::profile::Profiles;
 
-/// What `find.lua` returns, and the first part of what `rotate.lua` does.
-pub(crate) struct Answer {
+/// The result of `find.lua`, and the first part of the result of `rotate.lua`.
+pub(crate) struct Reply {
     pub(crate) outcome: String,
     profile: String,
     pub(crate) generation: Generation,
     pub(crate) rotated_at: Timestamp,
 }
 
-/// What `rotate.lua` returns.
-pub(crate) struct RotateAnswer {
-    pub(crate) answer: Answer,
+/// The result of `rotate.lua`.
+pub(crate) struct RotateReply {
+    pub(crate) reply: Reply,
     arrival: Timestamp,
     refused_for: Duration,
 }
 
-impl Answer {
-    /// The right to put a session back that is missing.
+impl Reply {
+    /// The lease that allows putting a missing session back.
     pub(crate) fn lease(&self) -> &str {
         &self.profile
     }
 
-    /// The session and whose it is; `None` if Redis holds of that what the gateway has not written.
+    /// The session and its account; `None` if the gateway did not write the profile in Redis.
     pub(crate) fn live_session(&self, id: SessionId, profiles: &Profiles) -> Option<LiveSession> {
-        let profile = profiles.read(id, &self.profile)?;
-        Some(profile.of_session(id, self.generation, self.rotated_at))
+        let profile = profiles.parse(id, &self.profile)?;
+        Some(profile.into_live_session(id, self.generation, self.rotated_at))
     }
 }
 
-impl RotateAnswer {
-    /// For how long the charge was refused; `None` if it was not.
+impl RotateReply {
+    /// How long the charge is refused for; `None` if it was accepted.
     pub(crate) fn refused_for(&self) -> Option<Duration> {
         Some(self.refused_for).filter(|wait| !wait.is_zero())
     }
 
-    /// What is left of the limit that was charged.
     pub(crate) fn allowance(&self, limit: Limit, now: Timestamp) -> Allowance {
         limit.allowance(self.arrival, self.refused_for(), now)
     }
 }
 
-impl FromRedisValue for Answer {
+impl FromRedisValue for Reply {
     fn from_redis_value(value: Value) -> std::result::Result<Self, ParsingError> {
         let (outcome, profile, generation, rotated_at): (_, Vec<u8>, _, _) = from_redis_value(value)?;
         Ok(Self {
             outcome,
-            // What is no text was not written here, and is refused by its tag.
+            // Bytes that are no text were not written by the gateway: their tag does not verify.
             profile: String::from_utf8_lossy(&profile).into_owned(),
             generation: Generation(generation),
             rotated_at: Timestamp::from_millis(rotated_at),
@@ -62,11 +61,11 @@ impl FromRedisValue for Answer {
     }
 }
 
-impl FromRedisValue for RotateAnswer {
+impl FromRedisValue for RotateReply {
     fn from_redis_value(value: Value) -> std::result::Result<Self, ParsingError> {
-        let (answer, arrival, refused_for) = from_redis_value(value)?;
+        let (reply, arrival, refused_for) = from_redis_value(value)?;
         Ok(Self {
-            answer,
+            reply,
             arrival: Timestamp::from_millis(arrival),
             refused_for: Duration::from_millis(refused_for),
         })

@@ -1,10 +1,16 @@
-//! Sessions whose hot state is in Redis, over the truth in SQL.
+//! The session store over Redis and SQL.
 //!
-//! One key a session, one script a step: every script touches one slot, so a cluster works. A key that Redis lost is rebuilt from
-//! its row, and so is one from another history of writes: a replica that took over, or a server that started from an old file, may
-//! have missed what came after it. The row may lag behind in generation: a newer token proves itself by its tag, and is adopted. Until it is, a token between the
-//! row's generation and the newest one is taken for current; that is the price of not writing SQL at each renewal. An end is written to
-//! SQL first and to Redis second, so whatever Redis loses, an ended session stays ended.
+//! One key a session and one script a step: every script touches one slot, so a cluster works. A key
+//! that Redis has lost is rebuilt from its row. So is a key that was written under another
+//! replication id: a promoted replica, or a server that started from an old file, may have missed
+//! what came after it.
+//!
+//! The row may lag behind in generation. A newer token proves itself by its tag, and is adopted.
+//! Until then a token between the row's generation and the newest one counts as current; that is the
+//! price of not writing SQL at each rotation.
+//!
+//! An end is written to SQL first and to Redis second, so whatever Redis loses, an ended session
+//! stays ended.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,10 +19,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use redis::{FromRedisValue, Script};
-use uuid::Uuid;
 
-use crate::domain::account::{AccountId, CredentialsUpdate, PasswordChange, PasswordHash};
+use crate::domain::account::AccountId;
 use crate::domain::clock::{Timestamp, millis};
+use crate::domain::credential::{CredentialsUpdate, CredentialsVersion, PasswordChange};
 use crate::domain::message_authenticator::MessageAuthenticator;
 use crate::domain::rate_limit::Limit;
 use crate::domain::refresh_token::RefreshClaim;
@@ -25,22 +31,24 @@ use crate::domain::{Error, Result};
 use crate::store::Redis;
 use crate::store::batch::Batcher;
 use crate::store::outage::Outage;
-use crate::store::sessions::redis::external_changes::Changes;
+use crate::store::sessions::contract::SessionStore;
+use crate::store::sessions::redis::external_changes::ExternalChanges;
 use crate::store::sessions::redis::lookup::{self, Known};
 use crate::store::sessions::redis::profile::Profiles;
-use crate::store::sessions::redis::script::{key, script};
-use crate::store::sessions::redis::script_reply::Answer;
-use crate::store::sessions::redis::tombstones::{MARK_LIFETIME, Marks};
-use crate::store::sessions::{SessionStore, SqlSessions};
+use crate::store::sessions::redis::script::{key, nonce, script};
+use crate::store::sessions::redis::script_reply::Reply;
+use crate::store::sessions::redis::tombstones::{TOMBSTONE_LIFETIME, Tombstones};
+use crate::store::sessions::sql::SqlSessions;
 use crate::threads::PerThread;
 
-/// How much longer than the session lives Redis keeps its key. The scripts compare the times themselves; a key must not go between
-/// two of them, nor because Redis counts time a little differently.
-pub(crate) const MARGIN: Duration = Duration::from_mins(1);
+/// How much longer than the session Redis keeps its key. The scripts compare the times themselves. A
+/// key must not vanish between two of them, nor because the clock of Redis differs a little.
+pub(crate) const KEY_MARGIN: Duration = Duration::from_mins(1);
 
-/// How long a client may take to repeat the end of several sessions, and find those marked that an earlier try has ended.
+/// How long a client may take to repeat a logout of several sessions. The repetition writes the
+/// tombstones of sessions that an earlier try has ended.
 const RETRY_WINDOW: Duration = Duration::from_hours(24);
-/// How often a session is brought back to a Redis that loses it while it is asked.
+/// How often a session is rebuilt in a Redis that loses it during a request.
 pub(crate) const ATTEMPTS: usize = 5;
 
 /// Sessions in Redis over SQL.
@@ -49,11 +57,11 @@ pub struct RedisSessions {
     pub(crate) sql: SqlSessions,
     pub(crate) scripts: Scripts,
     pub(crate) outage: Outage,
-    pub(crate) marks: Marks,
-    pub(crate) changes: Changes,
+    pub(crate) tombstones: Tombstones,
+    pub(crate) external_changes: ExternalChanges,
     pub(crate) profiles: Profiles,
     lookup: Option<PerThread<Batcher<SessionId, Known>>>,
-    has_taken_over: AtomicBool,
+    has_replayed_tombstones: AtomicBool,
 }
 
 pub(crate) struct Scripts {
@@ -62,21 +70,21 @@ pub(crate) struct Scripts {
     pub(crate) rotate: Script,
 }
 
-/// What became of bringing a session back.
+/// The result of rebuilding a session in Redis from SQL.
 pub(crate) enum Rebuilt {
-    /// Redis knows it.
+    /// Redis has it again.
     Yes,
-    /// SQL says that it is over.
+    /// SQL says that it has ended or expired.
     Over,
-    /// SQL says that it lives, but Redis does not take it.
+    /// SQL says that it lives, but Redis did not accept the write.
     Refused(Error),
 }
 
 impl RedisSessions {
-    /// Hot state in `redis`, truth in `sql`; what Redis says of an account is believed under this seal alone.
+    /// `authenticator` signs what is written to Redis about accounts; other copies are not trusted.
     #[must_use]
-    pub fn new(redis: Redis, sql: SqlSessions, seal: Arc<dyn MessageAuthenticator>) -> Self {
-        let profiles = Profiles::under(seal);
+    pub fn new(redis: Redis, sql: SqlSessions, authenticator: Arc<dyn MessageAuthenticator>) -> Self {
+        let profiles = Profiles::new(authenticator);
         let scripts = Scripts {
             load: script!("load"),
             find: script!("find"),
@@ -84,56 +92,57 @@ impl RedisSessions {
         };
         Self {
             outage: Outage::new(sql.lifetimes().grace),
-            marks: Marks::in_redis(redis.clone()),
-            changes: Changes::in_redis(redis.clone()),
-            lookup: lookup::in_redis(&redis, &profiles),
+            tombstones: Tombstones::new(redis.clone()),
+            external_changes: ExternalChanges::new(redis.clone()),
+            lookup: lookup::batched(&redis, &profiles),
             profiles,
             redis,
             sql,
             scripts,
-            has_taken_over: AtomicBool::new(false),
+            has_replayed_tombstones: AtomicBool::new(false),
         }
     }
 
-    /// Asks Redis together with whoever asks at the same time; `None` if that does not tell.
+    /// Reads Redis together with the other requests of this moment. `None` if that does not decide.
     async fn look_up(&self, id: SessionId, now: Timestamp) -> Result<Option<Known>> {
         let Some(lookup) = &self.lookup else {
             return Ok(None);
         };
         let known = async {
-            self.marks.pay_for(id).await?;
-            lookup.own().ask(id).await
+            self.tombstones.flush_pending_for(id).await?;
+            lookup.own().get(id).await
         };
-        self.outage.noted(known.await, now)
+        self.outage.record(known.await, now)
     }
 
-    /// Asks Redis by the script, and brings a session that it does not know back from SQL; `None` if it is over.
+    /// Reads Redis by the script. A session that Redis does not know is rebuilt from SQL. `None` if it
+    /// has ended or expired.
     async fn find_or_rebuild(&self, id: SessionId, now: Timestamp) -> Result<Option<LiveSession>> {
         for _ in 0..ATTEMPTS {
-            let found: Result<Answer> = self.ask(&self.scripts.find, id, &[nonce()], now).await;
-            let Ok(answer) = found else { break };
-            match answer.outcome.as_str() {
-                "found" => match answer.live_session(id, &self.profiles) {
+            let found: Result<Reply> = self.run(&self.scripts.find, id, &[nonce()], now).await;
+            let Ok(reply) = found else { break };
+            match reply.outcome.as_str() {
+                "found" => match reply.live_session(id, &self.profiles) {
                     Some(live) => return Ok(Some(live)),
-                    None if self.changes.forget(&[id]).await.is_ok() => continue,
+                    None if self.external_changes.forget_accounts(&[id]).await.is_ok() => continue,
                     None => break,
                 },
                 "ended" => return Ok(None),
                 _ => {}
             }
-            match self.rebuild(id, answer.lease(), now).await? {
+            match self.rebuild(id, reply.lease(), now).await? {
                 Rebuilt::Yes => {}
                 Rebuilt::Over => return Ok(None),
                 Rebuilt::Refused(_) => break,
             }
         }
-        // SQL knows every end: it can answer for a Redis that does not, or cannot take the session back.
-        self.sql.find_renewed(id, now).await
+        // SQL knows every end, so it decides for a Redis that fails or cannot be written.
+        self.sql.find(id, now).await
     }
 
-    /// Brings a live session that Redis does not know back from SQL, under the lease that Redis gave for it before.
+    /// Rebuilds a live session from SQL, under the lease that Redis gave for it before.
     pub(crate) async fn rebuild(&self, id: SessionId, lease: &str, now: Timestamp) -> Result<Rebuilt> {
-        let Some(live) = self.sql.find_renewed(id, now).await? else {
+        let Some(live) = self.sql.find(id, now).await? else {
             return Ok(Rebuilt::Over);
         };
         match self.load(&live, lease, now).await {
@@ -150,52 +159,55 @@ impl RedisSessions {
             session.expires_at.millis().to_string(),
             now.millis().to_string(),
             millis(self.sql.lifetimes().refresh_token).to_string(),
-            millis(MARGIN).to_string(),
+            millis(KEY_MARGIN).to_string(),
             lease.to_owned(),
-            self.profiles.written(live)?,
+            self.profiles.write(live)?,
         ];
         let key = key(session.id);
-        let _was_put: i64 = self.redis.run(&self.scripts.load, &key, &arguments).await?;
+        let _was_written: i64 = self.redis.run(&self.scripts.load, &key, &arguments).await?;
         Ok(())
     }
 
-    /// What SQL said of an end. Without an answer it may have carried it out, or may do so later: then it is looked for.
-    fn told<T>(&self, answer: Result<T>) -> Result<T> {
-        if answer.is_err() {
-            self.has_taken_over.store(false, Ordering::Relaxed);
+    /// Checks the result of an end in SQL. If it failed, SQL may have committed it, or may do so
+    /// later. Then recent ends are replayed, to find it.
+    fn ended_in_sql<T>(&self, result: Result<T>) -> Result<T> {
+        if result.is_err() {
+            self.has_replayed_tombstones.store(false, Ordering::Relaxed);
         }
-        answer
+        result
     }
 
-    /// At the start, and when SQL gave no answer: a node that was killed between SQL and Redis may have left marks owed that no other node knows of.
-    async fn take_over(&self, now: Timestamp) -> Result<()> {
-        if self.has_taken_over.load(Ordering::Relaxed) {
+    /// Writes the tombstones of recent ends, at the start and after a failed end in SQL. A node that
+    /// was killed between SQL and Redis leaves pending tombstones that no other node knows of.
+    async fn replay_recent_tombstones(&self, now: Timestamp) -> Result<()> {
+        if self.has_replayed_tombstones.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let ends = self.sql.ends_since(now.minus(MARK_LIFETIME)).await?;
+        let ends = self.sql.ends_since(now.minus(TOMBSTONE_LIFETIME)).await?;
         let ids: Vec<SessionId> = ends.iter().map(|end| end.session).collect();
-        self.marks.write_all(&ids).await?;
-        self.has_taken_over.store(true, Ordering::Relaxed);
+        self.tombstones.try_write(&ids).await?;
+        self.has_replayed_tombstones.store(true, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Asks Redis by a script, which must know first what it is owed of this session.
-    pub(crate) async fn ask<T: FromRedisValue>(
+    /// Runs a script on a session, after writing its pending tombstone.
+    pub(crate) async fn run<T: FromRedisValue>(
         &self,
         script: &Script,
         id: SessionId,
         arguments: &[String],
         now: Timestamp,
     ) -> Result<T> {
-        let answer = async {
-            self.marks.pay_for(id).await?;
+        let reply = async {
+            self.tombstones.flush_pending_for(id).await?;
             self.redis.run(script, &key(id), arguments).await
         };
-        self.outage.noted(answer.await, now)
+        self.outage.record(reply.await, now)
     }
 
-    /// Takes a step in SQL that ends several sessions of the account, and marks what SQL has ended: also what an earlier try ended there,
-    /// but could not mark here. A Redis that is down keeps the step from being taken; one that fails only after it leaves the marks owed.
+    /// Runs a step in SQL that ends several sessions of the account, then writes the tombstones of
+    /// all recently ended ones: an earlier try may have ended sessions and failed here. If Redis is
+    /// down, the step does not run. If Redis fails after it, the tombstones stay pending.
     async fn end_several<T: Send>(
         &self,
         account: AccountId,
@@ -203,9 +215,9 @@ impl RedisSessions {
         now: Timestamp,
     ) -> Result<T> {
         self.check_ready().await?;
-        let outcome = self.told(step.await)?;
+        let outcome = self.ended_in_sql(step.await)?;
         let ended = self.sql.ended_since(account, now.minus(RETRY_WINDOW)).await?;
-        self.marks.set(&ended).await?;
+        self.tombstones.write(&ended).await?;
         Ok(outcome)
     }
 }
@@ -216,30 +228,26 @@ impl SessionStore for RedisSessions {
         self.redis.ping().await
     }
 
-    async fn open(&self, session: &NewSession, compared: &PasswordHash) -> Result<CredentialsUpdate> {
-        // Redis learns of it at first use.
-        self.sql.open(session, compared).await
+    async fn open(&self, session: &NewSession, verified: CredentialsVersion) -> Result<CredentialsUpdate> {
+        // Redis gets the session at its first use.
+        self.sql.open(session, verified).await
     }
 
     async fn find(&self, id: SessionId, now: Timestamp) -> Result<Option<LiveSession>> {
         let found = match self.look_up(id, now).await {
             Ok(Some(Known::Live(live))) => Some(live),
             Ok(Some(Known::Ended)) => None,
-            // Boxed, as it seldom happens: every request would carry its size about.
+            // Boxed because it is rare: otherwise every request would carry the size of this future.
             Ok(None) => Box::pin(self.find_or_rebuild(id, now)).await?,
-            // As below: a Redis that does not answer is not asked twice.
-            Err(_) => self.sql.find_renewed(id, now).await?,
+            // A Redis that does not answer is not asked twice.
+            Err(_) => self.sql.find(id, now).await?,
         };
         Ok(found.filter(|live| self.sql.is_live(&live.session, now)))
     }
 
-    async fn find_renewed(&self, id: SessionId, now: Timestamp) -> Result<Option<LiveSession>> {
-        self.find(id, now).await
-    }
-
     async fn list(&self, account: AccountId, now: Timestamp) -> Result<Vec<SessionRecord>> {
         let records = self.sql.records(account, now).await?;
-        // At the same time: a Redis that hangs is waited for once.
+        // Concurrently: a Redis that hangs delays the list once, not once a session.
         let found = join_all(records.iter().map(|record| self.find(record.session.id, now))).await;
         let mut live = Vec::new();
         for (record, session) in records.into_iter().zip(found) {
@@ -253,14 +261,14 @@ impl SessionStore for RedisSessions {
     }
 
     async fn rotate(&self, claim: RefreshClaim, now: Timestamp, limit: Option<Limit>) -> Result<Renewal> {
-        self.renew(claim, now, limit).await
+        self.rotate_or_rebuild(claim, now, limit).await
     }
 
     async fn end(&self, id: SessionId, reason: EndReason, now: Timestamp) -> Result<Option<AccountId>> {
-        // A Redis that is down should learn of no end later than the client: nothing has changed then.
+        // If Redis is down, the logout fails and nothing changes.
         self.redis.ping_for(&key(id)).await?;
-        let ended = self.told(self.sql.end(id, reason, now).await)?;
-        self.marks.set(&[id]).await?;
+        let ended = self.ended_in_sql(self.sql.end(id, reason, now).await)?;
+        self.tombstones.write(&[id]).await?;
         Ok(ended)
     }
 
@@ -279,9 +287,10 @@ impl SessionStore for RedisSessions {
         self.end_several(change.account, in_sql, now).await
     }
 
-    async fn forget_account(&self, account: AccountId) -> Result<()> {
-        // Where Redis cannot be told now, the trigger's note of the change stands until it can.
-        self.changes.forget(&self.sql.unended(account).await?).await
+    async fn invalidate_account(&self, account: AccountId) -> Result<()> {
+        // If Redis fails, the change log still has the change.
+        let open = self.sql.open_sessions(account).await?;
+        self.external_changes.forget_accounts(&open).await
     }
 
     async fn addresses(&self, account: AccountId) -> Result<Vec<String>> {
@@ -296,26 +305,22 @@ impl SessionStore for RedisSessions {
         self.sql.ends_since(since).await
     }
 
-    async fn settle(&self, now: Timestamp) -> Result<()> {
-        // Also with nobody to serve, so that this node knows of an outage that another node's client comes from. A renewal needs both.
-        let (redis, sql) = tokio::join!(self.check_ready(), self.sql.look_after());
-        let noted = self.outage.noted(redis.and(sql), now);
-        let taken_over = self.take_over(now).await;
-        let paid = self.marks.pay().await;
-        noted.and(taken_over).and(paid)
+    async fn flush_pending(&self, now: Timestamp) -> Result<()> {
+        // Also on an idle node, so that it knows of an outage when another node's client arrives. A
+        // rotation needs both stores.
+        let (redis, sql) = tokio::join!(self.check_ready(), self.sql.check_connections());
+        let recorded = self.outage.record(redis.and(sql), now);
+        let replayed = self.replay_recent_tombstones(now).await;
+        let flushed = self.tombstones.flush_pending().await;
+        recorded.and(replayed).and(flushed)
     }
 
-    async fn follow(&self, now: Timestamp) -> Result<()> {
-        self.changes.follow(&self.sql, now).await
+    async fn apply_external_changes(&self, now: Timestamp) -> Result<()> {
+        self.external_changes.apply(&self.sql, now).await
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<u64> {
-        // Redis forgets by itself.
+        // Keys in Redis expire by themselves.
         self.sql.sweep(now).await
     }
-}
-
-/// Tells one lease from every other.
-pub(crate) fn nonce() -> String {
-    Uuid::new_v4().simple().to_string()
 }

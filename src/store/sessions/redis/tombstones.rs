@@ -1,4 +1,7 @@
-//! Marks of ended sessions in Redis: written once SQL has the end, and owed for as long as Redis cannot be told.
+//! Tombstones: marks in Redis of sessions that SQL has ended.
+//!
+//! A tombstone is written after SQL has committed the end. If Redis fails in between, it stays
+//! pending on this node until it can be written.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,64 +13,64 @@ use crate::domain::Result;
 use crate::domain::clock::millis;
 use crate::domain::session::SessionId;
 use crate::store::Redis;
-use crate::store::sessions::redis::script::{all_told, key, script, tell_each};
+use crate::store::sessions::redis::script::{first_failure, for_each, key, script};
 
-/// How long the mark of an ended session stays: longer than any rebuild that read its row before it was ended.
-pub(crate) const MARK_LIFETIME: Duration = Duration::from_mins(10);
+/// How long a tombstone stays: longer than any rebuild that read the row before the end.
+pub(crate) const TOMBSTONE_LIFETIME: Duration = Duration::from_mins(10);
 
-/// The marks that one node writes.
-pub(crate) struct Marks {
+/// The tombstones that this node writes.
+pub(crate) struct Tombstones {
     redis: Redis,
     script: Script,
-    /// Sessions that SQL has ended and Redis could not be told of.
-    owed: Mutex<HashSet<SessionId>>,
+    pending: Mutex<HashSet<SessionId>>,
 }
 
-impl Marks {
-    pub(crate) fn in_redis(redis: Redis) -> Self {
+impl Tombstones {
+    pub(crate) fn new(redis: Redis) -> Self {
         Self {
             redis,
             script: script!("end"),
-            owed: Mutex::default(),
+            pending: Mutex::default(),
         }
     }
 
-    /// Marks sessions that SQL has ended. Until Redis has heard of each, the mark is owed.
-    pub(crate) async fn set(&self, ids: &[SessionId]) -> Result<()> {
-        self.owed().extend(ids);
-        self.write_all(ids).await
+    /// Writes the tombstones of sessions that SQL has ended. Each is pending until Redis has it.
+    pub(crate) async fn write(&self, ids: &[SessionId]) -> Result<()> {
+        self.pending().extend(ids);
+        self.try_write(ids).await
     }
 
-    /// Writes what is owed.
-    pub(crate) async fn pay(&self) -> Result<()> {
-        let owed: Vec<SessionId> = self.owed().iter().copied().collect();
-        self.write_all(&owed).await
+    /// Writes every pending tombstone.
+    pub(crate) async fn flush_pending(&self) -> Result<()> {
+        let pending: Vec<SessionId> = self.pending().iter().copied().collect();
+        self.try_write(&pending).await
     }
 
-    /// Writes what is owed of this session, so that Redis can be believed about it. Others' marks are nobody's to wait for.
-    pub(crate) async fn pay_for(&self, id: SessionId) -> Result<()> {
-        let is_owed = self.owed().contains(&id);
-        // Boxed, as it seldom happens: every request would carry its size about.
-        if is_owed {
-            Box::pin(self.write(id)).await
+    /// Writes the pending tombstone of this session, if there is one, so that Redis can be trusted
+    /// about the session. Other sessions' tombstones delay nobody.
+    pub(crate) async fn flush_pending_for(&self, id: SessionId) -> Result<()> {
+        let is_pending = self.pending().contains(&id);
+        // Boxed because it is rare: otherwise every request would carry the size of this future.
+        if is_pending {
+            Box::pin(self.write_one(id)).await
         } else {
             Ok(())
         }
     }
 
-    /// Writes marks, many at a time; one that fails keeps no other from being written.
-    pub(crate) async fn write_all(&self, ids: &[SessionId]) -> Result<()> {
-        all_told(tell_each(ids, |id| self.write(id)).await)
+    /// Writes tombstones concurrently, without making them pending. One that fails stops no other.
+    pub(crate) async fn try_write(&self, ids: &[SessionId]) -> Result<()> {
+        first_failure(for_each(ids, |id| self.write_one(id)).await)
     }
 
-    async fn write(&self, id: SessionId) -> Result<()> {
-        let keep = [millis(MARK_LIFETIME).to_string()];
-        let _done: i64 = self.redis.run(&self.script, &key(id), &keep).await?;
-        self.owed().remove(&id);
+    async fn write_one(&self, id: SessionId) -> Result<()> {
+        let lifetime = [millis(TOMBSTONE_LIFETIME).to_string()];
+        let _done: i64 = self.redis.run(&self.script, &key(id), &lifetime).await?;
+        self.pending().remove(&id);
         Ok(())
     }
 
-    fn owed(&self) -> MutexGuard<'_, HashSet<SessionId>> {
-        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pending(&self) -> MutexGuard<'_, HashSet<SessionId>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,27 +1,28 @@
-//! What rests on a password: a session that it opens, and the end of the others when it changes.
+//! Steps that rest on verified credentials: opening a session, and ending the others with a change.
 //!
-//! A password is compared outside of the database, and that takes its time. So each step asks once more, in itself, whether the hash is
-//! still the one that was compared. Otherwise a login with the old password that was under way could open a session behind the change that
-//! was to end all others, and of two changes at once the later one would win without knowing of the first.
+//! A credential is verified outside of the database. Each step repeats the version that was
+//! verified in its own statement. Otherwise a login that is under way with the old password could
+//! open a session after the change that was to end all sessions, and the later of two changes would
+//! win without knowing of the earlier one.
 
-use sea_orm::sea_query::{Expr, Query};
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 
 use crate::domain::Result;
-use crate::domain::account::{CredentialsUpdate, PasswordChange, PasswordHash};
 use crate::domain::clock::Timestamp;
+use crate::domain::credential::{CredentialsUpdate, CredentialsVersion, PasswordChange};
 use crate::domain::session::{EndReason, Generation, NewSession};
-use crate::store::sessions::SqlSessions;
-use crate::store::sessions::sql::store::OpenSessions;
+use crate::store::sessions::sql::store::{OpenSessions, SqlSessions};
 use crate::store::sql::entity::{accounts, sessions};
 
 impl SqlSessions {
-    /// One statement. On PostgreSQL it locks the account's row against a change: one that is under way is waited for and seen, and one
-    /// that comes later sees this session.
-    pub(crate) async fn open_on_password(
+    /// One guarded statement. On PostgreSQL it locks the account's row against updates: it waits for
+    /// a change that is under way and then sees the new version, and a change that comes later sees
+    /// this session.
+    pub(crate) async fn open_guarded(
         &self,
         session: &NewSession,
-        compared: &PasswordHash,
+        verified: CredentialsVersion,
     ) -> Result<CredentialsUpdate> {
         use sessions::Column;
         let created_at = session.created_at.millis();
@@ -34,7 +35,7 @@ impl SqlSessions {
             .expr(Expr::value(session.device.ip.clone()))
             .from(accounts::Entity)
             .and_where(accounts::Column::Id.eq(session.account.0))
-            .and_where(accounts::Column::PasswordHash.eq(compared.0.clone()))
+            .and_where(accounts::Column::CredentialsVersion.eq(verified.0))
             .lock_shared()
             .to_owned();
         let columns = [
@@ -56,24 +57,30 @@ impl SqlSessions {
                 .map_err(|error| DbErr::Custom(error.to_string()))?;
             connection.execute(&insert).await
         };
-        Ok(step(self.database.answer(inserted).await?.rows_affected()))
+        Ok(update_of(self.database.run(inserted).await?.rows_affected()))
     }
 
-    /// The account's row goes first, and stays locked until the end: no session is opened on the old password in between.
+    /// Updates the account's row first, which stays locked until the commit: no session is opened
+    /// with the old password in between.
     pub(crate) async fn replace_password(&self, change: &PasswordChange, now: Timestamp) -> Result<CredentialsUpdate> {
+        use accounts::Column;
         let transaction = self.database.begin_write().await?;
-        let who_asks = Query::select()
+        let open_session = Query::select()
             .column(sessions::Column::AccountId)
             .from(sessions::Entity)
             .and_where(sessions::Column::Id.eq(change.by.0))
             .and_where(sessions::Column::EndedAt.is_null())
             .to_owned();
         let replaced = accounts::Entity::update_many()
-            .col_expr(accounts::Column::PasswordHash, change.new.0.clone().into())
-            .filter(accounts::Column::Id.eq(change.account.0))
-            .filter(accounts::Column::PasswordHash.eq(change.old.0.clone()))
-            .filter(accounts::Column::Id.in_subquery(who_asks));
-        let replaced = self.database.answer(replaced.exec(&transaction)).await?;
+            .col_expr(Column::PasswordHash, change.new_hash.0.clone().into())
+            .col_expr(
+                Column::CredentialsVersion,
+                Column::CredentialsVersion.into_expr().add(1),
+            )
+            .filter(Column::Id.eq(change.account.0))
+            .filter(Column::CredentialsVersion.eq(change.verified.0))
+            .filter(Column::Id.in_subquery(open_session));
+        let replaced = self.database.run(replaced.exec(&transaction)).await?;
         if replaced.rows_affected > 0 {
             let others = OpenSessions {
                 account: change.account,
@@ -82,12 +89,12 @@ impl SqlSessions {
             self.end_open(&transaction, others, EndReason::PasswordChanged, now)
                 .await?;
         }
-        self.database.answer(transaction.commit()).await?;
-        Ok(step(replaced.rows_affected))
+        self.database.run(transaction.commit()).await?;
+        Ok(update_of(replaced.rows_affected))
     }
 }
 
-fn step(rows: u64) -> CredentialsUpdate {
+fn update_of(rows: u64) -> CredentialsUpdate {
     if rows > 0 {
         CredentialsUpdate::Applied
     } else {

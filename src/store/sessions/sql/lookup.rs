@@ -1,22 +1,29 @@
-//! Reads sessions that have not been ended, with their accounts, from SQL: for everybody who asks at the same time, one statement.
+//! Reads sessions that have not been ended, with their accounts: one statement for all requests of
+//! a moment.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait};
-use uuid::Uuid;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, JoinType, QueryFilter, QueryResult, QuerySelect, QueryTrait,
+    RelationTrait,
+};
 
 use crate::domain::Result;
+use crate::domain::account::AccountId;
 use crate::domain::clock::Timestamp;
 use crate::domain::session::{LiveSession, Session, SessionId};
-use crate::store::batch::{BatchOptions, Batcher, filled_up};
+use crate::store::batch::{Batcher, pad_list};
 use crate::store::sql::database::Database;
-use crate::store::sql::entity::accounts::{self, account};
+use crate::store::sql::entity::accounts::{self, public_account};
 use crate::store::sql::entity::sessions::{Column, Entity, Relation, generation};
+use crate::store::sql::error::failure;
+use crate::store::sql::row::RowReader;
 
-/// What is read of a session itself.
-pub(crate) const OWN: [Column; 5] = [
+/// The columns of [`Session`]. Every statement that returns a live session selects these and
+/// [`accounts::PUBLIC`].
+pub(crate) const SESSION: [Column; 5] = [
     Column::Id,
     Column::AccountId,
     Column::Generation,
@@ -24,41 +31,45 @@ pub(crate) const OWN: [Column; 5] = [
     Column::ExpiresAt,
 ];
 
-/// These, and what is public of the account.
-type Row = (Uuid, Uuid, i64, i64, i64, String, String, Option<String>, String);
-
-/// Finds sessions in this database; the time of one that is found may be over.
-pub(crate) fn in_sql(database: &Database) -> Batcher<SessionId, LiveSession> {
+/// Finds sessions in this database. A session that is found may have expired.
+pub(crate) fn batched(database: &Database) -> Batcher<SessionId, LiveSession> {
     let database = database.clone();
-    Batcher::new(BatchOptions::QUESTIONS, database.statement_timeout(), move |ids| {
+    Batcher::new(database.statement_timeout(), move |ids| {
         let database = database.clone();
         async move { find_all(&database, ids).await }.boxed()
     })
 }
 
 async fn find_all(database: &Database, ids: Vec<SessionId>) -> Result<HashMap<SessionId, LiveSession>> {
-    let rows = Entity::find()
+    let select = Entity::find()
         .select_only()
-        .columns(OWN)
+        .columns(SESSION)
         .columns(accounts::PUBLIC)
         .join(JoinType::InnerJoin, Relation::Account.def())
-        .filter(Column::Id.is_in(filled_up(ids).into_iter().map(|id| id.0)))
+        .filter(Column::Id.is_in(pad_list(ids).into_iter().map(|id| id.0)))
         .filter(Column::EndedAt.is_null());
-    let rows: Vec<Row> = database.answer(rows.into_tuple().all(&database.connection())).await?;
-    let live = rows.into_iter().map(live_session);
-    Ok(live.map(|live| (live.session.id, live)).collect())
+    let (select, connection) = (select.into_query(), database.connection());
+    let rows = database.run(async { connection.query_all(&select).await }).await?;
+    let mut found = HashMap::with_capacity(rows.len());
+    for row in rows {
+        if let Some(live) = live_session(&row).map_err(failure)? {
+            found.insert(live.session.id, live);
+        }
+    }
+    Ok(found)
 }
 
-pub(crate) fn live_session(row: Row) -> LiveSession {
-    let (id, owner, stands_at, rotated_at, expires_at, email, username, profile_image_url, stored_roles) = row;
-    let account = account(owner, (email, username, profile_image_url, stored_roles));
+/// A row of [`SESSION`] and then [`accounts::PUBLIC`]; `None` if the account is gone.
+pub(crate) fn live_session(row: &QueryResult) -> std::result::Result<Option<LiveSession>, DbErr> {
+    let mut row = RowReader::new(row);
+    let (id, account_id) = (row.read()?, row.read()?);
     let session = Session {
         id: SessionId(id),
-        account: account.id,
-        generation: generation(stands_at),
-        rotated_at: Timestamp::from_millis(rotated_at),
-        expires_at: Timestamp::from_millis(expires_at),
+        account: AccountId(account_id),
+        generation: generation(row.read()?),
+        rotated_at: Timestamp::from_millis(row.read()?),
+        expires_at: Timestamp::from_millis(row.read()?),
     };
-    let account = Arc::new(account);
-    LiveSession { session, account }
+    let account = public_account(account_id, &mut row)?;
+    Ok(account.map(Arc::new).map(|account| LiveSession { session, account }))
 }

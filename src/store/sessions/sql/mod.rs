@@ -1,9 +1,8 @@
-//! Sessions in SQL: the truth, and on a node without Redis the only state.
+//! Sessions in SQL: the truth about which sessions exist, and without Redis their only state.
 
 mod change_log;
 mod credentials;
 mod lookup;
-mod remembered;
 mod rotation;
 mod store;
 

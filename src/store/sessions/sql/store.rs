@@ -1,4 +1,4 @@
-//! Sessions in SQL: the truth, and on a node without Redis the hot state too.
+//! The session store over SQL alone.
 
 use std::time::Duration;
 
@@ -7,8 +7,9 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, UpdateMany};
 use uuid::Uuid;
 
-use crate::domain::account::{AccountId, CredentialsUpdate, PasswordChange, PasswordHash};
+use crate::domain::account::AccountId;
 use crate::domain::clock::Timestamp;
+use crate::domain::credential::{CredentialsUpdate, CredentialsVersion, PasswordChange};
 use crate::domain::rate_limit::Limit;
 use crate::domain::refresh_token::RefreshClaim;
 use crate::domain::session::{
@@ -19,23 +20,21 @@ use crate::domain::{Error, Result};
 use crate::store::batch::Batcher;
 use crate::store::limits::{Limits, LimitsInProcess};
 use crate::store::outage::Outage;
-use crate::store::sessions::SessionStore;
-use crate::store::sessions::sql::lookup;
-use crate::store::sessions::sql::remembered::Remembered;
-use crate::store::sessions::sql::rotation::Renewals;
+use crate::store::sessions::contract::SessionStore;
+use crate::store::sessions::sql::{lookup, rotation};
 use crate::store::sql::database::{Database, Sweep};
 use crate::store::sql::entity::sessions::{Column, Entity, Model, session_end};
 
-/// How long a session that is over can still be looked up by an operator.
+/// How long an ended or expired session stays in the table.
 const RETENTION: Duration = Duration::from_hours(7 * 24);
-/// Most sessions that one sweep forgets.
+/// Most sessions that one sweep removes.
 const SWEEP_BATCH: u64 = 500;
-/// Sessions that one statement ends.
-const AT_ONCE: usize = 500;
-/// Most sessions in a list: nobody has more devices, and a robot's need not be shown.
+/// Most sessions that one statement ends.
+const END_BATCH: usize = 500;
+/// Most sessions in a list.
 const LIST_LENGTH: u64 = 100;
 
-/// The sessions of an account that are open now, but for one if it is named.
+/// The open sessions of an account, except one.
 pub(crate) struct OpenSessions {
     pub(crate) account: AccountId,
     pub(crate) except: Option<SessionId>,
@@ -47,21 +46,16 @@ pub struct SqlSessions {
     pub(crate) database: Database,
     lifetimes: Lifetimes,
     lookup: Batcher<SessionId, LiveSession>,
-    remembered: Remembered,
-    renewals: Renewals,
-    charged: LimitsInProcess,
+    limits: LimitsInProcess,
     outage: Outage,
 }
 
 impl SqlSessions {
-    /// Sessions in this database that live by `lifetimes`.
     #[must_use]
     pub fn new(database: Database, lifetimes: Lifetimes) -> Self {
         Self {
-            lookup: lookup::in_sql(&database),
-            remembered: Remembered::nothing(),
-            renewals: Renewals::in_sql(&database),
-            charged: LimitsInProcess::default(),
+            lookup: lookup::batched(&database),
+            limits: LimitsInProcess::default(),
             outage: Outage::new(lifetimes.grace),
             database,
             lifetimes,
@@ -69,13 +63,14 @@ impl SqlSessions {
     }
 
     pub(crate) fn is_live(&self, session: &Session, now: Timestamp) -> bool {
-        now < session.over_at(&self.lifetimes)
+        now < session.expiry(&self.lifetimes)
     }
 
-    /// Lets the row catch up with hot state that has moved on: never back, and never out of its end.
+    /// Brings the row up to a generation that Redis has reached: never back, and never out of its
+    /// end.
     pub(crate) async fn catch_up(&self, id: SessionId, generation: Generation, rotated_at: Timestamp) -> Result<()> {
         self.database
-            .answer(
+            .run(
                 Entity::update_many()
                     .col_expr(Column::Generation, i64::from(generation.0).into())
                     .col_expr(Column::RotatedAt, rotated_at.millis().into())
@@ -92,7 +87,7 @@ impl SqlSessions {
     pub(crate) async fn ended_since(&self, account: AccountId, since: Timestamp) -> Result<Vec<SessionId>> {
         let ids: Vec<Uuid> = self
             .database
-            .answer(
+            .run(
                 Entity::find()
                     .select_only()
                     .column(Column::Id)
@@ -105,7 +100,7 @@ impl SqlSessions {
         Ok(ids.into_iter().map(SessionId).collect())
     }
 
-    /// The account's sessions that have not been ended and may go on, the newest first. Their hot state may be elsewhere.
+    /// The account's sessions that have not ended, newest first. In Redis they may have moved on.
     pub(crate) async fn records(&self, account: AccountId, now: Timestamp) -> Result<Vec<SessionRecord>> {
         let rows = Entity::find()
             .filter(Column::AccountId.eq(account.0))
@@ -113,12 +108,12 @@ impl SqlSessions {
             .filter(Column::ExpiresAt.gt(now.millis()))
             .order_by_desc(Column::Id)
             .limit(LIST_LENGTH);
-        let rows = self.database.answer(rows.all(&self.database.connection())).await?;
+        let rows = self.database.run(rows.all(&self.database.connection())).await?;
         Ok(rows.into_iter().map(SessionRecord::from).collect())
     }
 
-    pub(crate) async fn look_after(&self) -> Result<()> {
-        self.database.look_after().await
+    pub(crate) async fn check_connections(&self) -> Result<()> {
+        self.database.check_connections().await
     }
 
     pub(crate) fn lifetimes(&self) -> &Lifetimes {
@@ -127,10 +122,9 @@ impl SqlSessions {
 
     /// The rotation table, row by row.
     async fn rotate_row(&self, claim: RefreshClaim, now: Timestamp) -> Result<Rotation> {
-        // Without a look at it: nearly every token that comes is the current one.
-        let over_since = now.minus(self.lifetimes.refresh_token);
-        let stands = self.renewals.move_on(claim, now, over_since).await;
-        let Some(LiveSession { session, account }) = self.outage.noted(stands, now)? else {
+        let expired_since = now.minus(self.lifetimes.refresh_token);
+        let rotated = rotation::rotate(&self.database, claim, now, expired_since).await;
+        let Some(LiveSession { session, account }) = self.outage.record(rotated, now)? else {
             return Ok(Rotation::Over);
         };
         let lifetimes = Lifetimes {
@@ -138,7 +132,8 @@ impl SqlSessions {
             ..self.lifetimes
         };
         match session.token_status(claim.generation, now, &lifetimes) {
-            // Also if this moved it: what was presented is its predecessor then.
+            // The usual case: the statement moved the session on, so that the presented generation
+            // is the previous one now.
             TokenStatus::InGrace => {
                 let generation = session.generation;
                 Ok(Rotation::Current { account, generation })
@@ -148,13 +143,13 @@ impl SqlSessions {
                 ended: self.end(session.id, EndReason::Reuse, now).await?,
             }),
             TokenStatus::Current => Err(Error::internal(format!(
-                "the row of session {} was not moved on",
+                "the row of session {} was not rotated",
                 claim.session.0
             ))),
         }
     }
 
-    /// Ends every session of the account that is open now, but for one if it is named; how many.
+    /// Ends these sessions and returns how many.
     pub(crate) async fn end_open(
         &self,
         connection: &impl ConnectionTrait,
@@ -162,18 +157,17 @@ impl SqlSessions {
         reason: EndReason,
         now: Timestamp,
     ) -> Result<u64> {
-        // Named one by one: a statement that a server which hung carries out late must not end what was opened since, and the clocks of
-        // the nodes that opened them may differ.
+        // By id: a statement that a hanging server runs late must not end sessions opened since, and
+        // the clocks of the nodes that opened them may differ.
         let open = self.open_ids(connection, of).await?;
         let mut count = 0;
-        for some in open.chunks(AT_ONCE) {
-            let ended = Self::ending(reason, now).filter(Column::Id.is_in(some.iter().copied()));
-            count += self.database.answer(ended.exec(connection)).await?.rows_affected;
+        for batch in open.chunks(END_BATCH) {
+            let ended = Self::end_statement(reason, now).filter(Column::Id.is_in(batch.iter().copied()));
+            count += self.database.run(ended.exec(connection)).await?.rows_affected;
         }
         Ok(count)
     }
 
-    /// Which sessions those are.
     async fn open_ids(&self, connection: &impl ConnectionTrait, of: OpenSessions) -> Result<Vec<Uuid>> {
         let mut open = Entity::find()
             .select_only()
@@ -183,18 +177,18 @@ impl SqlSessions {
         if let Some(except) = of.except {
             open = open.filter(Column::Id.ne(except.0));
         }
-        self.database.answer(open.into_tuple().all(connection)).await
+        self.database.run(open.into_tuple().all(connection)).await
     }
 
-    /// The account's sessions that have not been ended.
-    pub(crate) async fn unended(&self, account: AccountId) -> Result<Vec<SessionId>> {
+    /// The account's open sessions.
+    pub(crate) async fn open_sessions(&self, account: AccountId) -> Result<Vec<SessionId>> {
         let all = OpenSessions { account, except: None };
         let ids = self.open_ids(&self.database.connection(), all).await?;
         Ok(ids.into_iter().map(SessionId).collect())
     }
 
-    /// The end of whatever is not over yet.
-    fn ending(reason: EndReason, now: Timestamp) -> UpdateMany<Entity> {
+    /// The update that ends open sessions.
+    fn end_statement(reason: EndReason, now: Timestamp) -> UpdateMany<Entity> {
         Entity::update_many()
             .col_expr(Column::EndedAt, Expr::value(now.millis()))
             .col_expr(Column::EndReason, Expr::value(reason.as_str()))
@@ -205,22 +199,16 @@ impl SqlSessions {
 #[async_trait]
 impl SessionStore for SqlSessions {
     async fn check_ready(&self) -> Result<()> {
-        // The next statement says so itself.
+        // The next statement fails by itself.
         Ok(())
     }
 
-    async fn open(&self, session: &NewSession, compared: &PasswordHash) -> Result<CredentialsUpdate> {
-        self.open_on_password(session, compared).await
+    async fn open(&self, session: &NewSession, verified: CredentialsVersion) -> Result<CredentialsUpdate> {
+        self.open_guarded(session, verified).await
     }
 
     async fn find(&self, id: SessionId, now: Timestamp) -> Result<Option<LiveSession>> {
-        let is_live = |live: &LiveSession| self.is_live(&live.session, now);
-        let found = self.remembered.find(id, is_live, &self.database, &self.lookup);
-        Ok(found.await?.filter(is_live))
-    }
-
-    async fn find_renewed(&self, id: SessionId, now: Timestamp) -> Result<Option<LiveSession>> {
-        let found = self.lookup.ask(id).await?;
+        let found = self.lookup.get(id).await?;
         Ok(found.filter(|live| self.is_live(&live.session, now)))
     }
 
@@ -232,13 +220,13 @@ impl SessionStore for SqlSessions {
 
     async fn find_owner(&self, id: SessionId) -> Result<Option<AccountId>> {
         let row = Entity::find_by_id(id.0);
-        let row = self.database.answer(row.one(&self.database.connection())).await?;
+        let row = self.database.run(row.one(&self.database.connection())).await?;
         Ok(row.map(|row| AccountId(row.account_id)))
     }
 
     async fn rotate(&self, claim: RefreshClaim, now: Timestamp, limit: Option<Limit>) -> Result<Renewal> {
         let allowance = match limit {
-            Some(limit) => Some(self.charged.charge(limit, &claim.session.0.to_string(), now).await?),
+            Some(limit) => Some(self.limits.charge(limit, &claim.session.0.to_string(), now).await?),
             None => None,
         };
         let rotation = match allowance.and_then(|allowance| allowance.refused_for) {
@@ -249,10 +237,10 @@ impl SessionStore for SqlSessions {
     }
 
     async fn end(&self, id: SessionId, reason: EndReason, now: Timestamp) -> Result<Option<AccountId>> {
-        let this = Self::ending(reason, now).filter(Column::Id.eq(id.0));
+        let end = Self::end_statement(reason, now).filter(Column::Id.eq(id.0));
         let ended = self
             .database
-            .answer(this.exec_with_returning(&self.database.writer()))
+            .run(end.exec_with_returning(&self.database.writer()))
             .await?;
         Ok(ended.into_iter().next().map(|row| AccountId(row.account_id)))
     }
@@ -274,8 +262,8 @@ impl SessionStore for SqlSessions {
         self.replace_password(change, now).await
     }
 
-    async fn forget_account(&self, _account: AccountId) -> Result<()> {
-        // It is read anew, or the file says that it has changed.
+    async fn invalidate_account(&self, _account: AccountId) -> Result<()> {
+        // Nothing is cached.
         Ok(())
     }
 
@@ -288,13 +276,13 @@ impl SessionStore for SqlSessions {
             .filter(Column::Ip.is_not_null())
             .limit(LIST_LENGTH);
         self.database
-            .answer(addresses.into_tuple().all(&self.database.connection()))
+            .run(addresses.into_tuple().all(&self.database.connection()))
             .await
     }
 
     async fn find_end(&self, id: SessionId) -> Result<Option<SessionEnd>> {
         let row = Entity::find_by_id(id.0);
-        let row = self.database.answer(row.one(&self.database.connection())).await?;
+        let row = self.database.run(row.one(&self.database.connection())).await?;
         Ok(row.as_ref().and_then(Model::end))
     }
 
@@ -305,7 +293,7 @@ impl SessionStore for SqlSessions {
             .filter(Column::EndedAt.gte(since.millis()));
         let ends: Vec<(Uuid, i64, Option<String>)> = self
             .database
-            .answer(ends.into_tuple().all(&self.database.connection()))
+            .run(ends.into_tuple().all(&self.database.connection()))
             .await?;
         Ok(ends
             .into_iter()
@@ -313,18 +301,18 @@ impl SessionStore for SqlSessions {
             .collect())
     }
 
-    async fn settle(&self, now: Timestamp) -> Result<()> {
-        // One statement leaves nothing undone.
-        self.outage.noted(self.look_after().await, now)
+    async fn flush_pending(&self, now: Timestamp) -> Result<()> {
+        // Every step is one statement or transaction, so nothing is left to complete.
+        self.outage.record(self.check_connections().await, now)
     }
 
-    async fn follow(&self, _now: Timestamp) -> Result<()> {
-        // It is read anew, or the file says that it has changed.
+    async fn apply_external_changes(&self, _now: Timestamp) -> Result<()> {
+        // Nothing is cached.
         Ok(())
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<u64> {
-        let Some(turn) = self.database.try_turn(Sweep::Sessions).await? else {
+        let Some(transaction) = self.database.try_lock_sweep(Sweep::Sessions).await? else {
             return Ok(0);
         };
         let before = now.minus(RETENTION).millis();
@@ -336,16 +324,16 @@ impl SessionStore for SqlSessions {
             .column(Column::Id)
             .filter(is_old)
             .limit(SWEEP_BATCH);
-        let ids: Vec<Uuid> = self.database.answer(ids.into_tuple().all(&turn)).await?;
+        let ids: Vec<Uuid> = self.database.run(ids.into_tuple().all(&transaction)).await?;
         let removed = if ids.is_empty() {
-            // SQLite would read all sessions to find none.
+            // SQLite would read all sessions for an empty list.
             0
         } else {
             let removed = Entity::delete_many().filter(Column::Id.is_in(ids));
-            self.database.answer(removed.exec(&turn)).await?.rows_affected
+            self.database.run(removed.exec(&transaction)).await?.rows_affected
         };
-        self.sweep_notes(&turn, now).await?;
-        self.database.answer(turn.commit()).await?;
+        self.sweep_change_log(&transaction, now).await?;
+        self.database.run(transaction.commit()).await?;
         Ok(removed)
     }
 }

@@ -1,4 +1,4 @@
-//! One table a file. Relations point from child to parent only.
+//! The tables, one a file. Relations point from child to parent only.
 
 pub(crate) mod accounts;
 pub(crate) mod audit_events;

@@ -64,7 +64,7 @@ impl From<Model> for SessionRecord {
 }
 
 impl Model {
-    /// How the session was ended, if it was.
+    /// How the session ended; `None` if it has not.
     pub fn end(&self) -> Option<SessionEnd> {
         Some(session_end(self.id, self.ended_at?, self.end_reason.as_deref()))
     }
@@ -74,7 +74,7 @@ impl Model {
 pub(crate) fn session_end(id: Uuid, at: i64, reason: Option<&str>) -> SessionEnd {
     SessionEnd {
         session: SessionId(id),
-        // One that a newer version gave is some other end.
+        // A reason that only a newer version knows.
         reason: EndReason::parse(reason.unwrap_or_default()).unwrap_or(EndReason::EndedElsewhere),
         at: Timestamp::from_millis(at),
     }
@@ -97,8 +97,8 @@ impl From<&NewSession> for ActiveModel {
     }
 }
 
-/// A generation as it is stored; one out of range can only be a broken row, and then the newest is the safe reading:
-/// older tokens count as reused.
+/// A stored generation. One out of range can only be a broken row. Then the newest generation is the
+/// safe reading, because older tokens count as reused.
 pub(crate) fn generation(stored: i64) -> Generation {
     Generation(u32::try_from(stored).unwrap_or(u32::MAX))
 }

@@ -1,6 +1,7 @@
--- Marks a session as ended. SQL has been told before; the mark keeps a rebuild that read SQL earlier from bringing it back.
+-- Writes the tombstone of a session. SQL has committed the end before. The tombstone stops a rebuild
+-- that has read SQL earlier.
 -- KEYS[1]  the session
--- ARGV     1 how long to keep the mark, in ms
-redis.call('DEL', KEYS[1]) -- First: a full Redis lets a script that has freed something write.
+-- ARGV     1 lifetime of the tombstone, in ms
+redis.call('DEL', KEYS[1]) -- First, because a full Redis allows writes to a script that has freed memory.
 write(KEYS[1], session_of('ended'), ARGV[1])
 return 1

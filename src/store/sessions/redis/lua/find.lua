@@ -1,8 +1,11 @@
 -- Reads a session.
 -- KEYS[1]  the session
 -- ARGV     1 a nonce, for the lease
--- returns  {outcome, profile, generation, rotated at}; the outcome is 'found', 'ended', or 'missing' when Redis does not know, or
---          only from another history, or not whose it is, and SQL has to be asked; then the profile is the lease for putting it back
+-- returns  {outcome, profile, generation, rotated at}; the outcome is
+--          'found'
+--          'ended'
+--          'missing'  Redis has no session, or one of another replication id, or one without a profile.
+--                     SQL decides, and the profile is the lease for writing the session back.
 local session = read(KEYS[1])
 if session.generation == 'ended' then
   return {'ended', '', 0, 0}

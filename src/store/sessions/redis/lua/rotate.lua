@@ -1,25 +1,28 @@
--- Charges a renewal, and renews a session by the rotation table in ARCHITECTURE.md.
+-- Charges the rate limit of a session, and rotates the session by the rotation table in
+-- ARCHITECTURE.md.
 -- KEYS[1]  the session
--- ARGV     1 presented generation, 2 now, 3 lifetime of a refresh token, 4 grace period, 5 how often SQL is told, 6 how much longer
---          than the session lives its key is kept, 7 a nonce, for the lease, 8 time for one more renewal, 0 if none is charged,
---          9 time for the whole burst (times in ms)
--- returns  {{outcome, profile, generation, rotated at}, theoretical arrival time, for how long the charge is refused: 0 if it is
---          not}; the outcome is
---          'moved'    the session stands at a new generation
---          'due'      the same, and it is time to tell SQL
---          'repeated' the predecessor came within its grace period: the generation is the same as before
---          'reused'   an old token came back; ending the session is for the caller, SQL first
---          'over'     the session has ended or its time is over
+-- ARGV     1 presented generation, 2 now, 3 lifetime of a refresh token, 4 grace period, 5 interval of
+--          saves to SQL, 6 how much longer than the session its key is kept, 7 a nonce, for the lease,
+--          8 time between two rotations that the limit allows, 0 without a limit, 9 time that restores
+--          the whole burst (times in ms)
+-- returns  {{outcome, profile, generation, rotated at}, theoretical arrival time, how long the charge is
+--          refused for, 0 if it is accepted}; the outcome is
+--          'moved'    the session is at a new generation
+--          'due'      the same, and it is time to save to SQL
+--          'repeated' the previous token within its grace period: the generation stays
+--          'reused'   an older token; the caller ends the session, in SQL first
+--          'over'     the session has ended or expired
 --          'limited'  the charge is refused, and nothing has changed
---          'missing'  Redis does not know, or only from another history, or not whose it is; SQL has to be asked, and the profile
---                     is the lease for putting it back
+--          'missing'  Redis has no session, or one of another replication id, or one without a profile.
+--                     SQL decides, and the profile is the lease for writing the session back.
 local session = read(KEYS[1])
 local presented, now, lifetime = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local grace, interval, margin = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local every, burst = tonumber(ARGV[8]), tonumber(ARGV[9])
 
--- By the rule of `Limit::charge`, and before anything else: the tokens of a session that is over are charged too. No charge leads
--- further than a burst from the time at which it is made; twice that, since the clocks of nodes differ, and it is none.
+-- The rule of `Limit::charge`, before anything else: tokens of an ended session are charged too. No
+-- charge sets an arrival time further ahead than one burst. One that is two bursts ahead, since the
+-- clocks of nodes differ, was not written by a charge and does not count.
 local arrival = 0
 if every > 0 then
   arrival = math.max(whole(session.arrival, now + 2 * burst) or now, now) + every
@@ -29,7 +32,7 @@ if every > 0 then
   session.arrival = digits(arrival)
 end
 
--- The answer where the session stays as it is: what else is new, above all what it was charged, is kept all the same.
+-- Returns without a rotation. The charge is kept all the same.
 local is_new = every > 0
 local function unmoved(outcome, profile, generation, rotated)
   if is_new then
@@ -59,7 +62,7 @@ if presented < generation then
   return unmoved('reused', session.profile, generation, rotated)
 end
 
--- A generation that is newer than ours was issued by us too (its tag says so): Redis lost a write, and catches up.
+-- The gateway issued a newer generation too, as its tag proves: Redis has lost a write and catches up.
 local outcome = 'moved'
 if now >= tonumber(session.saved) + interval then
   outcome = 'due'

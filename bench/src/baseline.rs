@@ -18,10 +18,10 @@ use quick_argon2::{Memory, Recipe};
 use redis::Script;
 use redis::aio::ConnectionManager;
 
-use crate::dataset::{DEFAULT, PASSWORD};
-use crate::load::precise;
-use crate::people::Sizes;
+use crate::dataset::{DEFAULT_COST, PASSWORD};
+use crate::load::to_f64;
 use crate::process::{Meter, Process, command};
+use crate::users::ResponseSizes;
 use crate::{Result, gateway};
 
 /// What a renewal comes down to: compare a counter, count it up, and put the key's end off.
@@ -59,7 +59,7 @@ struct Bare {
 }
 
 impl BareServer {
-    pub fn start(program: &Path, sizes: Sizes, redis_url: Option<&str>) -> Result<Self> {
+    pub fn start(program: &Path, sizes: ResponseSizes, redis_url: Option<&str>) -> Result<Self> {
         let address = gateway::free_address()?;
         let mut command = command(program);
         command
@@ -97,20 +97,20 @@ impl BareHashing {
     }
 }
 
-/// Whose code hashes.
+/// Whose implementation hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Code {
+pub enum Implementation {
     /// What the gateway uses: on a processor with AVX2 its own.
-    Fastest,
+    QuickArgon2,
     /// The `argon2` crate.
-    Crate,
+    Argon2Crate,
 }
 
 /// How many hashes a second a process of its own makes on as many threads as there are cores, for so long.
-pub fn bare_hashes_per_second(program: &Path, code: Code, time: Duration) -> Result<f64> {
+pub fn bare_hashes_per_second(program: &Path, implementation: Implementation, time: Duration) -> Result<f64> {
     let mut command = command(program);
     command.args(["hash", "--seconds", &time.as_secs_f64().to_string()]);
-    if code == Code::Crate {
+    if implementation == Implementation::Argon2Crate {
         command.arg("--portable");
     }
     let output = command.output()?;
@@ -118,7 +118,7 @@ pub fn bare_hashes_per_second(program: &Path, code: Code, time: Duration) -> Res
 }
 
 /// Serves `GET /me`, which answers at once, and `POST /refresh`, which runs one script before if there is a Redis.
-pub async fn serve(address: SocketAddr, sizes: Sizes, redis_url: Option<String>) -> Result<()> {
+pub async fn serve(address: SocketAddr, sizes: ResponseSizes, redis_url: Option<String>) -> Result<()> {
     let redis = match redis_url {
         Some(url) => Some(ConnectionManager::new(redis::Client::open(url)?).await?),
         None => None,
@@ -157,12 +157,12 @@ async fn refresh(
 }
 
 /// Hashes on every core with memory that is kept, for so long; how many hashes a second that gave.
-pub fn hash(code: Code, time: Duration) -> Result<f64> {
+pub fn hash(implementation: Implementation, time: Duration) -> Result<f64> {
     let threads = thread::available_parallelism()?.get();
     let begun = Instant::now();
     let hashes: Result<Vec<f64>> = thread::scope(|scope| {
         let threads: Vec<_> = (0..threads)
-            .map(|_| scope.spawn(move || hash_until(code, begun + time)))
+            .map(|_| scope.spawn(move || hash_until(implementation, begun + time)))
             .collect();
         let joined = threads.into_iter().map(thread::ScopedJoinHandle::join);
         joined
@@ -173,8 +173,8 @@ pub fn hash(code: Code, time: Duration) -> Result<f64> {
 }
 
 /// Whole hashes over the time that they took.
-fn hash_until(code: Code, end: Instant) -> Result<f64> {
-    let (memory, passes, lanes) = DEFAULT;
+fn hash_until(implementation: Implementation, end: Instant) -> Result<f64> {
+    let (memory, passes, lanes) = DEFAULT_COST;
     let recipe = Recipe {
         algorithm: Algorithm::Argon2id,
         version: Version::V0x13,
@@ -182,9 +182,9 @@ fn hash_until(code: Code, end: Instant) -> Result<f64> {
         secret: &[],
     };
     let room = recipe.params.block_count();
-    let mut memory = match code {
-        Code::Fastest => Memory::new(room),
-        Code::Crate => Memory::portable(room),
+    let mut memory = match implementation {
+        Implementation::QuickArgon2 => Memory::new(room),
+        Implementation::Argon2Crate => Memory::portable(room),
     };
     let mut output = [0; 32];
     let (begun, mut hashes) = (Instant::now(), 0);
@@ -192,5 +192,5 @@ fn hash_until(code: Code, end: Instant) -> Result<f64> {
         memory.hash(&recipe, PASSWORD.as_bytes(), &[7; 16], &mut output)?;
         hashes += 1;
     }
-    Ok(precise(hashes) / begun.elapsed().as_secs_f64())
+    Ok(to_f64(hashes) / begun.elapsed().as_secs_f64())
 }

@@ -1,6 +1,6 @@
 //! Who sits at a connection: what it asks next, and what it makes of the answer.
 
-use crate::wire::Answer;
+use crate::http_connection::Response;
 
 /// Something that asks one question after another.
 pub trait Client: Send {
@@ -11,26 +11,26 @@ pub trait Client: Send {
     ///
     /// # Errors
     /// When the answer is a failure.
-    fn judge(&mut self, answer: &Answer<'_>) -> Result<(), String>;
+    fn check(&mut self, response: &Response<'_>) -> Result<(), String>;
 }
 
 /// All clients of a load, one for each connection.
-pub type Crowd = Vec<Box<dyn Client>>;
+pub type Clients = Vec<Box<dyn Client>>;
 
 /// Asks the same requests again and again, in turn.
-pub struct Reciter {
+pub struct RepeatingClient {
     requests: Vec<Vec<u8>>,
     next: usize,
 }
 
-/// Renews the sessions of several people, in turn, each with the token that the last renewal gave.
-pub struct Renewer {
-    people: Vec<Renewal>,
+/// Renews the sessions of several users, in turn, each with the token that the last renewal gave.
+pub struct RefreshingClient {
+    users: Vec<RefreshRequest>,
     next: usize,
 }
 
-/// A request with a place for the token.
-struct Renewal {
+/// A request with a backend for the token.
+struct RefreshRequest {
     request: Vec<u8>,
     token_at: usize,
     token_length: usize,
@@ -39,31 +39,31 @@ struct Renewal {
 /// Where the token stands in an answer.
 const TOKEN_NAME: &[u8] = b"\"refresh_token\":\"";
 
-impl Client for Reciter {
+impl Client for RepeatingClient {
     fn request(&mut self) -> &[u8] {
         self.next = (self.next + 1) % self.requests.len();
         &self.requests[self.next]
     }
 
-    fn judge(&mut self, answer: &Answer<'_>) -> Result<(), String> {
-        succeeded(answer)
+    fn check(&mut self, response: &Response<'_>) -> Result<(), String> {
+        expect_success(response)
     }
 }
 
-impl Client for Renewer {
+impl Client for RefreshingClient {
     fn request(&mut self) -> &[u8] {
-        self.next = (self.next + 1) % self.people.len();
-        &self.people[self.next].request
+        self.next = (self.next + 1) % self.users.len();
+        &self.users[self.next].request
     }
 
-    fn judge(&mut self, answer: &Answer<'_>) -> Result<(), String> {
-        succeeded(answer)?;
-        self.people[self.next].go_on_with(answer.body)
+    fn check(&mut self, response: &Response<'_>) -> Result<(), String> {
+        expect_success(response)?;
+        self.users[self.next].take_token_from(response.body)
     }
 }
 
-impl Renewal {
-    fn go_on_with(&mut self, body: &[u8]) -> Result<(), String> {
+impl RefreshRequest {
+    fn take_token_from(&mut self, body: &[u8]) -> Result<(), String> {
         let begin = find(body, TOKEN_NAME).ok_or("an answer without a refresh token")? + TOKEN_NAME.len();
         let fresh = body
             .get(begin..begin + self.token_length)
@@ -78,49 +78,49 @@ impl Renewal {
 }
 
 /// Deals requests out to so many connections.
-pub fn reciters(requests: Vec<Vec<u8>>, connections: usize) -> Crowd {
-    let clients = deal(requests, connections).into_iter();
+pub fn repeating_clients(requests: Vec<Vec<u8>>, connections: usize) -> Clients {
+    let clients = distribute(requests, connections).into_iter();
     clients
-        .map(|requests| Box::new(Reciter { requests, next: 0 }) as Box<dyn Client>)
+        .map(|requests| Box::new(RepeatingClient { requests, next: 0 }) as Box<dyn Client>)
         .collect()
 }
 
-/// Deals people out to so many connections, so that each has them to itself.
-pub fn renewers<'a>(tokens: impl Iterator<Item = &'a str>, connections: usize) -> Crowd {
-    let people: Vec<Renewal> = tokens.map(renewal).collect();
-    let clients = deal(people, connections).into_iter();
+/// Deals users out to so many connections, so that each has them to itself.
+pub fn refreshing_clients<'a>(tokens: impl Iterator<Item = &'a str>, connections: usize) -> Clients {
+    let users: Vec<RefreshRequest> = tokens.map(refresh_request_of).collect();
+    let clients = distribute(users, connections).into_iter();
     clients
-        .map(|people| Box::new(Renewer { people, next: 0 }) as Box<dyn Client>)
+        .map(|users| Box::new(RefreshingClient { users, next: 0 }) as Box<dyn Client>)
         .collect()
 }
 
-fn renewal(token: &str) -> Renewal {
+fn refresh_request_of(token: &str) -> RefreshRequest {
     let request = refresh_request("/auth/refresh", token);
-    Renewal {
+    RefreshRequest {
         token_at: find(&request, token.as_bytes()).unwrap_or_default(),
         token_length: token.len(),
         request,
     }
 }
 
-fn deal<T>(things: Vec<T>, hands: usize) -> Vec<Vec<T>> {
-    let mut dealt: Vec<Vec<T>> = (0..hands).map(|_| Vec::new()).collect();
-    for (number, thing) in things.into_iter().enumerate() {
-        dealt[number % hands].push(thing);
+fn distribute<T>(items: Vec<T>, count: usize) -> Vec<Vec<T>> {
+    let mut distributed: Vec<Vec<T>> = (0..count).map(|_| Vec::new()).collect();
+    for (number, item) in items.into_iter().enumerate() {
+        distributed[number % count].push(item);
     }
-    dealt.retain(|hand| !hand.is_empty());
-    dealt
+    distributed.retain(|share| !share.is_empty());
+    distributed
 }
 
 /// An answer that is not 2xx, or tells of a GraphQL error, is a failure.
-fn succeeded(answer: &Answer<'_>) -> Result<(), String> {
-    if (200..300).contains(&answer.status) && find(answer.body, b"\"errors\"").is_none() {
+fn expect_success(response: &Response<'_>) -> Result<(), String> {
+    if (200..300).contains(&response.status) && find(response.body, b"\"errors\"").is_none() {
         return Ok(());
     }
     Err(format!(
         "{} {}",
-        answer.status,
-        String::from_utf8_lossy(&answer.body[..answer.body.len().min(300)])
+        response.status,
+        String::from_utf8_lossy(&response.body[..response.body.len().min(300)])
     ))
 }
 
@@ -179,8 +179,8 @@ pub fn request(target: &str, headers: &str, body: &str) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    fn answer(status: u16, body: &'static str) -> Answer<'static> {
-        Answer {
+    fn response(status: u16, body: &'static str) -> Response<'static> {
+        Response {
             status,
             body: body.as_bytes(),
         }
@@ -188,26 +188,32 @@ mod tests {
 
     #[test]
     fn whatever_is_no_success_is_a_failure() {
-        assert!(succeeded(&answer(200, r#"{"data":{"me":{}}}"#)).is_ok());
-        assert!(succeeded(&answer(204, "")).is_ok());
-        assert!(succeeded(&answer(200, r#"{"data":{"me":null},"errors":[]}"#)).is_err());
+        assert!(expect_success(&response(200, r#"{"data":{"me":{}}}"#)).is_ok());
+        assert!(expect_success(&response(204, "")).is_ok());
+        assert!(expect_success(&response(200, r#"{"data":{"me":null},"errors":[]}"#)).is_err());
         for status in [199, 301, 401, 429, 503] {
-            assert!(succeeded(&answer(status, "")).is_err(), "{status}");
+            assert!(expect_success(&response(status, "")).is_err(), "{status}");
         }
     }
 
     #[test]
     fn a_renewal_goes_on_with_the_token_that_it_was_given() {
-        let mut renewal = renewal("aaaa");
-        renewal.go_on_with(br#"{"token":{"refresh_token":"bbbb"}}"#).unwrap();
+        let mut renewal = refresh_request_of("aaaa");
+        renewal
+            .take_token_from(br#"{"token":{"refresh_token":"bbbb"}}"#)
+            .unwrap();
         assert_eq!(renewal.request, refresh_request("/auth/refresh", "bbbb"));
-        assert!(renewal.go_on_with(br#"{"token":{"refresh_token":"bbbb"}}"#).is_err());
-        assert!(renewal.go_on_with(b"{}").is_err());
+        assert!(
+            renewal
+                .take_token_from(br#"{"token":{"refresh_token":"bbbb"}}"#)
+                .is_err()
+        );
+        assert!(renewal.take_token_from(b"{}").is_err());
     }
 
     #[test]
     fn everything_is_dealt_once() {
-        assert_eq!(deal(vec![1, 2, 3, 4, 5], 2), [vec![1, 3, 5], vec![2, 4]]);
-        assert_eq!(deal(vec![1], 3), [[1]]);
+        assert_eq!(distribute(vec![1, 2, 3, 4, 5], 2), [vec![1, 3, 5], vec![2, 4]]);
+        assert_eq!(distribute(vec![1], 3), [[1]]);
     }
 }

@@ -8,14 +8,14 @@ use std::thread;
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Row};
 
-use crate::stage::Servers;
+use crate::environment::Servers;
 use crate::{Failure, Result};
 
 const BEGIN: &str = "<!-- Written by scripts/bench --write: begin -->";
 const END: &str = "<!-- Written by scripts/bench --write: end -->";
 
-/// Where and on what a run took place, in one paragraph.
-pub fn circumstances(form: &str, servers: Option<&Servers>) -> Result<String> {
+/// Where and on what a run took backend, in one paragraph.
+pub fn run_conditions(form: &str, servers: Option<&Servers>) -> Result<String> {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo")?;
     let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name"));
     let model = model.map_or("an unnamed processor", |model| {
@@ -29,8 +29,8 @@ pub fn circumstances(form: &str, servers: Option<&Servers>) -> Result<String> {
     Ok(format!(
         "{date}, commit {commit}, {form}; {cores} cores of {model}, Linux {kernel}; {stores}. Loader, gateway and servers on the same \
          machine.",
-        date = said(Command::new("date").args(["-u", "+%F"]))?,
-        commit = said(Command::new("git").args(["describe", "--always", "--dirty", "--exclude=*"]))?,
+        date = stdout_of(Command::new("date").args(["-u", "+%F"]))?,
+        commit = stdout_of(Command::new("git").args(["describe", "--always", "--dirty", "--exclude=*"]))?,
         cores = thread::available_parallelism()?,
         kernel = kernel.trim(),
     ))
@@ -55,23 +55,23 @@ fn versions(servers: &Servers) -> Result<String> {
     })
 }
 
-fn said(command: &mut Command) -> Result<String> {
+fn stdout_of(command: &mut Command) -> Result<String> {
     let output = command.output()?;
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
-/// Puts what a run found between the two marks of the document.
-pub fn write(document: &Path, found: &str) -> Result<()> {
+/// Puts what a run results between the two marks of the document.
+pub fn write(document: &Path, results: &str) -> Result<()> {
     let text = fs::read_to_string(document)?;
-    fs::write(document, replaced(&text, found)?)?;
+    fs::write(document, replaced(&text, results)?)?;
     Ok(())
 }
 
-fn replaced(text: &str, found: &str) -> Result<String> {
+fn replaced(text: &str, results: &str) -> Result<String> {
     let missing = || Failure::from(format!("the document lacks {BEGIN} or {END}"));
     let (before, rest) = text.split_once(BEGIN).ok_or_else(missing)?;
     let (_, after) = rest.split_once(END).ok_or_else(missing)?;
-    Ok(format!("{before}{BEGIN}\n\n{}\n\n{END}{after}", found.trim()))
+    Ok(format!("{before}{BEGIN}\n\n{}\n\n{END}{after}", results.trim()))
 }
 
 #[cfg(test)]

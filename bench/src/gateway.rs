@@ -16,13 +16,13 @@ use crate::process::{Meter, Process, command};
 use crate::{Failure, Result};
 
 /// Between two looks at a gateway that starts.
-const LOOK_INTERVAL: Duration = Duration::from_micros(200);
+const POLL_INTERVAL: Duration = Duration::from_micros(200);
 /// Far more than a start takes.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What a gateway stands on.
 #[derive(Debug, Clone)]
-pub struct Site {
+pub struct Deployment {
     /// As the tables name it.
     pub name: &'static str,
     pub program: PathBuf,
@@ -50,7 +50,7 @@ pub struct Gateway {
     pub started_in: Duration,
 }
 
-impl Site {
+impl Deployment {
     /// Brings the schema up to date, as an operator does before a start in production.
     pub fn migrate(&self) -> Result<()> {
         fs::create_dir_all(&self.folder)?;
@@ -89,11 +89,11 @@ impl Site {
         let begun = Instant::now();
         let mut process = Process::start(&mut command)?;
         while !is_ready(address) {
-            if process.has_ended() || begun.elapsed() > PATIENCE {
+            if process.has_ended() || begun.elapsed() > TIMEOUT {
                 let log = fs::read_to_string(&log).unwrap_or_default();
                 return Err(format!("the gateway does not start: {log}").into());
             }
-            thread::sleep(LOOK_INTERVAL);
+            thread::sleep(POLL_INTERVAL);
         }
         Ok(Gateway {
             address,
@@ -142,12 +142,12 @@ pub fn free_address() -> Result<SocketAddr> {
 }
 
 fn is_ready(address: SocketAddr) -> bool {
-    ask(address, "/readyz").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 "))
+    send(address, "/readyz").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 "))
 }
 
-fn ask(address: SocketAddr, path: &str) -> io::Result<String> {
+fn send(address: SocketAddr, path: &str) -> io::Result<String> {
     let mut connection = TcpStream::connect(address)?;
-    connection.set_read_timeout(Some(PATIENCE))?;
+    connection.set_read_timeout(Some(TIMEOUT))?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     connection.write_all(request.as_bytes())?;
     let mut answer = String::new();

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use hdrhistogram::Histogram;
 
-use crate::client::{Client, Crowd};
+use crate::client::{Client, Clients};
+use crate::http_connection::HttpConnection;
 use crate::process::Meter;
-use crate::wire::Wire;
 use crate::{Failure, Result};
 
 /// Digits that a latency is kept to.
@@ -20,17 +20,17 @@ const DIGITS: u8 = 3;
 #[derive(Debug, Clone, Copy)]
 pub enum Pace {
     /// Each connection asks as soon as it has its answer.
-    Closed,
-    /// So many a second in all, whatever the answers do. A latency counts from when its request was due: one that had to wait for the
+    ClosedLoop,
+    /// So many a second in all, whatever the responses do. A latency counts from when its request was due: one that had to wait for the
     /// answer before it waited for the server. Where the loader itself woke late, it counts from then.
-    PerSecond(f64),
+    ConstantRate(f64),
 }
 
 /// One load on one or more servers.
 pub struct Load<'a> {
-    /// Connections are spread evenly over them.
+    /// Connections are stats evenly over them.
     pub servers: &'a [SocketAddr],
-    pub crowd: &'a mut Crowd,
+    pub clients: &'a mut Clients,
     pub pace: Pace,
 }
 
@@ -45,14 +45,14 @@ pub struct Timing {
 
 /// What one load came to.
 pub struct Outcome {
-    pub answers: u64,
+    pub responses: u64,
     pub seconds: f64,
     /// In microseconds.
     pub latencies: Histogram<u64>,
     pub failures: Failures,
 }
 
-/// How many answers were failures, and the first one.
+/// How many responses were failures, and the first one.
 #[derive(Debug, Default, Clone)]
 pub struct Failures {
     pub count: u64,
@@ -62,10 +62,10 @@ pub struct Failures {
 /// The loads' outcomes, and the processor time of each meter's processes, in seconds.
 pub struct Measured {
     pub outcomes: Vec<Outcome>,
-    pub processor: Vec<f64>,
+    pub cpu_seconds: Vec<f64>,
 }
 
-struct Tally {
+struct Samples {
     latencies: Histogram<u64>,
     failures: Failures,
 }
@@ -78,12 +78,12 @@ struct Window {
 
 impl Outcome {
     pub fn per_second(&self) -> f64 {
-        precise(self.answers) / self.seconds
+        to_f64(self.responses) / self.seconds
     }
 }
 
 impl Failures {
-    pub fn note(&mut self, failure: impl FnOnce() -> String) {
+    pub fn record(&mut self, failure: impl FnOnce() -> String) {
         self.count += 1;
         self.first.get_or_insert_with(failure);
     }
@@ -104,90 +104,95 @@ pub fn measure(loads: Vec<Load<'_>>, timing: Timing, meters: &[&Meter]) -> Resul
     thread::scope(|scope| {
         let threads: Vec<_> = loads
             .into_iter()
-            .map(|mut load| scope.spawn(move || put_on(&mut load, window)))
+            .map(|mut load| scope.spawn(move || run_load(&mut load, window)))
             .collect();
         thread::sleep(window.from.saturating_duration_since(Instant::now()));
-        let before = read(meters)?;
+        let before = read_meters(meters)?;
         thread::sleep(window.until.saturating_duration_since(Instant::now()));
-        let after = read(meters)?;
+        let after = read_meters(meters)?;
         let outcomes: Result<Vec<Outcome>> = threads
             .into_iter()
             .map(|thread| thread.join().unwrap_or_else(|_| Err("a load panicked".into())))
             .collect();
         Ok(Measured {
             outcomes: outcomes?,
-            processor: after.iter().zip(before).map(|(after, before)| after - before).collect(),
+            cpu_seconds: after.iter().zip(before).map(|(after, before)| after - before).collect(),
         })
     })
 }
 
-fn read(meters: &[&Meter]) -> Result<Vec<f64>> {
-    meters.iter().map(|meter| meter.processor_seconds()).collect()
+fn read_meters(meters: &[&Meter]) -> Result<Vec<f64>> {
+    meters.iter().map(|meter| meter.cpu_seconds()).collect()
 }
 
-fn put_on(load: &mut Load<'_>, window: Window) -> Result<Outcome> {
-    let tally = RefCell::new(Tally {
-        latencies: histogram()?,
+fn run_load(load: &mut Load<'_>, window: Window) -> Result<Outcome> {
+    let samples = RefCell::new(Samples {
+        latencies: new_histogram()?,
         failures: Failures::default(),
     });
-    let connections = load.crowd.len();
+    let connections = load.clients.len();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(join_all(load.crowd.iter_mut().enumerate().map(
+    runtime.block_on(join_all(load.clients.iter_mut().enumerate().map(
         async |(number, client)| {
             let address = load.servers[number % load.servers.len()];
-            let driven = match load.pace {
-                Pace::Closed => drive(client.as_mut(), address, window, &tally).await,
-                Pace::PerSecond(rate) => {
-                    let every = Duration::from_secs_f64(precise(connections as u64) / rate);
-                    let offset = Duration::from_secs_f64(precise(number as u64) / rate);
-                    drive_at(client.as_mut(), address, (every, offset), window, &tally).await
+            let result = match load.pace {
+                Pace::ClosedLoop => run_closed_loop(client.as_mut(), address, window, &samples).await,
+                Pace::ConstantRate(rate) => {
+                    let every = Duration::from_secs_f64(to_f64(connections as u64) / rate);
+                    let offset = Duration::from_secs_f64(to_f64(number as u64) / rate);
+                    run_at_rate(client.as_mut(), address, (every, offset), window, &samples).await
                 }
             };
-            if let Err(error) = driven {
-                tally.borrow_mut().failures.note(|| error.to_string());
+            if let Err(error) = result {
+                samples.borrow_mut().failures.record(|| error.to_string());
             }
         },
     )));
-    let mut tally = tally.into_inner();
-    if tally.latencies.is_empty() {
-        // No ratio can be made of it, least of all a good one.
-        tally
+    let mut samples = samples.into_inner();
+    if samples.latencies.is_empty() {
+        // No ratio can be made of it, min of all a good one.
+        samples
             .failures
-            .note(|| "no answer came in the time that counts".to_owned());
+            .record(|| "no answer came in the time that counts".to_owned());
     }
     Ok(Outcome {
-        answers: tally.latencies.len(),
+        responses: samples.latencies.len(),
         seconds: (window.until - window.from).as_secs_f64(),
-        latencies: tally.latencies,
-        failures: tally.failures,
+        latencies: samples.latencies,
+        failures: samples.failures,
     })
 }
 
-async fn drive(client: &mut dyn Client, address: SocketAddr, window: Window, tally: &RefCell<Tally>) -> Result<()> {
-    let mut wire = Wire::connect(address).await?;
-    let mut asked_at = Instant::now();
+async fn run_closed_loop(
+    client: &mut dyn Client,
+    address: SocketAddr,
+    window: Window,
+    samples: &RefCell<Samples>,
+) -> Result<()> {
+    let mut connection = HttpConnection::connect(address).await?;
+    let mut sent_at = Instant::now();
     // What is on its way at the end is waited for, so that a client knows where it stands, but not counted.
-    while asked_at < window.until {
-        let answer = wire.ask(client.request()).await?;
-        let verdict = client.judge(&answer);
-        let answered_at = Instant::now();
-        tally.borrow_mut().judge(verdict);
-        if window.holds(answered_at) {
-            tally.borrow_mut().record(answered_at - asked_at)?;
+    while sent_at < window.until {
+        let answer = connection.send(client.request()).await?;
+        let result = client.check(&answer);
+        let received_at = Instant::now();
+        samples.borrow_mut().check(result);
+        if window.contains(received_at) {
+            samples.borrow_mut().record(received_at - sent_at)?;
         }
-        asked_at = answered_at;
+        sent_at = received_at;
     }
     Ok(())
 }
 
-async fn drive_at(
+async fn run_at_rate(
     client: &mut dyn Client,
     address: SocketAddr,
     (every, offset): (Duration, Duration),
     window: Window,
-    tally: &RefCell<Tally>,
+    samples: &RefCell<Samples>,
 ) -> Result<()> {
-    let mut wire = Wire::connect(address).await?;
+    let mut connection = HttpConnection::connect(address).await?;
     let mut due = Instant::now() + offset;
     while due < window.until {
         let mut since = due;
@@ -195,22 +200,22 @@ async fn drive_at(
             tokio::time::sleep_until(due.into()).await;
             since = Instant::now();
         }
-        let answer = wire.ask(client.request()).await?;
-        let verdict = client.judge(&answer);
-        tally.borrow_mut().judge(verdict);
+        let answer = connection.send(client.request()).await?;
+        let result = client.check(&answer);
+        samples.borrow_mut().check(result);
         // Counted by when it was due: an answer that comes after the window must not be left out for being late.
-        if window.holds(due) {
-            tally.borrow_mut().record(since.elapsed())?;
+        if window.contains(due) {
+            samples.borrow_mut().record(since.elapsed())?;
         }
         due += every;
     }
     Ok(())
 }
 
-impl Tally {
-    fn judge(&mut self, verdict: std::result::Result<(), String>) {
-        if let Err(failure) = verdict {
-            self.failures.note(|| failure);
+impl Samples {
+    fn check(&mut self, result: std::result::Result<(), String>) {
+        if let Err(failure) = result {
+            self.failures.record(|| failure);
         }
     }
 
@@ -221,18 +226,18 @@ impl Tally {
 }
 
 impl Window {
-    fn holds(self, moment: Instant) -> bool {
+    fn contains(self, moment: Instant) -> bool {
         moment >= self.from && moment < self.until
     }
 }
 
 /// An empty histogram of microseconds that grows as it must.
-pub fn histogram() -> Result<Histogram<u64>> {
+pub fn new_histogram() -> Result<Histogram<u64>> {
     Histogram::new(DIGITS).map_err(Failure::from)
 }
 
 /// Counts here are far below 2^52.
 #[allow(clippy::cast_precision_loss, reason = "no count of a run reaches 2^52")]
-pub fn precise(count: u64) -> f64 {
+pub fn to_f64(count: u64) -> f64 {
     count as f64
 }

@@ -13,16 +13,16 @@ mod baseline;
 mod client;
 mod dataset;
 mod document;
+mod environment;
 mod gateway;
+mod http_connection;
 mod load;
-mod people;
 mod process;
 mod profile;
 mod report;
-mod rounds;
 mod scenarios;
-mod stage;
-mod wire;
+mod series;
+mod users;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -32,13 +32,13 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use baseline::Code;
+use baseline::Implementation;
 use dataset::Size;
-use people::Sizes;
+use environment::{Backend, Environment, Schedule, Servers};
 use process::Meter;
 use report::Report;
-use scenarios::{Part, SCENARIOS, Scenario};
-use stage::{Pacing, Place, Servers, Stage};
+use scenarios::{SCENARIOS, Scenario, Selection};
+use users::ResponseSizes;
 
 /// Whatever went wrong: a run that cannot be trusted ends with one sentence.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -130,7 +130,7 @@ struct RunOptions {
 }
 
 fn main() -> ExitCode {
-    let done = match Cli::parse() {
+    let result = match Cli::parse() {
         Cli::Run(options) => run(&options),
         Cli::Fill {
             database_url,
@@ -139,89 +139,92 @@ fn main() -> ExitCode {
         } => fill(&database_url, Size { accounts, sessions }),
         Cli::Baseline(baseline) => serve(baseline),
     };
-    match done {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say(&error.to_string());
+            log(&error.to_string());
             ExitCode::FAILURE
         }
     }
 }
 
 fn run(options: &RunOptions) -> Result<()> {
-    let mut stage = set(options)?;
-    let mut chosen = SCENARIOS.iter().filter(|scenario| is_chosen(scenario, options));
-    let broken = chosen.find_map(|scenario| {
-        say(scenario.name);
-        let error = (scenario.run)(&mut stage).err()?;
+    let mut env = prepare(options)?;
+    let mut selected = SCENARIOS.iter().filter(|scenario| is_selected(scenario, options));
+    let failure = selected.find_map(|scenario| {
+        log(scenario.name);
+        let error = (scenario.run)(&mut env).err()?;
         Some(format!("{} could not be measured: {error}", scenario.name))
     });
     let form = if options.quick { "quick form" } else { "standard form" };
-    let circumstances = document::circumstances(form, stage.servers.as_ref())?;
-    let found = format!("{circumstances}\n\n{}", stage.report.markdown());
-    // Also what was found before something broke, which may have taken long.
-    println!("{found}");
-    if let Some(broken) = broken {
-        return Err(broken.into());
+    let run_conditions = document::run_conditions(form, env.servers.as_ref())?;
+    let results = format!("{run_conditions}\n\n{}", env.report.markdown());
+    // Also what was results before something broke, which may have taken long.
+    println!("{results}");
+    if let Some(failure) = failure {
+        return Err(failure.into());
     }
-    say(&format!("{} verdicts are not as they should be", stage.report.missed()));
-    let failures = stage.report.failures();
+    log(&format!("{} figures or plans miss their bounds", env.report.missed()));
+    let failures = env.report.failures();
     match &failures.first {
         Some(first) => Err(format!("{} answers were failures, the first one: {first}", failures.count).into()),
-        None => options.write.iter().try_for_each(|path| document::write(path, &found)),
+        None => options
+            .write
+            .iter()
+            .try_for_each(|path| document::write(path, &results)),
     }
 }
 
-fn is_chosen(scenario: &Scenario, options: &RunOptions) -> bool {
+fn is_selected(scenario: &Scenario, options: &RunOptions) -> bool {
     if !options.scenarios.is_empty() {
         return options.scenarios.iter().any(|name| name == scenario.name);
     }
-    match scenario.part {
-        Part::Always => true,
-        Part::Large => options.large,
-        Part::Profile => options.profile,
-        Part::Nodes => options.nodes,
-        Part::Rival => options.rival.is_some(),
+    match scenario.selection {
+        Selection::Always => true,
+        Selection::Large => options.large,
+        Selection::Profile => options.profile,
+        Selection::Nodes => options.nodes,
+        Selection::Rival => options.rival.is_some(),
     }
 }
 
-fn set(options: &RunOptions) -> Result<Stage> {
-    let mut places = vec![Place::Sqlite, Place::PostgresRedis];
+fn prepare(options: &RunOptions) -> Result<Environment> {
+    let mut backends = vec![Backend::Sqlite, Backend::PostgresRedis];
     if options.sqlite != options.postgres_redis {
-        places.retain(|place| (*place == Place::Sqlite) == options.sqlite);
+        backends.retain(|backend| (*backend == Backend::Sqlite) == options.sqlite);
     }
-    let own = std::env::current_exe()?;
-    Ok(Stage {
-        pacing: if options.quick {
-            Pacing::quick()
+    let this_program = std::env::current_exe()?;
+    Ok(Environment {
+        schedule: if options.quick {
+            Schedule::quick()
         } else {
-            Pacing::standard()
+            Schedule::standard()
         },
         connections: options.connections,
-        servers: servers(&places)?,
-        places,
+        servers: servers(&backends)?,
+        backends,
         folder: options.folder.clone(),
-        gateway: own.with_file_name("auth-gateway"),
+        gateway: this_program.with_file_name("auth-gateway"),
         rival: options.rival.clone(),
-        own,
+        this_program,
         large: Size {
             accounts: options.large_accounts,
             sessions: options.large_accounts * 2,
         },
         report: Report::default(),
-        sites: BTreeMap::new(),
+        deployments: BTreeMap::new(),
     })
 }
 
 /// In the environment, since every user of the machine can read a command line.
-fn servers(places: &[Place]) -> Result<Option<Servers>> {
-    if !places.contains(&Place::PostgresRedis) {
+fn servers(backends: &[Backend]) -> Result<Option<Servers>> {
+    if !backends.contains(&Backend::PostgresRedis) {
         return Ok(None);
     }
     Ok(Some(Servers {
         postgres_url: variable("BENCH_POSTGRES_URL")?,
         postgres_log: variable("BENCH_POSTGRES_LOG")?.into(),
-        postgres: Meter::of_family(variable("BENCH_POSTGRES_PID")?.parse()?),
+        postgres: Meter::of_tree(variable("BENCH_POSTGRES_PID")?.parse()?),
         redis_url: variable("BENCH_REDIS_URL")?,
         redis: Meter::of(variable("BENCH_REDIS_PID")?.parse()?),
     }))
@@ -246,7 +249,7 @@ fn serve(baseline: Baseline) -> Result<()> {
             sign_in_bytes,
         } => {
             let address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
-            let sizes = Sizes {
+            let sizes = ResponseSizes {
                 me: me_bytes,
                 sign_in: sign_in_bytes,
             };
@@ -254,14 +257,18 @@ fn serve(baseline: Baseline) -> Result<()> {
             runtime.block_on(baseline::serve(address, sizes, variable("BENCH_REDIS_URL").ok()))
         }
         Baseline::Hash { seconds, portable } => {
-            let code = if portable { Code::Crate } else { Code::Fastest };
-            println!("{}", baseline::hash(code, Duration::from_secs_f64(seconds))?);
+            let implementation = if portable {
+                Implementation::Argon2Crate
+            } else {
+                Implementation::QuickArgon2
+            };
+            println!("{}", baseline::hash(implementation, Duration::from_secs_f64(seconds))?);
             Ok(())
         }
     }
 }
 
 /// Where a run stands, beside its figures.
-pub fn say(words: &str) {
+pub fn log(words: &str) {
     eprintln!("bench: {words}");
 }

@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use crate::load::precise;
+use crate::load::to_f64;
 use crate::{Failure, Result};
 
 /// How Linux counts processor time for its users (proc(5)); it is the same on every architecture that Rust knows.
@@ -25,9 +25,9 @@ pub struct Meter {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scope {
-    Alone,
+    OneProcess,
     /// With all that descend from it, and those that they have buried.
-    Family,
+    ProcessTree,
 }
 
 /// Prepares a program that gets a signal when this process ends.
@@ -63,13 +63,13 @@ impl Drop for Process {
 impl Meter {
     /// Of one process, whatever it has started.
     pub fn of(process: u32) -> Self {
-        let scope = Scope::Alone;
+        let scope = Scope::OneProcess;
         Self { process, scope }
     }
 
     /// Of a server that serves each connection by a process of its own.
-    pub fn of_family(process: u32) -> Self {
-        let scope = Scope::Family;
+    pub fn of_tree(process: u32) -> Self {
+        let scope = Scope::ProcessTree;
         Self { process, scope }
     }
 
@@ -83,30 +83,29 @@ impl Meter {
     }
 
     /// User and system time so far, in seconds.
-    pub fn processor_seconds(&self) -> Result<f64> {
-        let ticks: u64 = if self.scope == Scope::Family {
-            let family = self.family().into_iter();
-            family
-                .filter_map(Stat::of)
-                .map(|stat| stat.ticks + stat.ticks_of_buried)
+    pub fn cpu_seconds(&self) -> Result<f64> {
+        let ticks: u64 = if self.scope == Scope::ProcessTree {
+            let tree = self.tree().into_iter();
+            tree.filter_map(Stat::of)
+                .map(|stat| stat.ticks + stat.ticks_of_reaped)
                 .sum()
         } else {
             let stat = Stat::of(self.process);
             stat.ok_or_else(|| Failure::from("a server has ended during its measurement"))?
                 .ticks
         };
-        Ok(precise(ticks) / TICKS_PER_SECOND)
+        Ok(to_f64(ticks) / TICKS_PER_SECOND)
     }
 
-    fn family(&self) -> Vec<u32> {
+    fn tree(&self) -> Vec<u32> {
         let all = all_processes();
-        let mut family = vec![self.process];
+        let mut tree = vec![self.process];
         let mut next = 0;
-        while let Some(parent) = family.get(next).copied() {
-            family.extend(all.iter().filter(|stat| stat.parent == parent).map(|stat| stat.id));
+        while let Some(parent) = tree.get(next).copied() {
+            tree.extend(all.iter().filter(|stat| stat.parent == parent).map(|stat| stat.id));
             next += 1;
         }
-        family
+        tree
     }
 
     /// Memory in use, in MiB.
@@ -115,11 +114,11 @@ impl Meter {
     }
 
     /// Memory in use that holds no pages of files, in MiB: what nothing but the process needs, and cannot be had back from the disk.
-    pub fn own_memory(&self) -> Result<f64> {
+    pub fn anonymous_memory(&self) -> Result<f64> {
         self.status("RssAnon:")
     }
 
-    /// The most memory that was ever in use, in MiB.
+    /// The max memory that was ever in use, in MiB.
     pub fn peak_memory(&self) -> Result<f64> {
         self.status("VmHWM:")
     }
@@ -129,7 +128,7 @@ impl Meter {
         let line = text.lines().find_map(|line| line.strip_prefix(name));
         let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok());
         let kibibytes: u64 = kibibytes.ok_or_else(|| Failure::from(format!("no {name} in /proc")))?;
-        Ok(precise(kibibytes) / 1024.0)
+        Ok(to_f64(kibibytes) / 1024.0)
     }
 }
 
@@ -137,7 +136,7 @@ struct Stat {
     id: u32,
     parent: u32,
     ticks: u64,
-    ticks_of_buried: u64,
+    ticks_of_reaped: u64,
 }
 
 impl Stat {
@@ -156,7 +155,7 @@ impl Stat {
             id,
             parent: fields.get(1)?.parse().ok()?,
             ticks: sum(11..13)?,
-            ticks_of_buried: sum(13..15)?,
+            ticks_of_reaped: sum(13..15)?,
         })
     }
 }
@@ -176,15 +175,15 @@ mod tests {
     fn a_name_with_parentheses_does_not_move_the_fields() {
         let text = "7 (a) b) (c) S 3 1 1 0 -1 4194560 1 2 3 4 10 20 30 40 20 0 1";
         let stat = Stat::parse(7, text).unwrap();
-        assert_eq!((stat.parent, stat.ticks, stat.ticks_of_buried), (3, 30, 70));
+        assert_eq!((stat.parent, stat.ticks, stat.ticks_of_reaped), (3, 30, 70));
     }
 
     #[test]
     fn this_process_uses_memory() {
         let meter = Meter::own();
-        let own = meter.own_memory().unwrap();
+        let own = meter.anonymous_memory().unwrap();
         assert!(own > 0.0 && own < meter.memory().unwrap());
         assert!(meter.peak_memory().unwrap() >= meter.memory().unwrap() / 2.0);
-        assert!(meter.processor_seconds().unwrap() >= 0.0);
+        assert!(meter.cpu_seconds().unwrap() >= 0.0);
     }
 }

@@ -1,4 +1,4 @@
-//! Where the processor time of a server goes, as Linux' `perf` samples it, by the part of the program that was running.
+//! Where the processor time of a server goes, as Linux' `perf` samples it, by the category of the program that was running.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::{Failure, Result};
 const FREQUENCY: &str = "997";
 
 /// Everything that is told apart, in the order in which tables have it.
-pub const PARTS: [&str; 12] = [
+pub const CATEGORIES: [&str; 12] = [
     NETWORK, SYSTEM, HTTP, TASKS, GRAPHQL, REDIS, SQL, SECRETS, JSON, MEMORY, LOG, OWN,
 ];
 const NETWORK: &str = "Linux: network";
@@ -26,7 +26,7 @@ const SECRETS: &str = "signatures and hashes";
 const JSON: &str = "JSON";
 const MEMORY: &str = "memory (allocating, copying)";
 const LOG: &str = "log and counts";
-const OWN: &str = "the gateway's own code";
+const OWN: &str = "the gateway's own implementation";
 
 /// What a name in a symbol says of where it belongs; the first one that occurs counts.
 const CRATES: [(&str, &str); 42] = [
@@ -88,7 +88,7 @@ pub struct Recording {
     data: std::path::PathBuf,
 }
 
-/// The share of each part, of 1.
+/// The share of each category, of 1.
 pub type Shares = BTreeMap<&'static str, f64>;
 
 impl Recording {
@@ -143,13 +143,13 @@ fn shares(report: &str) -> Shares {
         if let (Some(percent), Some(object), Some(symbol)) = (columns.next(), columns.next(), columns.next())
             && let Ok(percent) = percent.trim_end_matches('%').parse::<f64>()
         {
-            *shares.entry(part(object, symbol)).or_default() += percent / 100.0;
+            *shares.entry(category(object, symbol)).or_default() += percent / 100.0;
         }
     }
     shares
 }
 
-fn part(object: &str, symbol: &str) -> &'static str {
+fn category(object: &str, symbol: &str) -> &'static str {
     if object.starts_with("[kernel") || symbol.starts_with("[k]") {
         let is_network = NETWORK_WORDS.iter().any(|word| symbol.contains(word));
         return if is_network { NETWORK } else { SYSTEM };
@@ -163,13 +163,15 @@ fn part(object: &str, symbol: &str) -> &'static str {
     }
     let found = CRATES
         .iter()
-        .filter_map(|(name, part)| Some((place(symbol, name)?, *part)));
+        .filter_map(|(name, category)| Some((position(symbol, name)?, *category)));
     // A generic function of the standard library belongs to what it is used with.
-    found.min_by_key(|(place, _)| *place).map_or(OWN, |(_, part)| part)
+    found
+        .min_by_key(|(position, _)| *position)
+        .map_or(OWN, |(_, category)| category)
 }
 
 /// Where a word begins with this name.
-fn place(symbol: &str, name: &str) -> Option<usize> {
+fn position(symbol: &str, name: &str) -> Option<usize> {
     let begins = |at: &usize| !symbol[..*at].ends_with(|before: char| before.is_alphanumeric());
     symbol.match_indices(name).map(|(at, _)| at).find(begins)
 }
@@ -201,8 +203,8 @@ mod tests {
             ("auth-gateway", "[.] <auth_gateway::api::Doors>::answer", OWN),
             ("auth-gateway", "[.] <core::fmt::Formatter>::pad", OWN),
         ] {
-            assert_eq!(part(object, symbol), expected, "{symbol}");
-            assert!(PARTS.contains(&expected));
+            assert_eq!(category(object, symbol), expected, "{symbol}");
+            assert!(CATEGORIES.contains(&expected));
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::load::Failures;
-use crate::rounds::{Series, Spread};
+use crate::series::{Series, Stats};
 
 /// What a figure has to keep to.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,7 +15,7 @@ pub enum Bound {
 /// A ratio to a baseline.
 pub struct Ratio {
     pub to: &'static str,
-    pub spread: Spread,
+    pub stats: Stats,
     pub bound: Option<Bound>,
 }
 
@@ -39,36 +39,41 @@ struct Table {
 
 impl Report {
     /// A load, its latencies, and how it stands to its baseline.
-    pub fn load(&mut self, what: &str, place: &str, series: &Series, ratio: Option<&Ratio>) {
+    pub fn load(&mut self, what: &str, backend: &str, series: &Series, ratio: Option<&Ratio>) {
         self.failures.add(&series.failures);
-        let millis = |quantile| format!("{:.2}", thousandth(series.latencies.value_at_quantile(quantile)));
+        let millis = |quantile| format!("{:.2}", millis_of(series.latencies.value_at_quantile(quantile)));
         let mut row = vec![
             what.to_owned(),
-            place.to_owned(),
+            backend.to_owned(),
             grouped(series.rate().median),
             millis(0.5),
             millis(0.99),
             millis(1.0),
-            format!("{:.0}", series.processor_per_answer),
+            format!("{:.0}", series.cpu_per_response),
         ];
         row.push(ratio.map_or(String::new(), |ratio| {
-            format!("{} of {}", shown(ratio.spread), ratio.to)
+            format!("{} of {}", format_stats(ratio.stats), ratio.to)
         }));
-        row.extend(self.judged(ratio.map(|ratio| (ratio.spread.median, ratio.bound))));
+        row.extend(self.check_bound(ratio.map(|ratio| (ratio.stats.median, ratio.bound))));
         self.loads.rows.push(row);
     }
 
     /// A single figure, such as a ratio or an amount.
-    pub fn figure(&mut self, what: &str, place: &str, shown: String, bound: Option<(f64, Bound)>) {
-        let judged = self.judged(bound.map(|(figure, bound)| (figure, Some(bound))));
-        let mut row = vec![what.to_owned(), place.to_owned(), shown];
-        row.extend(judged);
+    pub fn figure(&mut self, what: &str, backend: &str, shown: String, bound: Option<(f64, Bound)>) {
+        let checked = self.check_bound(bound.map(|(figure, bound)| (figure, Some(bound))));
+        let mut row = vec![what.to_owned(), backend.to_owned(), shown];
+        row.extend(checked);
         self.figures.rows.push(row);
     }
 
-    /// A ratio with its spread.
-    pub fn ratio(&mut self, what: &str, place: &str, spread: Spread, bound: Option<Bound>) {
-        self.figure(what, place, shown(spread), bound.map(|bound| (spread.median, bound)));
+    /// A ratio with its stats.
+    pub fn ratio(&mut self, what: &str, backend: &str, stats: Stats, bound: Option<Bound>) {
+        self.figure(
+            what,
+            backend,
+            format_stats(stats),
+            bound.map(|bound| (stats.median, bound)),
+        );
     }
 
     /// Of a number of nodes: what was done, how often, and where the processor time went.
@@ -82,13 +87,13 @@ impl Report {
     }
 
     /// A statement, where it runs, and the verdict on its plan.
-    pub fn plan(&mut self, statement: String, place: &str, verdict: &str, is_good: bool) {
+    pub fn plan(&mut self, statement: String, backend: &str, result: &str, is_good: bool) {
         if !is_good {
             self.missed += 1;
         }
         self.plans
             .rows
-            .push(vec![statement, place.to_owned(), verdict.to_owned()]);
+            .push(vec![statement, backend.to_owned(), result.to_owned()]);
     }
 
     /// Answers that were failures, in loads whose figures are not shown by themselves.
@@ -110,33 +115,33 @@ impl Report {
         self.loads.write(
             &mut text,
             "### Loads",
-            "What | Where | Per second | p50, ms | p99, ms | max, ms | Server's processor time per answer, µs | Ratio (least to most of the rounds) | Bound | Verdict",
+            "What | Where | Per second | p50, ms | p99, ms | max, ms | Server's processor time per answer, µs | Ratio (min to max of the rounds) | Bound | Result",
         );
         self.figures
-            .write(&mut text, "### Figures", "What | Where | Figure | Bound | Verdict");
+            .write(&mut text, "### Figures", "What | Where | Figure | Bound | Result");
         self.nodes.write(
             &mut text,
             "### Nodes",
             "What | Nodes | Per second | ÷ one node | p99, ms | Cores busy: gateways | PostgreSQL | Redis | Loader",
         );
-        self.plans.write(&mut text, "### Plans", "Statement | Where | Verdict");
+        self.plans.write(&mut text, "### Plans", "Statement | Where | Result");
         self.profiles.write(
             &mut text,
             "### Microseconds of an answer",
-            "Where | Part | a bare handler | `me`, REST | `me`, GraphQL | refresh, REST | login, REST",
+            "Where | Selection | a bare handler | `me`, REST | `me`, GraphQL | refresh, REST | login, REST",
         );
         let _infallible = writeln!(text, "Answers that were failures: {}.", self.failures.count);
         text
     }
 
     /// The bound and the verdict.
-    fn judged(&mut self, figure: Option<(f64, Option<Bound>)>) -> [String; 2] {
+    fn check_bound(&mut self, figure: Option<(f64, Option<Bound>)>) -> [String; 2] {
         let Some((figure, Some(bound))) = figure else {
             return [String::new(), String::new()];
         };
         let (words, is_met) = match bound {
-            Bound::AtLeast(least) => (format!("≥ {least:.2}"), figure >= least),
-            Bound::AtMost(most) => (format!("≤ {most:.2}"), figure <= most),
+            Bound::AtLeast(min) => (format!("≥ {min:.2}"), figure >= min),
+            Bound::AtMost(max) => (format!("≤ {max:.2}"), figure <= max),
         };
         if !is_met {
             self.missed += 1;
@@ -169,17 +174,17 @@ impl Table {
     }
 }
 
-/// A ratio with its spread.
-fn shown(spread: Spread) -> String {
-    format!("{:.2} ({:.2} to {:.2})", spread.median, spread.least, spread.most)
+/// A ratio with its stats.
+fn format_stats(stats: Stats) -> String {
+    format!("{:.2} ({:.2} to {:.2})", stats.median, stats.min, stats.max)
 }
 
 /// A count with its thousands apart.
 pub fn grouped(figure: f64) -> String {
     let digits = format!("{figure:.0}");
     let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -187,8 +192,8 @@ pub fn grouped(figure: f64) -> String {
     text
 }
 
-fn thousandth(micros: u64) -> f64 {
-    crate::load::precise(micros) / 1000.0
+fn millis_of(micros: u64) -> f64 {
+    crate::load::to_f64(micros) / 1000.0
 }
 
 #[cfg(test)]

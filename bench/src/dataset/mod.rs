@@ -13,9 +13,9 @@ use crate::Result;
 /// The password of every generated account.
 pub const PASSWORD: &str = "Password@123";
 /// Cost of the hashes of accounts that sign in where hashing is not the subject: memory in KiB, passes, lanes.
-pub const CHEAP: (u32, u32, u32) = (128, 1, 1);
+pub const CHEAP_COST: (u32, u32, u32) = (128, 1, 1);
 /// The gateway's default cost.
-pub const DEFAULT: (u32, u32, u32) = (19456, 2, 1);
+pub const DEFAULT_COST: (u32, u32, u32) = (19456, 2, 1);
 
 const DAY: i64 = 86_400_000;
 /// Of so many sessions one has ended.
@@ -72,12 +72,12 @@ pub async fn fill(database_url: &str, size: Size) -> Result<()> {
 }
 
 /// Usernames of accounts whose hash is cheap: the odd ones.
-pub fn cheap_names(count: u64) -> impl Iterator<Item = String> {
+pub fn cheap_hash_usernames(count: u64) -> impl Iterator<Item = String> {
     (0..count).map(|number| username(number * 2 + 1))
 }
 
 /// Usernames of accounts whose hash has the default cost: the even ones.
-pub fn costly_names(count: u64) -> impl Iterator<Item = String> {
+pub fn default_hash_usernames(count: u64) -> impl Iterator<Item = String> {
     (0..count).map(|number| username(number * 2))
 }
 
@@ -85,13 +85,13 @@ impl Dataset {
     fn new(size: Size) -> Result<Self> {
         #[allow(
             clippy::disallowed_methods,
-            reason = "rows as old as they say, to a gateway with the machine's clock"
+            reason = "rows as old as they log, to a gateway with the machine's clock"
         )]
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
         Ok(Self {
             size,
-            cheap_hash: hash(CHEAP)?,
-            default_hash: hash(DEFAULT)?,
+            cheap_hash: hash(CHEAP_COST)?,
+            default_hash: hash(DEFAULT_COST)?,
             now: i64::try_from(now.as_millis())?,
         })
     }
@@ -115,50 +115,50 @@ impl Dataset {
     }
 
     fn session(&self, number: u64) -> SessionRow {
-        let noise = scattered(number);
+        let random = split_mix64(number);
         // Opened within the last four weeks and renewed since, so that it is still good.
-        let created_at = self.now - share(noise, 28 * DAY);
-        let rotated_at = created_at + share(scattered(noise), self.now - created_at);
+        let created_at = self.now - scaled(random, 28 * DAY);
+        let rotated_at = created_at + scaled(split_mix64(random), self.now - created_at);
         SessionRow {
             id: Builder::from_unix_timestamp_millis(
                 u64::try_from(created_at).unwrap_or_default(),
-                &bytes(noise)[..10].try_into().unwrap_or_default(),
+                &bytes(random)[..10].try_into().unwrap_or_default(),
             )
             .into_uuid(),
             account_id: account_id(number % self.size.accounts),
-            generation: 1 + u32::try_from(noise % 100).unwrap_or_default(),
+            generation: 1 + u32::try_from(random % 100).unwrap_or_default(),
             created_at,
             rotated_at,
             expires_at: created_at + 90 * DAY,
             ended_at: number
                 .is_multiple_of(ENDED)
                 .then_some(rotated_at.max(self.now - 6 * DAY)),
-            ip: format!("10.{}.{}.{}", noise >> 56, noise >> 48 & 255, noise >> 40 & 255),
+            ip: format!("10.{}.{}.{}", random >> 56, random >> 48 & 255, random >> 40 & 255),
         }
     }
 }
 
 fn username(number: u64) -> String {
-    format!("person{number}")
+    format!("user{number}")
 }
 
 /// As random as the gateway's own (RFC 9562 version 4), but the same at every run.
 fn account_id(number: u64) -> Uuid {
-    Builder::from_random_bytes(bytes(scattered(!number))).into_uuid()
+    Builder::from_random_bytes(bytes(split_mix64(!number))).into_uuid()
 }
 
 fn bytes(seed: u64) -> [u8; 16] {
-    let (first, second) = (scattered(seed), scattered(scattered(seed)));
+    let (first, second) = (split_mix64(seed), split_mix64(split_mix64(seed)));
     ((u128::from(first) << 64) | u128::from(second)).to_be_bytes()
 }
 
-/// A number from 0 to below `most`, by the noise.
-fn share(noise: u64, most: i64) -> i64 {
-    i64::try_from(noise % u64::try_from(most.max(1)).unwrap_or(1)).unwrap_or_default()
+/// A number from 0 to below `max`, by the random.
+fn scaled(random: u64, max: i64) -> i64 {
+    i64::try_from(random % u64::try_from(max.max(1)).unwrap_or(1)).unwrap_or_default()
 }
 
 /// `SplitMix64`: neighbours come out far apart.
-fn scattered(number: u64) -> u64 {
+fn split_mix64(number: u64) -> u64 {
     let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -214,11 +214,11 @@ mod tests {
     #[test]
     fn names_tell_the_cost() {
         let dataset = dataset();
-        let costly: HashSet<String> = costly_names(500).collect();
+        let costly: HashSet<String> = default_hash_usernames(500).collect();
         for row in dataset.accounts() {
             let is_costly = row.password_hash.contains("m=19456,t=2,p=1");
             assert_eq!(costly.contains(&row.username), is_costly, "{}", row.username);
         }
-        assert!(cheap_names(500).all(|name| !costly.contains(&name)));
+        assert!(cheap_hash_usernames(500).all(|name| !costly.contains(&name)));
     }
 }

@@ -1,49 +1,49 @@
 //! `me` while others flood login: how late its answers come, and how many logins there are beside it.
 
 use crate::baseline::BareHashing;
-use crate::client::Crowd;
-use crate::gateway::{Gateway, Hashing, Site};
-use crate::load::{Load, Outcome, Pace, Timing, measure, precise};
-use crate::people::Person;
+use crate::client::Clients;
+use crate::environment::{Environment, Scale};
+use crate::gateway::{Deployment, Gateway, Hashing};
+use crate::load::{Load, Outcome, Pace, Timing, measure, to_f64};
 use crate::report::{Bound, Report};
-use crate::rounds::Spread;
-use crate::scenarios::crowds::{login, rest_me};
-use crate::stage::{Scale, Stage};
+use crate::scenarios::operations::{login, rest_me};
+use crate::series::Stats;
+use crate::users::User;
 use crate::{Failure, Result};
 
 /// Connections that flood login.
 const FLOOD: usize = 16;
-/// Questions a second that watch how late answers come: so few that they are no load.
+/// Questions a second that measure_latency how late answers come: so few that they are no load.
 const PROBES: f64 = 500.0;
 /// Connections that they come over.
 const PROBING: usize = 16;
 
-pub(super) fn run(stage: &mut Stage) -> Result<()> {
-    for place in stage.places.clone() {
-        let site = stage.site(place, Scale::Small)?;
-        let trial = Trial::prepare(stage, &site)?;
-        trial.watch(stage, site.name)?;
+pub(super) fn run(env: &mut Environment) -> Result<()> {
+    for backend in env.backends.clone() {
+        let deployment = env.deployment(backend, Scale::Small)?;
+        let flood = LoginFlood::prepare(env, &deployment)?;
+        flood.measure_latency(env, deployment.name)?;
     }
     Ok(())
 }
 
-pub(super) fn run_saturated(stage: &mut Stage) -> Result<()> {
-    for place in stage.places.clone() {
-        let site = stage.site(place, Scale::Small)?;
-        let trial = Trial::prepare(stage, &site)?;
-        trial.saturate(stage, site.name)?;
+pub(super) fn run_saturated(env: &mut Environment) -> Result<()> {
+    for backend in env.backends.clone() {
+        let deployment = env.deployment(backend, Scale::Small)?;
+        let flood = LoginFlood::prepare(env, &deployment)?;
+        flood.measure_saturation(env, deployment.name)?;
     }
     Ok(())
 }
 
-struct Trial {
+struct LoginFlood {
     gateway: Gateway,
-    people: Vec<Person>,
+    users: Vec<User>,
 }
 
 /// Figures of the rounds.
 #[derive(Default)]
-struct Rounds {
+struct LatencyFigures {
     quiet: Vec<f64>,
     flooded: Vec<f64>,
     beside_hashing: Vec<f64>,
@@ -51,79 +51,81 @@ struct Rounds {
     logins: Vec<f64>,
 }
 
-impl Trial {
-    fn prepare(stage: &Stage, site: &Site) -> Result<Self> {
+impl LoginFlood {
+    fn prepare(env: &Environment, deployment: &Deployment) -> Result<Self> {
         Ok(Self {
-            people: stage.people(site, Scale::Small)?,
-            gateway: site.start(Hashing::Default)?,
+            users: env.users(deployment, Scale::Small)?,
+            gateway: deployment.start(Hashing::Default)?,
         })
     }
 
-    fn flood(&self) -> Crowd {
-        login(self.people.len() as u64, FLOOD)
+    fn flood(&self) -> Clients {
+        login(self.users.len() as u64, FLOOD)
     }
 
-    fn watch(&self, stage: &mut Stage, place: &str) -> Result<()> {
-        let mut probes = rest_me(&self.people, PROBING);
+    fn measure_latency(&self, env: &mut Environment, backend: &str) -> Result<()> {
+        let mut probes = rest_me(&self.users, PROBING);
         let mut flood = self.flood();
-        let mut rounds = Rounds::default();
-        let timing = stage.pacing.costly.timing;
-        for _ in 0..stage.pacing.costly.rounds.min(3) {
-            let [quiet] = self.put_on([(&mut probes, Pace::PerSecond(PROBES))], timing)?;
-            let [alone] = self.put_on([(&mut flood, Pace::Closed)], timing)?;
-            let [flooded, logins] = self.put_on(
-                [(&mut probes, Pace::PerSecond(PROBES)), (&mut flood, Pace::Closed)],
+        let mut figures = LatencyFigures::default();
+        let timing = env.schedule.slow.timing;
+        for _ in 0..env.schedule.slow.rounds.min(3) {
+            let [quiet] = self.run_loads([(&mut probes, Pace::ConstantRate(PROBES))], timing)?;
+            let [alone] = self.run_loads([(&mut flood, Pace::ClosedLoop)], timing)?;
+            let [flooded, logins] = self.run_loads(
+                [
+                    (&mut probes, Pace::ConstantRate(PROBES)),
+                    (&mut flood, Pace::ClosedLoop),
+                ],
                 timing,
             )?;
-            let hashing = BareHashing::start(&stage.own)?;
-            let [beside] = self.put_on([(&mut probes, Pace::PerSecond(PROBES))], timing)?;
+            let hashing = BareHashing::start(&env.this_program)?;
+            let [beside] = self.run_loads([(&mut probes, Pace::ConstantRate(PROBES))], timing)?;
             drop(hashing);
-            rounds.quiet.push(late(&quiet));
-            rounds.flooded.push(late(&flooded));
-            rounds.beside_hashing.push(late(&beside));
-            rounds.ratio.push(late(&flooded) / late(&beside));
-            rounds.logins.push(logins.per_second() / alone.per_second());
+            figures.quiet.push(p99_millis(&quiet));
+            figures.flooded.push(p99_millis(&flooded));
+            figures.beside_hashing.push(p99_millis(&beside));
+            figures.ratio.push(p99_millis(&flooded) / p99_millis(&beside));
+            figures.logins.push(logins.per_second() / alone.per_second());
             for outcome in [quiet, alone, flooded, logins, beside] {
-                stage.report.fail(&outcome.failures);
+                env.report.fail(&outcome.failures);
             }
         }
-        rounds.tell(&mut stage.report, place);
+        figures.report(&mut env.report, backend);
         Ok(())
     }
 
-    fn saturate(&self, stage: &mut Stage, place: &str) -> Result<()> {
-        let mut asking = rest_me(&self.people, stage.connections);
+    fn measure_saturation(&self, env: &mut Environment, backend: &str) -> Result<()> {
+        let mut me_clients = rest_me(&self.users, env.connections);
         let mut flood = self.flood();
         let (mut logins_left, mut answers_left) = (Vec::new(), Vec::new());
-        let timing = stage.pacing.costly.timing;
-        for _ in 0..stage.pacing.costly.rounds.min(3) {
-            let [answers] = self.put_on([(&mut asking, Pace::Closed)], timing)?;
-            let [logins] = self.put_on([(&mut flood, Pace::Closed)], timing)?;
-            let both = [(&mut asking, Pace::Closed), (&mut flood, Pace::Closed)];
-            let [answers_beside, logins_beside] = self.put_on(both, timing)?;
+        let timing = env.schedule.slow.timing;
+        for _ in 0..env.schedule.slow.rounds.min(3) {
+            let [answers] = self.run_loads([(&mut me_clients, Pace::ClosedLoop)], timing)?;
+            let [logins] = self.run_loads([(&mut flood, Pace::ClosedLoop)], timing)?;
+            let both = [(&mut me_clients, Pace::ClosedLoop), (&mut flood, Pace::ClosedLoop)];
+            let [answers_beside, logins_beside] = self.run_loads(both, timing)?;
             logins_left.push(logins_beside.per_second() / logins.per_second());
             answers_left.push(answers_beside.per_second() / answers.per_second());
             for outcome in [answers, logins, answers_beside, logins_beside] {
-                stage.report.fail(&outcome.failures);
+                env.report.fail(&outcome.failures);
             }
         }
-        stage.report.ratio(
+        env.report.ratio(
             "logins while `me` takes all cores ÷ logins alone",
-            place,
-            Spread::of(&logins_left),
+            backend,
+            Stats::of(&logins_left),
             Some(Bound::AtLeast(1.0 / 3.0)),
         );
-        stage
-            .report
-            .ratio("`me` meanwhile ÷ `me` alone", place, Spread::of(&answers_left), None);
+        env.report
+            .ratio("`me` meanwhile ÷ `me` alone", backend, Stats::of(&answers_left), None);
         Ok(())
     }
 
-    fn put_on<const N: usize>(&self, loads: [(&mut Crowd, Pace); N], timing: Timing) -> Result<[Outcome; N]> {
+    fn run_loads<const N: usize>(&self, loads: [(&mut Clients, Pace); N], timing: Timing) -> Result<[Outcome; N]> {
         let servers = [self.gateway.address];
-        let loads = loads.into_iter().map(|(crowd, pace)| Load {
+        let loads = loads.into_iter().map(|(clients, pace)| Load {
             servers: &servers,
-            crowd,
+            clients,
             pace,
         });
         let outcomes = measure(loads.collect(), timing, &[])?.outcomes;
@@ -131,8 +133,8 @@ impl Trial {
     }
 }
 
-impl Rounds {
-    fn tell(&self, report: &mut Report, place: &str) {
+impl LatencyFigures {
+    fn report(&self, report: &mut Report, backend: &str) {
         for (what, rounds) in [
             ("p99 of `me`, quiet", &self.quiet),
             ("p99 of `me` under a login flood", &self.flooded),
@@ -141,25 +143,25 @@ impl Rounds {
                 &self.beside_hashing,
             ),
         ] {
-            let Spread { median, least, most } = Spread::of(rounds);
-            report.figure(what, place, format!("{median:.2} ms ({least:.2} to {most:.2})"), None);
+            let Stats { median, min, max } = Stats::of(rounds);
+            report.figure(what, backend, format!("{median:.2} ms ({min:.2} to {max:.2})"), None);
         }
         report.ratio(
             "p99 under the flood ÷ p99 beside bare hashing",
-            place,
-            Spread::of(&self.ratio),
+            backend,
+            Stats::of(&self.ratio),
             Some(Bound::AtMost(1.5)),
         );
         report.ratio(
             "logins of the flood while `me` is probed ÷ logins alone",
-            place,
-            Spread::of(&self.logins),
+            backend,
+            Stats::of(&self.logins),
             None,
         );
     }
 }
 
 /// The 99th percentile, in milliseconds.
-fn late(outcome: &Outcome) -> f64 {
-    precise(outcome.latencies.value_at_quantile(0.99)) / 1000.0
+fn p99_millis(outcome: &Outcome) -> f64 {
+    to_f64(outcome.latencies.value_at_quantile(0.99)) / 1000.0
 }

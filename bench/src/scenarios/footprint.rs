@@ -5,13 +5,13 @@ use std::thread;
 use std::time::Duration;
 
 use crate::Result;
-use crate::dataset::DEFAULT;
-use crate::gateway::{Gateway, Hashing, Site};
-use crate::load::{Load, Pace, measure, precise};
+use crate::dataset::DEFAULT_COST;
+use crate::environment::{Environment, Scale};
+use crate::gateway::{Deployment, Gateway, Hashing};
+use crate::load::{Load, Pace, measure, to_f64};
 use crate::report::Bound;
-use crate::rounds::Spread;
-use crate::scenarios::crowds::login;
-use crate::stage::{Scale, Stage};
+use crate::scenarios::operations::login;
+use crate::series::Stats;
 
 /// What a start may take, in milliseconds.
 const START: f64 = 50.0;
@@ -20,40 +20,41 @@ const MEMORY: f64 = 20.0;
 /// By then a start has given back what it had needed.
 const REST: Duration = Duration::from_secs(2);
 
-pub(super) fn run(stage: &mut Stage) -> Result<()> {
-    for place in stage.places.clone() {
-        let site = stage.site(place, Scale::Small)?;
-        start_again_and_again(stage, &site)?;
-        weigh(stage, &site)?;
+pub(super) fn run(env: &mut Environment) -> Result<()> {
+    for backend in env.backends.clone() {
+        let deployment = env.deployment(backend, Scale::Small)?;
+        measure_start_time(env, &deployment)?;
+        measure_memory(env, &deployment)?;
     }
     Ok(())
 }
 
-fn start_again_and_again(stage: &mut Stage, site: &Site) -> Result<()> {
-    let starts = (0..stage.pacing.starts).map(|_| Ok(site.start(Hashing::Default)?.started_in.as_secs_f64() * 1000.0));
-    let Spread { median, least, most } = Spread::of(&starts.collect::<Result<Vec<f64>>>()?);
-    stage.report.figure(
+fn measure_start_time(env: &mut Environment, deployment: &Deployment) -> Result<()> {
+    let starts =
+        (0..env.schedule.starts).map(|_| Ok(deployment.start(Hashing::Default)?.started_in.as_secs_f64() * 1000.0));
+    let Stats { median, min, max } = Stats::of(&starts.collect::<Result<Vec<f64>>>()?);
+    env.report.figure(
         "start to the first 200 of `/readyz`, in ms",
-        site.name,
-        format!("{median:.1} ({least:.1} to {most:.1})"),
+        deployment.name,
+        format!("{median:.1} ({min:.1} to {max:.1})"),
         Some((median, Bound::AtMost(START))),
     );
     Ok(())
 }
 
 /// A gateway that nobody asks anything.
-fn at_rest(site: &Site) -> Result<Gateway> {
-    let gateway = site.start(Hashing::Default)?;
+fn start_idle(deployment: &Deployment) -> Result<Gateway> {
+    let gateway = deployment.start(Hashing::Default)?;
     thread::sleep(REST);
     Ok(gateway)
 }
 
-fn weigh(stage: &mut Stage, site: &Site) -> Result<()> {
+fn measure_memory(env: &mut Environment, deployment: &Deployment) -> Result<()> {
     // Of a file that has just been built the kernel maps more at once than of one that it has read from the disk.
-    let as_held = at_rest(site)?.meter().memory()?;
-    site.drop_cached_program()?;
-    let gateway = at_rest(site)?;
-    let (idle, own) = (gateway.meter().memory()?, gateway.meter().own_memory()?);
+    let as_held = start_idle(deployment)?.meter().memory()?;
+    deployment.drop_cached_program()?;
+    let gateway = start_idle(deployment)?;
+    let (idle, own) = (gateway.meter().memory()?, gateway.meter().anonymous_memory()?);
     for (what, memory, bound) in [
         ("memory at rest, in MiB", idle, Some(Bound::AtMost(MEMORY))),
         ("of that, what is no page of a file, in MiB", own, None),
@@ -64,30 +65,33 @@ fn weigh(stage: &mut Stage, site: &Site) -> Result<()> {
         ),
     ] {
         let bound = bound.map(|bound| (memory, bound));
-        stage.report.figure(what, site.name, format!("{memory:.1}"), bound);
+        env.report.figure(what, deployment.name, format!("{memory:.1}"), bound);
     }
-    let program = precise(fs::metadata(&site.program)?.len()) / 1024.0 / 1024.0;
-    stage
-        .report
-        .figure("the program's file, in MiB", site.name, format!("{program:.1}"), None);
-    let mut crowd = login(stage.active(Scale::Small), stage.connections);
+    let program = to_f64(fs::metadata(&deployment.program)?.len()) / 1024.0 / 1024.0;
+    env.report.figure(
+        "the program's file, in MiB",
+        deployment.name,
+        format!("{program:.1}"),
+        None,
+    );
+    let mut clients = login(env.active(Scale::Small), env.connections);
     let load = Load {
         servers: &[gateway.address],
-        crowd: &mut crowd,
-        pace: Pace::Closed,
+        clients: &mut clients,
+        pace: Pace::ClosedLoop,
     };
-    for outcome in measure(vec![load], stage.pacing.costly.timing, &[])?.outcomes {
-        stage.report.fail(&outcome.failures);
+    for outcome in measure(vec![load], env.schedule.slow.timing, &[])?.outcomes {
+        env.report.fail(&outcome.failures);
     }
     let peak = gateway.meter().peak_memory()?;
-    let threads = precise(thread::available_parallelism()?.get() as u64);
-    let bound = MEMORY + threads * f64::from(DEFAULT.0) / 1024.0 + MEMORY;
-    stage.report.figure(
+    let threads = to_f64(thread::available_parallelism()?.get() as u64);
+    let bound = MEMORY + threads * f64::from(DEFAULT_COST.0) / 1024.0 + MEMORY;
+    env.report.figure(
         &format!(
-            "most memory under a flood of logins over {} connections, in MiB",
-            stage.connections
+            "max memory under a flood of logins over {} connections, in MiB",
+            env.connections
         ),
-        site.name,
+        deployment.name,
         format!("{peak:.1}"),
         Some((peak, Bound::AtMost(bound))),
     );

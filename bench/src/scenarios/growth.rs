@@ -7,88 +7,92 @@ use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Row};
 
 use crate::Result;
-use crate::client::Crowd;
-use crate::dataset::cheap_names;
-use crate::gateway::{Gateway, Hashing, Site};
-use crate::load::precise;
-use crate::people::{Person, check, meet};
+use crate::client::Clients;
+use crate::dataset::cheap_hash_usernames;
+use crate::environment::{Backend, Environment, Scale, servers_and_meters};
+use crate::gateway::{Deployment, Gateway, Hashing};
+use crate::load::to_f64;
 use crate::report::{Bound, grouped};
-use crate::rounds::{Contestant, in_turn};
-use crate::scenarios::crowds::{DEEDS, LOGIN};
-use crate::scenarios::take;
-use crate::stage::{Place, Scale, Stage, alone};
+use crate::scenarios::exactly;
+use crate::scenarios::operations::{LOGIN, OPERATIONS};
+use crate::series::{Target, measure_interleaved};
+use crate::users::{User, check, request_me_once};
 
-pub(super) fn run(stage: &mut Stage) -> Result<()> {
-    for place in stage.places.clone() {
-        let (small, large) = (stage.site(place, Scale::Small)?, stage.site(place, Scale::Large)?);
-        weigh_rows(stage, place, &large)?;
-        let people = [stage.people(&small, Scale::Small)?, stage.people(&large, Scale::Large)?];
+pub(super) fn run(env: &mut Environment) -> Result<()> {
+    for backend in env.backends.clone() {
+        let (small, large) = (
+            env.deployment(backend, Scale::Small)?,
+            env.deployment(backend, Scale::Large)?,
+        );
+        measure_row_size(env, backend, &large)?;
+        let users = [env.users(&small, Scale::Small)?, env.users(&large, Scale::Large)?];
         let gateways = [small.start(Hashing::Default)?, large.start(Hashing::Default)?];
-        if place == Place::PostgresRedis {
-            weigh_sessions(stage, &gateways[1], &people[1])?;
+        if backend == Backend::PostgresRedis {
+            measure_redis_session_size(env, &gateways[1], &users[1])?;
         }
         for gateway in &gateways {
-            check(gateway.address, &cheap_names(1).collect::<String>())?;
+            check(gateway.address, &cheap_hash_usernames(1).collect::<String>())?;
         }
-        for (name, deed) in DEEDS {
-            let crowds = people.each_ref().map(|people| deed(people, stage.connections));
-            compare(stage, place, &gateways, (name, crowds))?;
+        for (name, make_clients) in OPERATIONS {
+            let client_sets = users.each_ref().map(|users| make_clients(users, env.connections));
+            compare(env, backend, &gateways, (name, client_sets))?;
         }
     }
     Ok(())
 }
 
 fn compare(
-    stage: &mut Stage,
-    place: Place,
+    env: &mut Environment,
+    backend: Backend,
     gateways: &[Gateway; 2],
-    (name, [few, many]): (&str, [Crowd; 2]),
+    (name, [few, many]): (&str, [Clients; 2]),
 ) -> Result<()> {
-    let [(small, small_meters), (large, large_meters)] = [alone(&gateways[0]), alone(&gateways[1])];
-    let mut contestants = [
-        Contestant {
+    let [(small, small_meters), (large, large_meters)] =
+        [servers_and_meters(&gateways[0]), servers_and_meters(&gateways[1])];
+    let mut targets = [
+        Target {
             servers: &small,
             meters: &small_meters,
-            crowd: few,
+            clients: few,
         },
-        Contestant {
+        Target {
             servers: &large,
             meters: &large_meters,
-            crowd: many,
+            clients: many,
         },
     ];
-    let turns = if name == LOGIN {
-        stage.pacing.costly
+    let options = if name == LOGIN {
+        env.schedule.slow
     } else {
-        stage.pacing.cheap
+        env.schedule.fast
     };
-    let [small, large] = take(in_turn(&mut contestants, turns)?)?;
-    let accounts = grouped(precise(stage.size(Scale::Large).accounts));
+    let [small, large] = exactly(measure_interleaved(&mut targets, options)?)?;
+    let accounts = grouped(to_f64(env.size(Scale::Large).accounts));
     let what = format!("{name}, {accounts} accounts");
-    stage.report.fail(&small.failures);
-    stage.report.load(&what, place.name(), &large, None);
-    stage.report.ratio(
-        &format!("{what} ÷ {}", grouped(precise(stage.size(Scale::Small).accounts))),
-        place.name(),
+    env.report.fail(&small.failures);
+    env.report.load(&what, backend.name(), &large, None);
+    env.report.ratio(
+        &format!("{what} ÷ {}", grouped(to_f64(env.size(Scale::Small).accounts))),
+        backend.name(),
         large.against(&small),
         Some(Bound::AtLeast(0.90)),
     );
     Ok(())
 }
 
-fn weigh_rows(stage: &mut Stage, place: Place, site: &Site) -> Result<()> {
-    let accounts = precise(stage.size(Scale::Large).accounts);
-    if let Some(file) = site.database_url.strip_prefix("sqlite://") {
-        let bytes = precise(fs::metadata(file)?.len()) / accounts;
+fn measure_row_size(env: &mut Environment, backend: Backend, deployment: &Deployment) -> Result<()> {
+    let accounts = to_f64(env.size(Scale::Large).accounts);
+    if let Some(file) = deployment.database_url.strip_prefix("sqlite://") {
+        let bytes = to_f64(fs::metadata(file)?.len()) / accounts;
         let what = "bytes on disk for an account with two sessions, indexes included";
-        stage.report.figure(what, place.name(), grouped(bytes), None);
+        env.report.figure(what, backend.name(), grouped(bytes), None);
         return Ok(());
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     for (table, what) in [("accounts", "an account"), ("sessions", "a session")] {
-        let bytes = runtime.block_on(bytes_per_row(&site.database_url, table))?;
+        let bytes = runtime.block_on(bytes_per_row(&deployment.database_url, table))?;
         let what = format!("bytes on disk for {what}, indexes included");
-        stage.report.figure(&what, place.name(), grouped(bytes), None);
+        env.report.figure(&what, backend.name(), grouped(bytes), None);
     }
     Ok(())
 }
@@ -103,22 +107,22 @@ async fn bytes_per_row(url: &str, table: &'static str) -> Result<f64> {
 }
 
 /// What Redis takes for each session that has been used once.
-fn weigh_sessions(stage: &mut Stage, gateway: &Gateway, people: &[Person]) -> Result<()> {
-    let url = stage.servers()?.redis_url.clone();
+fn measure_redis_session_size(env: &mut Environment, gateway: &Gateway, users: &[User]) -> Result<()> {
+    let url = env.servers()?.redis_url.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut redis = runtime.block_on(async { redis::Client::open(url)?.get_multiplexed_async_connection().await })?;
-    let before = runtime.block_on(contents(&mut redis))?;
-    meet(gateway.address, people)?;
-    let after = runtime.block_on(contents(&mut redis))?;
+    let before = runtime.block_on(memory_and_keys(&mut redis))?;
+    request_me_once(gateway.address, users)?;
+    let after = runtime.block_on(memory_and_keys(&mut redis))?;
     let bytes = (after.0 - before.0) / (after.1 - before.1);
-    let what = format!("bytes of Redis for a session, over {} of them", people.len());
-    let place = Place::PostgresRedis.name();
-    stage.report.figure(&what, place, grouped(bytes), None);
+    let what = format!("bytes of Redis for a session, over {} of them", users.len());
+    let backend = Backend::PostgresRedis.name();
+    env.report.figure(&what, backend, grouped(bytes), None);
     Ok(())
 }
 
 /// Bytes that Redis uses, and its keys.
-async fn contents(redis: &mut MultiplexedConnection) -> Result<(f64, f64)> {
+async fn memory_and_keys(redis: &mut MultiplexedConnection) -> Result<(f64, f64)> {
     let info: String = redis::cmd("INFO").arg("memory").query_async(redis).await?;
     let keys: u64 = redis::cmd("DBSIZE").query_async(redis).await?;
     let used = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
@@ -126,5 +130,5 @@ async fn contents(redis: &mut MultiplexedConnection) -> Result<(f64, f64)> {
         .ok_or("Redis does not say how much memory it uses")?
         .trim()
         .parse()?;
-    Ok((precise(used), precise(keys)))
+    Ok((to_f64(used), to_f64(keys)))
 }

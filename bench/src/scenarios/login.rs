@@ -2,60 +2,62 @@
 
 use std::thread;
 
-use crate::baseline::{Code, bare_hashes_per_second};
-use crate::gateway::{Hashing, Site};
+use crate::baseline::{Implementation, bare_hashes_per_second};
+use crate::environment::{Environment, Scale, servers_and_meters};
+use crate::gateway::{Deployment, Hashing};
 use crate::load::{Load, Pace, measure};
 use crate::report::{Bound, Ratio};
-use crate::rounds::{Series, Spread};
-use crate::scenarios::crowds::login;
-use crate::stage::{Scale, Stage, alone};
+use crate::scenarios::operations::login;
+use crate::series::{Series, Stats};
 use crate::{Result, report};
 
-pub(super) fn run(stage: &mut Stage) -> Result<()> {
-    for place in stage.places.clone() {
-        let site = stage.site(place, Scale::Small)?;
-        compare(stage, &site)?;
+pub(super) fn run(env: &mut Environment) -> Result<()> {
+    for backend in env.backends.clone() {
+        let deployment = env.deployment(backend, Scale::Small)?;
+        compare(env, &deployment)?;
     }
     Ok(())
 }
 
-fn compare(stage: &mut Stage, site: &Site) -> Result<()> {
-    let gateway = site.start(Hashing::Default)?;
-    let (servers, meters) = alone(&gateway);
-    let mut crowd = login(stage.active(Scale::Small), stage.connections);
+fn compare(env: &mut Environment, deployment: &Deployment) -> Result<()> {
+    let gateway = deployment.start(Hashing::Default)?;
+    let (servers, meters) = servers_and_meters(&gateway);
+    let mut clients = login(env.active(Scale::Small), env.connections);
     let (mut rounds, mut bare, mut by_crate) = (Vec::new(), Vec::new(), Vec::new());
-    for round in 0..stage.pacing.costly.rounds {
-        let hash = |code| bare_hashes_per_second(&stage.own, code, stage.pacing.costly.timing.counted);
+    for round in 0..env.schedule.slow.rounds {
+        let hash = |implementation| {
+            bare_hashes_per_second(&env.this_program, implementation, env.schedule.slow.timing.counted)
+        };
         let is_hash_first = round % 2 == 0;
         if is_hash_first {
-            bare.push(hash(Code::Fastest)?);
+            bare.push(hash(Implementation::QuickArgon2)?);
         }
         let load = Load {
             servers: &servers,
-            crowd: &mut crowd,
-            pace: Pace::Closed,
+            clients: &mut clients,
+            pace: Pace::ClosedLoop,
         };
-        let measured = measure(vec![load], stage.pacing.costly.timing, &[&meters[0]])?;
-        let seconds = measured.processor.iter().sum();
+        let measured = measure(vec![load], env.schedule.slow.timing, &[&meters[0]])?;
+        let seconds = measured.cpu_seconds.iter().sum();
         rounds.extend(measured.outcomes.into_iter().map(|outcome| (outcome, seconds)));
         if !is_hash_first {
-            bare.push(hash(Code::Fastest)?);
+            bare.push(hash(Implementation::QuickArgon2)?);
         }
-        by_crate.push(hash(Code::Crate)?);
+        by_crate.push(hash(Implementation::Argon2Crate)?);
     }
     let logins = Series::of(&rounds)?;
     let ratios = logins.rates.iter().zip(&bare).map(|(logins, hashes)| logins / hashes);
     let ratio = Ratio {
         to: "bare hashing",
-        spread: Spread::of(&ratios.collect::<Vec<f64>>()),
+        stats: Stats::of(&ratios.collect::<Vec<f64>>()),
         bound: Some(Bound::AtLeast(0.95)),
     };
-    stage.report.load("login, REST", site.name, &logins, Some(&ratio));
+    env.report.load("login, REST", deployment.name, &logins, Some(&ratio));
     let threads = thread::available_parallelism()?;
     for (who, rates) in [("", &bare), (", by the argon2 crate", &by_crate)] {
-        let hashes = format!("{} a second", report::grouped(Spread::of(rates).median));
+        let hashes = format!("{} a second", report::grouped(Stats::of(rates).median));
         let what = format!("bare argon2id hashing on {threads} threads{who}");
-        stage.report.figure(&what, site.name, hashes, None);
+        env.report.figure(&what, deployment.name, hashes, None);
     }
     Ok(())
 }

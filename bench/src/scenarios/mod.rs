@@ -1,31 +1,31 @@
 //! What is measured, one file a subject.
 
-mod crowds;
-mod doors;
+mod apis;
 mod flood;
 mod footprint;
 mod growth;
 mod login;
 mod nodes;
+mod operations;
 mod plans;
 mod profile;
 mod refresh;
 mod rival;
 
 use crate::Result;
-use crate::rounds::Series;
-use crate::stage::Stage;
+use crate::environment::Environment;
+use crate::series::Series;
 
 /// Something to measure.
 pub struct Scenario {
     pub name: &'static str,
-    pub part: Part,
-    pub run: fn(&mut Stage) -> Result<()>,
+    pub selection: Selection,
+    pub run: fn(&mut Environment) -> Result<()>,
 }
 
 /// When it is measured, unless it is named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum Selection {
     Always,
     Large,
     Nodes,
@@ -35,7 +35,7 @@ pub enum Part {
 
 /// All of them, in the order in which they run.
 pub const SCENARIOS: [Scenario; 11] = [
-    always("doors", doors::run),
+    always("apis", apis::run),
     always("refresh", refresh::run),
     always("login", login::run),
     always("flood", flood::run),
@@ -43,37 +43,37 @@ pub const SCENARIOS: [Scenario; 11] = [
     always("footprint", footprint::run),
     Scenario {
         name: "growth",
-        part: Part::Large,
+        selection: Selection::Large,
         run: growth::run,
     },
     Scenario {
         name: "plans",
-        part: Part::Large,
+        selection: Selection::Large,
         run: plans::run,
     },
     Scenario {
         name: "nodes",
-        part: Part::Nodes,
+        selection: Selection::Nodes,
         run: nodes::run,
     },
     Scenario {
         name: "profile",
-        part: Part::Profile,
+        selection: Selection::Profile,
         run: profile::run,
     },
     Scenario {
         name: "rival",
-        part: Part::Rival,
+        selection: Selection::Rival,
         run: rival::run,
     },
 ];
 
-const fn always(name: &'static str, run: fn(&mut Stage) -> Result<()>) -> Scenario {
-    let part = Part::Always;
-    Scenario { name, part, run }
+const fn always(name: &'static str, run: fn(&mut Environment) -> Result<()>) -> Scenario {
+    let selection = Selection::Always;
+    Scenario { name, selection, run }
 }
 
-/// As many series as there were contestants.
-fn take<const N: usize>(series: Vec<Series>) -> Result<[Series; N]> {
-    series.try_into().map_err(|_| "a contestant has no series".into())
+/// As many series as there were targets.
+fn exactly<const N: usize>(series: Vec<Series>) -> Result<[Series; N]> {
+    series.try_into().map_err(|_| "a target has no series".into())
 }

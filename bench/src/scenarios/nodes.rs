@@ -3,50 +3,55 @@
 use std::net::SocketAddr;
 
 use crate::Result;
-use crate::client::Crowd;
+use crate::client::Clients;
+use crate::environment::{Backend, Environment, Scale, Servers};
 use crate::gateway::{Gateway, Hashing};
-use crate::load::{Load, Outcome, Pace, measure, precise};
+use crate::load::{Load, Outcome, Pace, measure, to_f64};
 use crate::process::Meter;
 use crate::report::grouped;
-use crate::scenarios::crowds::DEEDS;
-use crate::stage::{Place, Scale, Servers, Stage};
+use crate::scenarios::operations::OPERATIONS;
 
 const NODES: [usize; 3] = [1, 2, 4];
 
-pub(super) fn run(stage: &mut Stage) -> Result<()> {
-    if !stage.places.contains(&Place::PostgresRedis) {
+pub(super) fn run(env: &mut Environment) -> Result<()> {
+    if !env.backends.contains(&Backend::PostgresRedis) {
         return Err("nodes share a PostgreSQL and a Redis: not with --sqlite alone".into());
     }
-    let site = stage.site(Place::PostgresRedis, Scale::Small)?;
-    let servers = stage.servers()?.clone();
-    let mut alone = [f64::NAN; DEEDS.len()];
+    let deployment = env.deployment(Backend::PostgresRedis, Scale::Small)?;
+    let servers = env.servers()?.clone();
+    let mut one_node_rates = [f64::NAN; OPERATIONS.len()];
     for nodes in NODES {
-        let people = stage.people(&site, Scale::Small)?;
-        let gateways = (0..nodes).map(|_| site.start(Hashing::Default));
+        let users = env.users(&deployment, Scale::Small)?;
+        let gateways = (0..nodes).map(|_| deployment.start(Hashing::Default));
         let gateways: Vec<Gateway> = gateways.collect::<Result<_>>()?;
-        for ((deed, crowd), alone) in DEEDS.into_iter().zip(&mut alone) {
-            let mut crowd = crowd(&people, stage.connections);
-            let (outcome, cores) = put_on(stage, &servers, &gateways, &mut crowd)?;
+        for ((operation, make_clients), one_node) in OPERATIONS.into_iter().zip(&mut one_node_rates) {
+            let mut clients = make_clients(&users, env.connections);
+            let (outcome, cores) = run_load(env, &servers, &gateways, &mut clients)?;
             if nodes == 1 {
-                *alone = outcome.per_second();
+                *one_node = outcome.per_second();
             }
             let mut cells = vec![
-                deed.to_owned(),
+                operation.to_owned(),
                 nodes.to_string(),
                 grouped(outcome.per_second()),
-                format!("{:.2}", outcome.per_second() / *alone),
-                format!("{:.2}", precise(outcome.latencies.value_at_quantile(0.99)) / 1000.0),
+                format!("{:.2}", outcome.per_second() / *one_node),
+                format!("{:.2}", to_f64(outcome.latencies.value_at_quantile(0.99)) / 1000.0),
             ];
             cells.extend(cores.map(|cores| format!("{cores:.2}")));
-            stage.report.nodes(cells);
-            stage.report.fail(&outcome.failures);
+            env.report.nodes(cells);
+            env.report.fail(&outcome.failures);
         }
     }
     Ok(())
 }
 
 /// The outcome, and how many cores were busy: with the gateways, PostgreSQL, Redis and the loader.
-fn put_on(stage: &Stage, servers: &Servers, gateways: &[Gateway], crowd: &mut Crowd) -> Result<(Outcome, [f64; 4])> {
+fn run_load(
+    env: &Environment,
+    servers: &Servers,
+    gateways: &[Gateway],
+    clients: &mut Clients,
+) -> Result<(Outcome, [f64; 4])> {
     let addresses: Vec<SocketAddr> = gateways.iter().map(|gateway| gateway.address).collect();
     let meters: Vec<Meter> = [servers.postgres.clone(), servers.redis.clone(), Meter::own()]
         .into_iter()
@@ -54,17 +59,13 @@ fn put_on(stage: &Stage, servers: &Servers, gateways: &[Gateway], crowd: &mut Cr
         .collect();
     let load = Load {
         servers: &addresses,
-        crowd,
-        pace: Pace::Closed,
+        clients,
+        pace: Pace::ClosedLoop,
     };
-    let mut measured = measure(
-        vec![load],
-        stage.pacing.costly.timing,
-        &meters.iter().collect::<Vec<_>>(),
-    )?;
+    let mut measured = measure(vec![load], env.schedule.slow.timing, &meters.iter().collect::<Vec<_>>())?;
     let outcome = measured.outcomes.pop().ok_or("a load has no outcome")?;
     let busy: Vec<f64> = measured
-        .processor
+        .cpu_seconds
         .iter()
         .map(|seconds| seconds / outcome.seconds)
         .collect();

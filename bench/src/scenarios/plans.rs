@@ -14,22 +14,22 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection, Executor, Row};
 
 use crate::client::{bearer, login_request, refresh_request, request};
-use crate::dataset::{PASSWORD, cheap_names};
-use crate::gateway::{Gateway, Hashing, Site};
-use crate::stage::{Place, Scale, Servers, Stage};
-use crate::wire::Wire;
-use crate::{Result, say};
+use crate::dataset::{PASSWORD, cheap_hash_usernames};
+use crate::environment::{Backend, Environment, Scale, Servers};
+use crate::gateway::{Deployment, Gateway, Hashing};
+use crate::http_connection::HttpConnection;
+use crate::{Result, log};
 
 /// A gateway looks for old sessions every minute.
 const UNTIL_SWEEP: Duration = Duration::from_secs(75);
 
 /// Characters of a statement that a table shows.
-const MOST_SHOWN: usize = 140;
+const MAX_SHOWN: usize = 140;
 
 const TABLES: [&str; 2] = ["accounts", "sessions"];
 
 /// What must be among the statements, or something was not tried.
-const KINDS: [(&str, &str); 10] = [
+const STATEMENT_KINDS: [(&str, &str); 10] = [
     ("find an account by e-mail", r#""email_key" ="#),
     ("find an account by username", r#""username_key" ="#),
     ("make an account", r#"INSERT INTO "accounts""#),
@@ -45,64 +45,64 @@ const KINDS: [(&str, &str); 10] = [
 /// Statements, each with the tables that some plan of it read as a whole.
 type Plans = BTreeMap<String, Vec<String>>;
 
-pub(super) fn run(stage: &mut Stage) -> Result<()> {
-    if !stage.places.contains(&Place::PostgresRedis) {
+pub(super) fn run(env: &mut Environment) -> Result<()> {
+    if !env.backends.contains(&Backend::PostgresRedis) {
         return Err("PostgreSQL tells which statements there are: not with --sqlite alone".into());
     }
-    let site = stage.site(Place::PostgresRedis, Scale::Large)?;
-    let servers = stage.servers()?.clone();
-    let plans = watch(&site, &servers)?;
-    for (kind, mark) in KINDS {
+    let deployment = env.deployment(Backend::PostgresRedis, Scale::Large)?;
+    let servers = env.servers()?.clone();
+    let plans = collect_plans(&deployment, &servers)?;
+    for (kind, mark) in STATEMENT_KINDS {
         if !plans.keys().any(|statement| statement.contains(mark)) {
-            stage.report.plan(kind.to_owned(), site.name, "not seen", false);
+            env.report.plan(kind.to_owned(), deployment.name, "not seen", false);
         }
     }
-    tell(stage, site.name, &plans);
-    if stage.places.contains(&Place::Sqlite) {
-        let site = stage.site(Place::Sqlite, Scale::Large)?;
+    report_plans(env, deployment.name, &plans);
+    if env.backends.contains(&Backend::Sqlite) {
+        let deployment = env.deployment(Backend::Sqlite, Scale::Large)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let plans = runtime.block_on(explain(&site, plans.keys()))?;
-        tell(stage, site.name, &plans);
+        let plans = runtime.block_on(explain(&deployment, plans.keys()))?;
+        report_plans(env, deployment.name, &plans);
     }
     Ok(())
 }
 
-fn tell(stage: &mut Stage, place: &str, plans: &Plans) {
+fn report_plans(env: &mut Environment, backend: &str, plans: &Plans) {
     for (statement, scanned) in plans {
-        let verdict = match scanned.as_slice() {
+        let result = match scanned.as_slice() {
             [] => "by index".to_owned(),
             tables => format!("reads all of {}", tables.join(", ")),
         };
-        stage.report.plan(short(statement), place, &verdict, scanned.is_empty());
+        env.report.plan(short(statement), backend, &result, scanned.is_empty());
     }
 }
 
 /// Lets a gateway without Redis and one with it do everything once, and reads what PostgreSQL logged of it.
-fn watch(site: &Site, servers: &Servers) -> Result<Plans> {
+fn collect_plans(deployment: &Deployment, servers: &Servers) -> Result<Plans> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let name = site.database_url.rsplit('/').next().unwrap_or_default();
-    runtime.block_on(prepare(&site.database_url, name))?;
+    let name = deployment.database_url.rsplit('/').next().unwrap_or_default();
+    runtime.block_on(prepare(&deployment.database_url, name))?;
     let seen_before = fs::metadata(&servers.postgres_log)?.len();
-    let log = || -> Result<String> {
+    let new_log = || -> Result<String> {
         let log = fs::read(&servers.postgres_log)?;
         let begin = usize::try_from(seen_before)?;
         Ok(String::from_utf8_lossy(log.get(begin..).unwrap_or_default()).into_owned())
     };
-    let without_redis = Site {
+    let without_redis = Deployment {
         redis_url: None,
-        ..site.clone()
+        ..deployment.clone()
     };
-    runtime.block_on(do_everything(&without_redis.start(Hashing::Cheap)?, "early"))?;
-    let gateway = site.start(Hashing::Cheap)?;
-    runtime.block_on(do_everything(&gateway, "late"))?;
-    say("waiting for the gateway to forget an old session");
-    let begun = Instant::now();
-    while !log()?.contains(r#"DELETE FROM \"sessions\""#) && begun.elapsed() < UNTIL_SWEEP {
+    runtime.block_on(send_every_request(&without_redis.start(Hashing::Cheap)?, "early"))?;
+    let gateway = deployment.start(Hashing::Cheap)?;
+    runtime.block_on(send_every_request(&gateway, "late"))?;
+    log("waiting for the gateway to forget an old session");
+    let started = Instant::now();
+    while !new_log()?.contains(r#"DELETE FROM \"sessions\""#) && started.elapsed() < UNTIL_SWEEP {
         thread::sleep(Duration::from_millis(500));
     }
     drop(gateway);
-    runtime.block_on(put_back(&site.database_url, name))?;
-    read(&log()?)
+    runtime.block_on(reset_settings(&deployment.database_url, name))?;
+    parse_log(&new_log()?)
 }
 
 /// From the next connection on every statement is explained. One session is old enough to be forgotten.
@@ -122,40 +122,40 @@ async fn prepare(url: &str, name: &str) -> Result<()> {
     Ok(())
 }
 
-async fn put_back(url: &str, name: &str) -> Result<()> {
+async fn reset_settings(url: &str, name: &str) -> Result<()> {
     let mut connection = PgConnection::connect(url).await?;
     let statement = format!("ALTER DATABASE {name} RESET ALL");
     connection.execute(AssertSqlSafe(statement)).await?;
     Ok(())
 }
 
-async fn do_everything(gateway: &Gateway, newcomer: &str) -> Result<()> {
-    let mut wire = Wire::connect(gateway.address).await?;
-    let name = cheap_names(1).collect::<String>();
+async fn send_every_request(gateway: &Gateway, newcomer: &str) -> Result<()> {
+    let mut connection = HttpConnection::connect(gateway.address).await?;
+    let name = cheap_hash_usernames(1).collect::<String>();
     let newcomer = format!(r#"{{"email":"{newcomer}@example.com","username":"{newcomer}","password":"{PASSWORD}"}}"#);
     let with_email = format!(r#"{{"email":"{name}@example.com","password":"{PASSWORD}"}}"#);
-    ask(&mut wire, &request("POST /auth/register", "", &newcomer)).await?;
-    let (_, ended) = sign_in(&mut wire, &request("POST /auth/login", "", &with_email)).await?;
-    sign_in(&mut wire, &login_request(&name, PASSWORD)).await?;
-    let (access_token, renewable) = sign_in(&mut wire, &login_request(&name, PASSWORD)).await?;
+    send(&mut connection, &request("POST /auth/register", "", &newcomer)).await?;
+    let (_, ended) = sign_in(&mut connection, &request("POST /auth/login", "", &with_email)).await?;
+    sign_in(&mut connection, &login_request(&name, PASSWORD)).await?;
+    let (access_token, renewable) = sign_in(&mut connection, &login_request(&name, PASSWORD)).await?;
     let bearer = bearer(&access_token);
-    ask(&mut wire, &request("GET /auth/me", &bearer, "")).await?;
-    ask(&mut wire, &refresh_request("/auth/refresh", &renewable)).await?;
-    let sessions = ask(&mut wire, &request("GET /auth/sessions", &bearer, "")).await?;
+    send(&mut connection, &request("GET /auth/me", &bearer, "")).await?;
+    send(&mut connection, &refresh_request("/auth/refresh", &renewable)).await?;
+    let sessions = send(&mut connection, &request("GET /auth/sessions", &bearer, "")).await?;
     let other = other_session(&sessions).ok_or("no other session is listed")?;
     let end = format!("DELETE /auth/sessions/{other}");
-    ask(&mut wire, &request(&end, &bearer, "")).await?;
-    ask(&mut wire, &refresh_request("/auth/logout", &ended)).await?;
+    send(&mut connection, &request(&end, &bearer, "")).await?;
+    send(&mut connection, &refresh_request("/auth/logout", &ended)).await?;
     for scope in ["others", "current"] {
         let body = format!(r#"{{"scope":"{scope}"}}"#);
-        ask(&mut wire, &request("POST /auth/logout", &bearer, &body)).await?;
+        send(&mut connection, &request("POST /auth/logout", &bearer, &body)).await?;
     }
     Ok(())
 }
 
 /// An access token and a refresh token.
-async fn sign_in(wire: &mut Wire, login: &[u8]) -> Result<(String, String)> {
-    let answer = ask(wire, login).await?;
+async fn sign_in(connection: &mut HttpConnection, login: &[u8]) -> Result<(String, String)> {
+    let answer = send(connection, login).await?;
     let token = |name: &str| answer.pointer(name).and_then(Value::as_str).map(str::to_owned);
     let tokens = token("/token/access_token").zip(token("/token/refresh_token"));
     tokens.ok_or_else(|| "a login that gave no tokens".into())
@@ -167,8 +167,8 @@ fn other_session(sessions: &Value) -> Option<&str> {
     other.get("id")?.as_str()
 }
 
-async fn ask(wire: &mut Wire, request: &[u8]) -> Result<Value> {
-    let answer = wire.ask(request).await?;
+async fn send(connection: &mut HttpConnection, request: &[u8]) -> Result<Value> {
+    let answer = connection.send(request).await?;
     let body = String::from_utf8_lossy(answer.body);
     match answer.status {
         204 => Ok(Value::Null),
@@ -178,7 +178,7 @@ async fn ask(wire: &mut Wire, request: &[u8]) -> Result<Value> {
 }
 
 /// The explained statements in PostgreSQL's log: JSON on the lines that begin with a tab.
-fn read(log: &str) -> Result<Plans> {
+fn parse_log(log: &str) -> Result<Plans> {
     let mut plans = Plans::new();
     let mut lines = log.lines().peekable();
     while let Some(line) = lines.next() {
@@ -196,26 +196,26 @@ fn read(log: &str) -> Result<Plans> {
             explained
                 .get("Plan")
                 .into_iter()
-                .for_each(|plan| note_scans(plan, scanned));
+                .for_each(|plan| collect_scans(plan, scanned));
         }
     }
     Ok(plans)
 }
 
 /// Goes through the nodes of a plan for sequential scans.
-fn note_scans(node: &Value, scanned: &mut Vec<String>) {
+fn collect_scans(node: &Value, scanned: &mut Vec<String>) {
     let text = |name: &str| node.get(name).and_then(Value::as_str).unwrap_or_default();
     let table = text("Relation Name").to_owned();
     if text("Node Type") == "Seq Scan" && TABLES.contains(&table.as_str()) && !scanned.contains(&table) {
         scanned.push(table);
     }
-    let below = node.get("Plans").and_then(Value::as_array).into_iter().flatten();
-    below.for_each(|node| note_scans(node, scanned));
+    let children = node.get("Plans").and_then(Value::as_array).into_iter().flatten();
+    children.for_each(|node| collect_scans(node, scanned));
 }
 
 /// What SQLite would do. It has no such statistics, so a few rows would do as well.
-async fn explain(site: &Site, statements: impl Iterator<Item = &String>) -> Result<Plans> {
-    let file = site.database_url.trim_start_matches("sqlite://");
+async fn explain(deployment: &Deployment, statements: impl Iterator<Item = &String>) -> Result<Plans> {
+    let file = deployment.database_url.trim_start_matches("sqlite://");
     let mut connection = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(file)).await?;
     let mut plans = Plans::new();
     for statement in statements {
@@ -227,8 +227,8 @@ async fn explain(site: &Site, statements: impl Iterator<Item = &String>) -> Resu
             let scans = |table: &&&str| {
                 let is_scan = step.starts_with(&format!("SCAN {table}")) && !step.contains("USING");
                 // "Without an end" is nearly every session.
-                let is_of_the_living = step.starts_with(&format!("SEARCH {table}")) && step.contains("(ended_at=?");
-                is_scan || is_of_the_living
+                let is_all_live_sessions = step.starts_with(&format!("SEARCH {table}")) && step.contains("(ended_at=?");
+                is_scan || is_all_live_sessions
             };
             scanned.extend(TABLES.iter().filter(scans).map(|table| (*table).to_owned()));
         }
@@ -244,7 +244,7 @@ fn short(statement: &str) -> String {
         (true, Some((_, rest))) => format!("SELECT … FROM {rest}"),
         _ => statement,
     };
-    match statement.char_indices().nth(MOST_SHOWN) {
+    match statement.char_indices().nth(MAX_SHOWN) {
         Some((end, _)) => format!("{}…", &statement[..end]),
         None => statement,
     }
@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_sequential_scan_is_found_wherever_it_stands() {
-        let plans = read(LOG).unwrap();
+        let plans = parse_log(LOG).unwrap();
         assert_eq!(plans.len(), 2);
         assert_eq!(plans["SELECT \"id\" FROM \"accounts\""], ["accounts"]);
         assert!(plans["DELETE FROM \"sessions\""].is_empty());
@@ -273,6 +273,6 @@ mod tests {
             short("SELECT \"a\", \"b\" FROM \"t\" WHERE 1"),
             "SELECT … FROM t WHERE 1"
         );
-        assert_eq!(short(&"é".repeat(MOST_SHOWN + 1)).chars().count(), MOST_SHOWN + 1);
+        assert_eq!(short(&"é".repeat(MAX_SHOWN + 1)).chars().count(), MAX_SHOWN + 1);
     }
 }

@@ -4,94 +4,100 @@ use std::path::Path;
 
 use crate::Result;
 use crate::baseline::BareServer;
-use crate::client::{Crowd, plain_request, reciters};
-use crate::dataset::cheap_names;
-use crate::gateway::{Hashing, Site};
+use crate::client::{Clients, plain_request, repeating_clients};
+use crate::dataset::cheap_hash_usernames;
+use crate::environment::{Environment, Scale, servers_and_meters};
+use crate::gateway::{Deployment, Hashing};
 use crate::load::{Load, Pace, Timing};
-use crate::people::check;
 use crate::process::Meter;
-use crate::profile::{PARTS, Recording, Shares};
-use crate::rounds::Series;
-use crate::scenarios::crowds::DEEDS;
-use crate::stage::{Scale, Stage, alone};
+use crate::profile::{CATEGORIES, Recording, Shares};
+use crate::scenarios::operations::OPERATIONS;
+use crate::series::Series;
+use crate::users::check;
 
-/// In microseconds of an answer, and the share of each part.
-struct Account {
-    processor_per_answer: f64,
+/// In microseconds of an answer, and the share of each category.
+struct Breakdown {
+    cpu_per_response: f64,
     shares: Shares,
 }
 
-pub(super) fn run(stage: &mut Stage) -> Result<()> {
-    for place in stage.places.clone() {
-        let site = stage.site(place, Scale::Small)?;
-        divide(stage, &site)?;
+pub(super) fn run(env: &mut Environment) -> Result<()> {
+    for backend in env.backends.clone() {
+        let deployment = env.deployment(backend, Scale::Small)?;
+        break_down(env, &deployment)?;
     }
     Ok(())
 }
 
-fn divide(stage: &mut Stage, site: &Site) -> Result<()> {
-    let people = stage.people(site, Scale::Small)?;
-    let gateway = site.start(Hashing::Default)?;
-    let sizes = check(gateway.address, &cheap_names(1).collect::<String>())?;
-    let bare = BareServer::start(&stage.own, sizes, None)?;
-    let many = stage.connections;
-    let mut accounts = vec![account(
-        stage,
-        site,
+fn break_down(env: &mut Environment, deployment: &Deployment) -> Result<()> {
+    let users = env.users(deployment, Scale::Small)?;
+    let gateway = deployment.start(Hashing::Default)?;
+    let sizes = check(gateway.address, &cheap_hash_usernames(1).collect::<String>())?;
+    let bare = BareServer::start(&env.this_program, sizes, None)?;
+    let many = env.connections;
+    let mut breakdowns = vec![record_breakdown(
+        env,
+        deployment,
         &[bare.address],
         &bare.meter(),
-        reciters(vec![plain_request("/me"); many], many),
+        repeating_clients(vec![plain_request("/me"); many], many),
     )?];
-    let (servers, [meter]) = alone(&gateway);
-    for (_, crowd) in DEEDS {
-        accounts.push(account(stage, site, &servers, &meter, crowd(&people, many))?);
+    let (servers, [meter]) = servers_and_meters(&gateway);
+    for (_, make_clients) in OPERATIONS {
+        breakdowns.push(record_breakdown(
+            env,
+            deployment,
+            &servers,
+            &meter,
+            make_clients(&users, many),
+        )?);
     }
-    for part in PARTS {
-        let mut cells = vec![site.name.to_owned(), part.to_owned()];
+    for category in CATEGORIES {
+        let mut cells = vec![deployment.name.to_owned(), category.to_owned()];
         cells.extend(
-            accounts
+            breakdowns
                 .iter()
-                .map(|account| shown(account, account.shares.get(part).copied())),
+                .map(|breakdown| format_share(breakdown, breakdown.shares.get(category).copied())),
         );
-        stage.report.profile(cells);
+        env.report.profile(cells);
     }
-    let mut sums = vec![site.name.to_owned(), "all of it".to_owned()];
-    sums.extend(accounts.iter().map(|account| shown(account, Some(1.0))));
-    stage.report.profile(sums);
+    let mut sums = vec![deployment.name.to_owned(), "all of it".to_owned()];
+    sums.extend(breakdowns.iter().map(|breakdown| format_share(breakdown, Some(1.0))));
+    env.report.profile(sums);
     Ok(())
 }
 
-fn account(
-    stage: &mut Stage,
-    site: &Site,
+fn record_breakdown(
+    env: &mut Environment,
+    deployment: &Deployment,
     servers: &[std::net::SocketAddr],
     meter: &Meter,
-    mut crowd: Crowd,
-) -> Result<Account> {
-    let Timing { warm_up, counted } = stage.pacing.costly.timing;
-    let recording = Recording::start(meter, warm_up + counted, Path::new(&site.folder))?;
+    mut clients: Clients,
+) -> Result<Breakdown> {
+    let Timing { warm_up, counted } = env.schedule.slow.timing;
+    let recording = Recording::start(meter, warm_up + counted, Path::new(&deployment.folder))?;
     let load = Load {
         servers,
-        crowd: &mut crowd,
-        pace: Pace::Closed,
+        clients: &mut clients,
+        pace: Pace::ClosedLoop,
     };
-    let measured = crate::load::measure(vec![load], stage.pacing.costly.timing, &[meter])?;
-    let seconds = measured.processor.iter().sum();
+    let measured = crate::load::measure(vec![load], env.schedule.slow.timing, &[meter])?;
+    let seconds = measured.cpu_seconds.iter().sum();
     let rounds: Vec<_> = measured
         .outcomes
         .into_iter()
         .map(|outcome| (outcome, seconds))
         .collect();
     let series = Series::of(&rounds)?;
-    stage.report.fail(&series.failures);
-    Ok(Account {
-        processor_per_answer: series.processor_per_answer,
+    env.report.fail(&series.failures);
+    Ok(Breakdown {
+        cpu_per_response: series.cpu_per_response,
         shares: recording.shares()?,
     })
 }
 
-fn shown(account: &Account, share: Option<f64>) -> String {
+fn format_share(breakdown: &Breakdown, share: Option<f64>) -> String {
     share.map_or(String::new(), |share| {
-        format!("{:.1}", share * account.processor_per_answer)
+        format!("{:.1}", share * breakdown.cpu_per_response)
     })
 }

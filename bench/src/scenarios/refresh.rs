@@ -1,66 +1,63 @@
-//! Renewals, each person's own session again and again, against one script in Redis behind the same kind of server.
+//! Renewals, each user's own session again and again, against one script in Redis behind the same kind of server.
 
 use crate::Result;
 use crate::baseline::BareServer;
-use crate::client::{reciters, refresh_request};
-use crate::dataset::cheap_names;
-use crate::gateway::{Hashing, Site};
-use crate::people::check;
+use crate::client::{refresh_request, repeating_clients};
+use crate::dataset::cheap_hash_usernames;
+use crate::environment::{Backend, Environment, Scale, servers_and_meters};
+use crate::gateway::{Deployment, Hashing};
 use crate::report::{Bound, Ratio};
-use crate::rounds::{Contestant, in_turn};
-use crate::scenarios::crowds::refresh;
-use crate::scenarios::take;
-use crate::stage::{Place, Scale, Stage, alone};
+use crate::scenarios::exactly;
+use crate::scenarios::operations::refresh;
+use crate::series::{Target, measure_interleaved};
+use crate::users::check;
 
-pub(super) fn run(stage: &mut Stage) -> Result<()> {
-    for place in stage.places.clone() {
-        let site = stage.site(place, Scale::Small)?;
-        compare(stage, place, &site)?;
+pub(super) fn run(env: &mut Environment) -> Result<()> {
+    for backend in env.backends.clone() {
+        let deployment = env.deployment(backend, Scale::Small)?;
+        compare(env, backend, &deployment)?;
     }
     Ok(())
 }
 
-fn compare(stage: &mut Stage, place: Place, site: &Site) -> Result<()> {
-    let people = stage.people(site, Scale::Small)?;
-    let gateway = site.start(Hashing::Cheap)?;
-    let sizes = check(gateway.address, &cheap_names(1).collect::<String>())?;
+fn compare(env: &mut Environment, backend: Backend, deployment: &Deployment) -> Result<()> {
+    let users = env.users(deployment, Scale::Small)?;
+    let gateway = deployment.start(Hashing::Cheap)?;
+    let sizes = check(gateway.address, &cheap_hash_usernames(1).collect::<String>())?;
     // On SQLite there is no script to compare with: the bare handler answers at once.
-    let bare = BareServer::start(&stage.own, sizes, site.redis_url.as_deref())?;
-    let (servers, meters) = alone(&gateway);
+    let bare = BareServer::start(&env.this_program, sizes, deployment.redis_url.as_deref())?;
+    let (servers, meters) = servers_and_meters(&gateway);
     let (bare_servers, bare_meters) = ([bare.address], [bare.meter()]);
-    let asked = people
+    let asked = users
         .iter()
-        .map(|person| refresh_request("/refresh", &person.refresh_token))
+        .map(|user| refresh_request("/refresh", &user.refresh_token))
         .collect();
-    let mut contestants = [
-        Contestant {
+    let mut targets = [
+        Target {
             servers: &bare_servers,
             meters: &bare_meters,
-            crowd: reciters(asked, stage.connections),
+            clients: repeating_clients(asked, env.connections),
         },
-        Contestant {
+        Target {
             servers: &servers,
             meters: &meters,
-            crowd: refresh(&people, stage.connections),
+            clients: refresh(&users, env.connections),
         },
     ];
-    let [bare, renewals] = take(in_turn(&mut contestants, stage.pacing.cheap)?)?;
-    let spread = renewals.against(&bare);
-    let (name, bound) = match place {
-        Place::Sqlite => ("a bare handler", None),
-        Place::PostgresRedis => ("a bare Redis script behind HTTP", Some(Bound::AtLeast(0.50))),
+    let [bare, renewals] = exactly(measure_interleaved(&mut targets, env.schedule.fast)?)?;
+    let stats = renewals.against(&bare);
+    let (name, bound) = match backend {
+        Backend::Sqlite => ("a bare handler", None),
+        Backend::PostgresRedis => ("a bare Redis script behind HTTP", Some(Bound::AtLeast(0.50))),
     };
-    stage.report.load(
+    env.report.load(
         &format!("{name}, answers as large as those of refresh"),
-        site.name,
+        deployment.name,
         &bare,
         None,
     );
-    let ratio = Ratio {
-        to: name,
-        spread,
-        bound,
-    };
-    stage.report.load("refresh, REST", site.name, &renewals, Some(&ratio));
+    let ratio = Ratio { to: name, stats, bound };
+    env.report
+        .load("refresh, REST", deployment.name, &renewals, Some(&ratio));
     Ok(())
 }

@@ -8,60 +8,60 @@ use serde_json::Value;
 
 use crate::client::{get_request, graphql_me_request, login_request};
 use crate::dataset::PASSWORD;
-use crate::wire::Wire;
+use crate::http_connection::HttpConnection;
 use crate::{Failure, Result};
 
-/// Connections that people sign in over.
+/// Connections that users sign in over.
 const CONNECTIONS: usize = 32;
 /// How often somebody asks who is told to come back.
-const MOST_TRIES: usize = 10;
+const MAX_TRIES: usize = 10;
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The tokens of one session.
 #[derive(Debug, Clone)]
-pub struct Person {
+pub struct User {
     pub access_token: String,
     pub refresh_token: String,
 }
 
 /// Bytes of the gateway's answers, which the baselines answer with too.
 #[derive(Debug, Clone, Copy)]
-pub struct Sizes {
+pub struct ResponseSizes {
     pub me: usize,
     pub sign_in: usize,
 }
 
 /// Signs everybody in.
-pub fn sign_in(gateway: SocketAddr, names: impl Iterator<Item = String>) -> Result<Vec<Person>> {
+pub fn sign_in(gateway: SocketAddr, names: impl Iterator<Item = String>) -> Result<Vec<User>> {
     let names: Vec<String> = names.collect();
     let share = names.len().div_ceil(CONNECTIONS).max(1);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let people = runtime.block_on(try_join_all(names.chunks(share).map(async |names| {
-        let mut wire = Wire::connect(gateway).await?;
-        let mut people = Vec::with_capacity(names.len());
+    let users = runtime.block_on(try_join_all(names.chunks(share).map(async |names| {
+        let mut connection = HttpConnection::connect(gateway).await?;
+        let mut users = Vec::with_capacity(names.len());
         for name in names {
-            let answer = ask(&mut wire, &login_request(name, PASSWORD)).await?;
+            let answer = send(&mut connection, &login_request(name, PASSWORD)).await?;
             let token = |name: &str| answer.pointer(name).and_then(Value::as_str).map(str::to_owned);
             let tokens = token("/token/access_token").zip(token("/token/refresh_token"));
             let (access_token, refresh_token) = tokens.ok_or("a login that gave no tokens")?;
-            people.push(Person {
+            users.push(User {
                 access_token,
                 refresh_token,
             });
         }
-        Ok::<_, Failure>(people)
+        Ok::<_, Failure>(users)
     })))?;
-    Ok(people.concat())
+    Ok(users.concat())
 }
 
 /// Everybody asks once who they are.
-pub fn meet(gateway: SocketAddr, people: &[Person]) -> Result<()> {
-    let share = people.len().div_ceil(CONNECTIONS).max(1);
+pub fn request_me_once(gateway: SocketAddr, users: &[User]) -> Result<()> {
+    let share = users.len().div_ceil(CONNECTIONS).max(1);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(try_join_all(people.chunks(share).map(async |people| {
-        let mut wire = Wire::connect(gateway).await?;
-        for person in people {
-            ask(&mut wire, &get_request("/auth/me", &person.access_token)).await?;
+    runtime.block_on(try_join_all(users.chunks(share).map(async |users| {
+        let mut connection = HttpConnection::connect(gateway).await?;
+        for user in users {
+            send(&mut connection, &get_request("/auth/me", &user.access_token)).await?;
         }
         Ok::<_, Failure>(())
     })))?;
@@ -69,21 +69,21 @@ pub fn meet(gateway: SocketAddr, people: &[Person]) -> Result<()> {
 }
 
 /// Asks both doors who somebody is, since a load only counts answers; and how large they are.
-pub fn check(gateway: SocketAddr, name: &str) -> Result<Sizes> {
-    let person = sign_in(gateway, std::iter::once(name.to_owned()))?;
-    let token = &person.first().ok_or("nobody has signed in")?.access_token;
+pub fn check(gateway: SocketAddr, name: &str) -> Result<ResponseSizes> {
+    let user = sign_in(gateway, std::iter::once(name.to_owned()))?;
+    let token = &user.first().ok_or("nobody has signed in")?.access_token;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut wire = Wire::connect(gateway).await?;
-        let rest = ask(&mut wire, &get_request("/auth/me", token)).await?;
-        let graphql = ask(&mut wire, &graphql_me_request(token)).await?;
-        let sign_in = ask(&mut wire, &login_request(name, PASSWORD)).await?;
+        let mut connection = HttpConnection::connect(gateway).await?;
+        let rest = send(&mut connection, &get_request("/auth/me", token)).await?;
+        let graphql = send(&mut connection, &graphql_me_request(token)).await?;
+        let sign_in = send(&mut connection, &login_request(name, PASSWORD)).await?;
         for found in [rest.pointer("/username"), graphql.pointer("/data/me/username")] {
             if found.and_then(Value::as_str) != Some(name) {
                 return Err(format!("the gateway does not know {name}: {rest} {graphql}").into());
             }
         }
-        Ok(Sizes {
+        Ok(ResponseSizes {
             me: rest.to_string().len(),
             sign_in: sign_in.to_string().len(),
         })
@@ -91,9 +91,9 @@ pub fn check(gateway: SocketAddr, name: &str) -> Result<Sizes> {
 }
 
 /// Nothing is measured here: who is told to come back does, as clients do, in case the machine is busy with something else.
-async fn ask(wire: &mut Wire, request: &[u8]) -> Result<Value> {
-    for _ in 0..MOST_TRIES {
-        let answer = wire.ask(request).await?;
+async fn send(connection: &mut HttpConnection, request: &[u8]) -> Result<Value> {
+    for _ in 0..MAX_TRIES {
+        let answer = connection.send(request).await?;
         match answer.status {
             200 => return Ok(serde_json::from_slice(answer.body)?),
             503 => tokio::time::sleep(RETRY_INTERVAL).await,

@@ -7,20 +7,20 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// Headers that an answer may have.
-const MOST_HEADERS: usize = 32;
+const MAX_HEADERS: usize = 32;
 /// Room for an answer at first.
 const ROOM: usize = 4096;
 /// Largest answer that is read.
-const MOST_ROOM: usize = 1 << 20;
+const MAX_ROOM: usize = 1 << 20;
 
 /// A connection that has one request on its way at a time.
-pub struct Wire {
+pub struct HttpConnection {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 /// What came back.
-pub struct Answer<'a> {
+pub struct Response<'a> {
     pub status: u16,
     pub body: &'a [u8],
 }
@@ -31,7 +31,7 @@ struct Head {
     body_length: usize,
 }
 
-impl Wire {
+impl HttpConnection {
     pub async fn connect(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
@@ -42,7 +42,7 @@ impl Wire {
     }
 
     /// Sends a whole request and waits for the whole answer.
-    pub async fn ask(&mut self, request: &[u8]) -> io::Result<Answer<'_>> {
+    pub async fn send(&mut self, request: &[u8]) -> io::Result<Response<'_>> {
         self.stream.write_all(request).await?;
         let mut filled = 0;
         loop {
@@ -62,7 +62,7 @@ impl Wire {
                 return Err(io::Error::other("more came than was asked for"));
             }
             if filled == end {
-                return Ok(Answer {
+                return Ok(Response {
                     status: head.status,
                     body: &self.buffer[head.length..end],
                 });
@@ -72,7 +72,7 @@ impl Wire {
 
     fn make_room(&mut self) -> io::Result<()> {
         let room = self.buffer.len() * 2;
-        if room > MOST_ROOM {
+        if room > MAX_ROOM {
             return Err(io::Error::other("an answer is too large"));
         }
         self.buffer.resize(room, 0);
@@ -82,7 +82,7 @@ impl Wire {
 
 /// The head, once all of it is there. The gateway sends no chunks, so an answer with a body says how long it is.
 fn parse(received: &[u8]) -> io::Result<Option<Head>> {
-    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
     let parsed = response.parse(received).map_err(io::Error::other)?;
     let (httparse::Status::Complete(length), Some(status)) = (parsed, response.code) else {

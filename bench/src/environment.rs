@@ -7,14 +7,14 @@ use std::time::Duration;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor};
 
-use crate::dataset::{self, Size, cheap_names};
-use crate::gateway::{Gateway, Hashing, Site, fresh_secret};
+use crate::dataset::{self, Size, cheap_hash_usernames};
+use crate::gateway::{Deployment, Gateway, Hashing, fresh_secret};
 use crate::load::Timing;
-use crate::people::{Person, sign_in};
 use crate::process::Meter;
 use crate::report::Report;
-use crate::rounds::Turns;
-use crate::{Result, say};
+use crate::series::RoundOptions;
+use crate::users::{User, sign_in};
+use crate::{Result, log};
 
 /// Accounts and sessions of the small data set.
 const SMALL: Size = Size {
@@ -24,7 +24,7 @@ const SMALL: Size = Size {
 
 /// Where state is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum Backend {
     Sqlite,
     PostgresRedis,
 }
@@ -38,14 +38,14 @@ pub enum Scale {
 
 /// How long, and how often.
 #[derive(Debug, Clone, Copy)]
-pub struct Pacing {
+pub struct Schedule {
     /// For what is asked thousands of times a second: short, as the machine's own speed changes within a minute, and often.
-    pub cheap: Turns,
+    pub fast: RoundOptions,
     /// For what is rare, such as logins, or rarely late.
-    pub costly: Turns,
+    pub slow: RoundOptions,
     pub starts: usize,
-    /// People who take part at most: so many sign in within seconds.
-    pub people: u64,
+    /// People who take part at max: so many sign in within seconds.
+    pub max_users: u64,
 }
 
 /// Servers that scripts/bench has started.
@@ -58,10 +58,10 @@ pub struct Servers {
     pub redis: Meter,
 }
 
-pub struct Stage {
-    pub pacing: Pacing,
+pub struct Environment {
+    pub schedule: Schedule,
     pub connections: usize,
-    pub places: Vec<Place>,
+    pub backends: Vec<Backend>,
     /// Unless only SQLite is asked for.
     pub servers: Option<Servers>,
     pub folder: PathBuf,
@@ -69,13 +69,13 @@ pub struct Stage {
     /// Another build of it.
     pub rival: Option<PathBuf>,
     /// This program, for the baselines.
-    pub own: PathBuf,
+    pub this_program: PathBuf,
     pub large: Size,
     pub report: Report,
-    pub sites: BTreeMap<(Place, Scale), Site>,
+    pub deployments: BTreeMap<(Backend, Scale), Deployment>,
 }
 
-impl Place {
+impl Backend {
     pub fn name(self) -> &'static str {
         match self {
             Self::Sqlite => "SQLite",
@@ -84,28 +84,28 @@ impl Place {
     }
 }
 
-impl Pacing {
+impl Schedule {
     pub fn standard() -> Self {
         Self {
-            cheap: turns(20, timing(200, 800)),
-            costly: turns(5, timing(500, 5000)),
+            fast: round_options(20, timing(200, 800)),
+            slow: round_options(5, timing(500, 5000)),
             starts: 11,
-            people: 10_000,
+            max_users: 10_000,
         }
     }
 
     pub fn quick() -> Self {
         Self {
-            cheap: turns(4, timing(100, 400)),
-            costly: turns(2, timing(200, 1300)),
+            fast: round_options(4, timing(100, 400)),
+            slow: round_options(2, timing(200, 1300)),
             starts: 5,
-            people: 500,
+            max_users: 500,
         }
     }
 }
 
-fn turns(rounds: usize, timing: Timing) -> Turns {
-    Turns { rounds, timing }
+fn round_options(rounds: usize, timing: Timing) -> RoundOptions {
+    RoundOptions { rounds, timing }
 }
 
 fn timing(warm_up: u64, counted: u64) -> Timing {
@@ -115,7 +115,7 @@ fn timing(warm_up: u64, counted: u64) -> Timing {
     }
 }
 
-impl Stage {
+impl Environment {
     pub fn size(&self, scale: Scale) -> Size {
         match scale {
             Scale::Small => SMALL,
@@ -128,62 +128,62 @@ impl Stage {
     }
 
     /// Migrated and filled, at the first time that it is asked for.
-    pub fn site(&mut self, place: Place, scale: Scale) -> Result<Site> {
-        if let Some(site) = self.sites.get(&(place, scale)) {
-            return Ok(site.clone());
+    pub fn deployment(&mut self, backend: Backend, scale: Scale) -> Result<Deployment> {
+        if let Some(deployment) = self.deployments.get(&(backend, scale)) {
+            return Ok(deployment.clone());
         }
-        let site = self.lay_out(place, scale)?;
-        self.sites.insert((place, scale), site.clone());
-        Ok(site)
+        let deployment = self.prepare_deployment(backend, scale)?;
+        self.deployments.insert((backend, scale), deployment.clone());
+        Ok(deployment)
     }
 
-    fn lay_out(&self, place: Place, scale: Scale) -> Result<Site> {
+    fn prepare_deployment(&self, backend: Backend, scale: Scale) -> Result<Deployment> {
         let size = self.size(scale);
-        say(&format!(
+        log(&format!(
             "{}: {} accounts, {} sessions",
-            place.name(),
+            backend.name(),
             size.accounts,
             size.sessions
         ));
-        let name = format!("bench_{place:?}_{scale:?}").to_lowercase();
+        let name = format!("bench_{backend:?}_{scale:?}").to_lowercase();
         let folder = self.folder.join(&name);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (database_url, redis_url) = match place {
-            Place::Sqlite => (format!("sqlite://{}", folder.join("auth.db").display()), None),
-            Place::PostgresRedis => {
+        let (database_url, redis_url) = match backend {
+            Backend::Sqlite => (format!("sqlite://{}", folder.join("auth.db").display()), None),
+            Backend::PostgresRedis => {
                 let servers = self.servers()?;
                 runtime.block_on(create_database(&servers.postgres_url, &name))?;
                 let (server, _) = servers.postgres_url.rsplit_once('/').ok_or("no URL of a database")?;
                 (format!("{server}/{name}"), Some(servers.redis_url.clone()))
             }
         };
-        let laid_out = Site {
-            name: place.name(),
+        let deployment = Deployment {
+            name: backend.name(),
             program: self.gateway.clone(),
             folder,
             database_url,
             redis_url,
             auth_secret: fresh_secret()?,
         };
-        laid_out.migrate()?;
-        runtime.block_on(dataset::fill(&laid_out.database_url, size))?;
-        Ok(laid_out)
+        deployment.migrate()?;
+        runtime.block_on(dataset::fill(&deployment.database_url, size))?;
+        Ok(deployment)
     }
 
     /// People who have just signed in, at a gateway of their own that hashes cheaply.
-    pub fn people(&self, site: &Site, scale: Scale) -> Result<Vec<Person>> {
-        let gateway = site.start(Hashing::Cheap)?;
-        sign_in(gateway.address, cheap_names(self.active(scale)))
+    pub fn users(&self, deployment: &Deployment, scale: Scale) -> Result<Vec<User>> {
+        let gateway = deployment.start(Hashing::Cheap)?;
+        sign_in(gateway.address, cheap_hash_usernames(self.active(scale)))
     }
 
-    /// How many people take part: half of all, of whom each has a neighbour with a costly hash.
+    /// How many users take part: half of all, of whom each has a neighbour with a costly hash.
     pub fn active(&self, scale: Scale) -> u64 {
-        (self.size(scale).accounts / 2).min(self.pacing.people)
+        (self.size(scale).accounts / 2).min(self.schedule.max_users)
     }
 }
 
-/// Processes and addresses of one gateway, as a contestant is made of.
-pub fn alone(gateway: &Gateway) -> ([std::net::SocketAddr; 1], [Meter; 1]) {
+/// Processes and addresses of one gateway, as a target is made of.
+pub fn servers_and_meters(gateway: &Gateway) -> ([std::net::SocketAddr; 1], [Meter; 1]) {
     ([gateway.address], [gateway.meter()])
 }
 

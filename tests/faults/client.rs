@@ -11,18 +11,18 @@ use crate::record::Record;
 use crate::request::Request;
 
 /// How long a request is repeated where no answer but 503 comes.
-const PATIENCE: Duration = Duration::from_mins(2);
+const TIMEOUT: Duration = Duration::from_mins(2);
 /// Between two tries.
-const REST: Duration = Duration::from_millis(100);
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What came of a request.
 #[derive(Debug)]
 pub enum Outcome {
     /// Acknowledged, with the answer in REST's spelling.
     Done(Value),
-    /// Answered, and refused.
+    /// RetryOutcome, and refused.
     Refused(Refusal),
-    /// Answered with 503: whether it was done is not known.
+    /// RetryOutcome with 503: whether it was done is not known.
     Unavailable,
     /// Not answered: whether it was done is not known.
     Lost(String),
@@ -91,7 +91,7 @@ impl Client {
     pub fn new(record: &Arc<Record>) -> Self {
         let http = reqwest::Client::builder()
             .no_proxy()
-            .timeout(record.cap)
+            .timeout(record.max_latency)
             .build()
             .unwrap();
         Self {
@@ -105,14 +105,16 @@ impl Client {
         let started = Instant::now();
         match answer(prepared).await {
             Ok((status, body)) => {
-                self.record.answered(request.operation, started.elapsed());
+                self.record.record_latency(request.operation, started.elapsed());
                 self.judge(request, status, &body)
             }
             Err(error) if error.is_timeout() => {
                 let operation = request.operation;
-                self.record.answered(operation, started.elapsed());
-                self.record
-                    .violation(format!("{operation} at {node}: no answer within {:?}", self.record.cap));
+                self.record.record_latency(operation, started.elapsed());
+                self.record.violation(format!(
+                    "{operation} at {node}: no answer within {:?}",
+                    self.record.max_latency
+                ));
                 Outcome::Lost("no answer in time".to_owned())
             }
             Err(error) => {
@@ -127,24 +129,24 @@ impl Client {
         let started = Instant::now();
         loop {
             let outcome = self.send(request, node).await;
-            if !outcome.is_unavailable() || started.elapsed() > PATIENCE {
+            if !outcome.is_unavailable() || started.elapsed() > TIMEOUT {
                 return outcome;
             }
-            tokio::time::sleep(REST).await;
+            tokio::time::sleep(RETRY_INTERVAL).await;
         }
     }
 
-    /// The same for a client that goes away before the answer comes, if that takes longer than its patience.
-    pub async fn send_and_hang_up(&self, request: &Request, node: SocketAddr, patience: Duration) -> Outcome {
-        let sent = tokio::time::timeout(patience, self.send(request, node)).await;
+    /// The same for a client that goes away before the answer comes, if that takes longer than its timeout.
+    pub async fn send_and_hang_up(&self, request: &Request, node: SocketAddr, timeout: Duration) -> Outcome {
+        let sent = tokio::time::timeout(timeout, self.send(request, node)).await;
         sent.unwrap_or_else(|_| {
             self.record.count("hung up");
-            Outcome::Lost(format!("hung up after {patience:?}"))
+            Outcome::Lost(format!("hung up after {timeout:?}"))
         })
     }
 
     /// The body of any address, if it is answered.
-    pub async fn look(&self, node: SocketAddr, path: &str) -> Option<(u16, Value)> {
+    pub async fn get(&self, node: SocketAddr, path: &str) -> Option<(u16, Value)> {
         answer(self.http.get(format!("http://{node}{path}"))).await.ok()
     }
 

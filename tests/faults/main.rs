@@ -7,7 +7,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a suite that cannot set its stage ends at once"
+    reason = "a suite that cannot set its env ends at once"
 )]
 #![allow(
     clippy::print_stdout,
@@ -15,18 +15,18 @@
     reason = "its figures are what it is for"
 )]
 #![allow(unreachable_pub, reason = "one program; nothing in it is public")]
-mod chance;
 mod client;
-mod ledger;
+mod environment;
+mod expected_state;
+mod failover_proxy;
 mod load;
+mod lossy_proxy;
 mod record;
 mod report;
 mod request;
+mod rng;
 mod scenarios;
 mod servers;
-mod stage;
-mod switch;
-mod wire;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -35,13 +35,13 @@ use clap::Parser;
 use futures_util::future::{join, join_all};
 use tokio::signal::unix::{SignalKind, signal};
 
-use scenarios::{Pace, SCENARIOS, Scenario};
-use stage::Stage;
+use environment::Environment;
+use scenarios::{CpuUse, SCENARIOS, Scenario};
 
 /// Faults that sessions must survive, on real servers
 #[derive(Parser)]
 #[command(name = "scripts/faults")]
-struct Plan {
+struct Arguments {
     /// Do everything less often: for continuous integration
     #[arg(long)]
     short: bool,
@@ -54,7 +54,7 @@ struct Plan {
 }
 
 fn main() -> ExitCode {
-    let plan = Plan::parse();
+    let arguments = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -62,36 +62,39 @@ fn main() -> ExitCode {
     // On this thread, which lasts: the servers get their last signal when the thread that started them ends.
     runtime.block_on(async {
         tokio::select! {
-            exit = run(plan) => exit,
+            exit = run(arguments) => exit,
             exit = interrupted() => exit,
         }
     })
 }
 
-async fn run(plan: Plan) -> ExitCode {
-    let seed = plan.seed.unwrap_or_else(|| u64::from(std::process::id()));
-    let mut stage = Stage::set(seed, plan.short);
-    println!("{}{}", stage.versions(), form(plan.short, seed));
+async fn run(arguments: Arguments) -> ExitCode {
+    let seed = arguments.seed.unwrap_or_else(|| u64::from(std::process::id()));
+    let mut env = Environment::set(seed, arguments.short);
+    println!("{}{}", env.versions(), form(arguments.short, seed));
     let started = Instant::now();
-    let is_chosen =
-        |scenario: &Scenario| plan.scenarios.is_empty() || plan.scenarios.iter().any(|name| name == scenario.name);
-    // A branch for each, so that the same seed makes the same choices whichever are chosen.
-    let branches = SCENARIOS.iter().map(|scenario| (scenario, stage.branch()));
-    let chosen = branches.filter(|(scenario, _)| is_chosen(scenario));
-    // In the full form one after another, so that nobody's figures are touched by somebody else's load.
-    let (beside, in_turn): (Vec<_>, Vec<_>) =
-        chosen.partition(|(scenario, _)| plan.short && scenario.pace == Pace::Waiting);
-    let in_turn = async {
-        let mut verdicts = Vec::new();
-        for (scenario, stage) in in_turn {
-            verdicts.push(play(scenario, stage).await);
-        }
-        verdicts
+    let is_selected = |scenario: &Scenario| {
+        arguments.scenarios.is_empty() || arguments.scenarios.iter().any(|name| name == scenario.name)
     };
-    let beside = beside.into_iter().map(|(scenario, stage)| play(scenario, stage));
-    let (in_turn, beside) = join(in_turn, join_all(beside)).await;
+    // A branch for each, so that the same seed makes the same choices whichever are selected.
+    let branches = SCENARIOS.iter().map(|scenario| (scenario, env.fork()));
+    let selected = branches.filter(|(scenario, _)| is_selected(scenario));
+    // In the full form one after another, so that nobody's figures are touched by somebody else's load.
+    let (concurrent, in_turn): (Vec<_>, Vec<_>) =
+        selected.partition(|(scenario, _)| arguments.short && scenario.cpu_use == CpuUse::Waiting);
+    let in_turn = async {
+        let mut results = Vec::new();
+        for (scenario, env) in in_turn {
+            results.push(run_scenario(scenario, env).await);
+        }
+        results
+    };
+    let concurrent = concurrent
+        .into_iter()
+        .map(|(scenario, env)| run_scenario(scenario, env));
+    let (in_turn, concurrent) = join(in_turn, join_all(concurrent)).await;
     println!("\nall in {:.0} s", started.elapsed().as_secs_f64());
-    let failed: Vec<&str> = in_turn.into_iter().chain(beside).filter_map(Result::err).collect();
+    let failed: Vec<&str> = in_turn.into_iter().chain(concurrent).filter_map(Result::err).collect();
     if failed.is_empty() {
         println!("no violation");
         return ExitCode::SUCCESS;
@@ -101,9 +104,9 @@ async fn run(plan: Plan) -> ExitCode {
 }
 
 /// The scenario's name, if something went wrong.
-async fn play(scenario: &Scenario, mut stage: Stage) -> Result<(), &'static str> {
+async fn run_scenario(scenario: &Scenario, mut env: Environment) -> Result<(), &'static str> {
     let begun = Instant::now();
-    let is_good = (scenario.run)(&mut stage).await;
+    let is_good = (scenario.run)(&mut env).await;
     println!("  {} took {:.0} s", scenario.name, begun.elapsed().as_secs_f64());
     if is_good { Ok(()) } else { Err(scenario.name) }
 }
@@ -113,7 +116,7 @@ fn form(is_short: bool, seed: u64) -> String {
     format!("{form} form, --seed {seed}")
 }
 
-/// Ctrl-C, or whoever started this has ended: the servers and their files go with the stage.
+/// Ctrl-C, or whoever started this has ended: the servers and their files go with the env.
 async fn interrupted() -> ExitCode {
     let mut interrupt = signal(SignalKind::interrupt()).unwrap();
     let mut terminate = signal(SignalKind::terminate()).unwrap();

@@ -11,7 +11,7 @@ const SHOWN_VIOLATIONS: usize = 5;
 /// Shared by everybody who takes part in a run.
 pub struct Record {
     /// No answer may take longer.
-    pub cap: Duration,
+    pub max_latency: Duration,
     started: Instant,
     inner: Mutex<Inner>,
 }
@@ -19,8 +19,8 @@ pub struct Record {
 #[derive(Default)]
 struct Inner {
     counts: BTreeMap<&'static str, u64>,
-    slowest: Slowest,
-    slowest_of_fault: Slowest,
+    slowest: SlowestResponse,
+    slowest_of_fault: SlowestResponse,
     faults: Vec<String>,
     violations: Vec<String>,
     unshown: usize,
@@ -28,15 +28,15 @@ struct Inner {
 
 /// The answer that took longest, and what was asked.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Slowest {
+pub struct SlowestResponse {
     pub operation: &'static str,
     pub took: Duration,
 }
 
 impl Record {
-    pub fn with_cap(cap: Duration) -> Self {
+    pub fn with_max_latency(max_latency: Duration) -> Self {
         Self {
-            cap,
+            max_latency,
             started: Instant::now(),
             inner: Mutex::default(),
         }
@@ -59,14 +59,14 @@ impl Record {
         self.inner().counts.get(what).copied().unwrap_or_default()
     }
 
-    pub fn answered(&self, operation: &'static str, took: Duration) {
-        let answer = Slowest { operation, took };
+    pub fn record_latency(&self, operation: &'static str, took: Duration) {
+        let answer = SlowestResponse { operation, took };
         let mut inner = self.inner();
         inner.slowest = inner.slowest.or(answer);
         inner.slowest_of_fault = inner.slowest_of_fault.or(answer);
     }
 
-    pub fn slowest(&self) -> Slowest {
+    pub fn slowest(&self) -> SlowestResponse {
         self.inner().slowest
     }
 
@@ -74,7 +74,7 @@ impl Record {
     pub fn begin_fault(&self) {
         let line = format!("{} a fault begins", self.clock());
         let mut inner = self.inner();
-        inner.slowest_of_fault = Slowest::default();
+        inner.slowest_of_fault = SlowestResponse::default();
         inner.faults.push(line);
     }
 
@@ -85,7 +85,7 @@ impl Record {
     }
 
     /// The slowest answer since the fault began.
-    pub fn slowest_of_fault(&self) -> Slowest {
+    pub fn slowest_of_fault(&self) -> SlowestResponse {
         self.inner().slowest_of_fault
     }
 
@@ -99,7 +99,7 @@ impl Record {
     }
 
     /// Something that a run must do to show anything at all.
-    pub fn must(&self, what: &str, is_done: bool) {
+    pub fn require(&self, what: &str, is_done: bool) {
         if !is_done {
             self.violation(format!("the run shows nothing: {what}"));
         }
@@ -132,13 +132,13 @@ impl Record {
     }
 }
 
-impl Slowest {
+impl SlowestResponse {
     fn or(self, other: Self) -> Self {
         if other.took > self.took { other } else { self }
     }
 }
 
-impl std::fmt::Display for Slowest {
+impl std::fmt::Display for SlowestResponse {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} ({})", seconds(self.took), self.operation)
     }

@@ -1,4 +1,4 @@
-//! The block of figures that a run prints.
+//! The report of figures that a run prints.
 
 use std::cell::RefCell;
 use std::fmt::{Display, Write as _};
@@ -11,13 +11,13 @@ const LABEL_WIDTH: usize = 56;
 const VALUE_WIDTH: usize = 24;
 
 /// Figures under a title, printed when it is closed: other scenarios may be at work.
-pub struct Block<'a> {
+pub struct Report<'a> {
     record: &'a Record,
     text: RefCell<String>,
 }
 
-impl<'a> Block<'a> {
-    pub fn open(record: &'a Record, title: &str) -> Self {
+impl<'a> Report<'a> {
+    pub fn new(record: &'a Record, title: &str) -> Self {
         Self {
             record,
             text: RefCell::new(format!("\n{title}\n")),
@@ -31,7 +31,7 @@ impl<'a> Block<'a> {
     }
 
     /// The median and the longest of several spans.
-    pub fn spans(&self, label: &str, spans: &[Duration]) -> &Self {
+    pub fn durations(&self, label: &str, spans: &[Duration]) -> &Self {
         let mut sorted = spans.to_vec();
         sorted.sort();
         let (Some(median), Some(longest)) = (sorted.get(sorted.len() / 2), sorted.last()) else {
@@ -64,8 +64,8 @@ impl<'a> Block<'a> {
             )
     }
 
-    /// The end of the block; whether nothing went wrong.
-    pub fn close(&self) -> bool {
+    /// The end of the report; whether nothing went wrong.
+    pub fn print(&self) -> bool {
         self.line("slowest answer", self.record.slowest());
         let violations = self.record.violations();
         self.line("violations", violations);

@@ -1,4 +1,4 @@
-//! Requests at either door, and what their answers mean.
+//! Requests at either api, and what their answers mean.
 
 use std::net::SocketAddr;
 
@@ -12,7 +12,7 @@ const UNAVAILABLE: &str = "UNAVAILABLE";
 const PAYLOAD: &str = "{ token { access_token: accessToken refresh_token: refreshToken } user { uuid } }";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Door {
+pub enum Api {
     Rest,
     Graphql,
 }
@@ -36,8 +36,8 @@ pub enum Proof<'a> {
     Refresh(&'a str),
 }
 
-impl Door {
-    /// Half of the clients use one door, half the other.
+impl Api {
+    /// Half of the clients use one api, half the other.
     pub fn of(number: usize) -> Self {
         if number.is_multiple_of(2) {
             Self::Rest

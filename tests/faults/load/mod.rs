@@ -1,12 +1,12 @@
 //! The mixed load: clients who register, log in, renew, look and log out, each with a ledger of its own.
 
 mod check;
-mod crowd;
-mod deeds;
-mod person;
+mod operations;
+mod user;
+mod user_pool;
 
-pub use crowd::{Crowd, Depth};
-pub use person::Habits;
+pub use user::UserOptions;
+pub use user_pool::{CheckDepth, UserPool};
 
 /// What the clients do, as it is counted.
 pub const OPERATIONS: [&str; 7] = [

@@ -2,35 +2,35 @@
 
 use std::time::{Duration, Instant};
 
-use super::trial::Trial;
-use crate::servers::{Cluster, Site};
-use crate::stage::Stage;
+use super::fault_test::FaultTest;
+use crate::environment::Environment;
+use crate::servers::{Cluster, Deployment};
 
-pub async fn run(stage: &mut Stage) -> bool {
-    let mut cluster = Cluster::start(stage).await;
+pub async fn run(env: &mut Environment) -> bool {
+    let mut cluster = Cluster::start(env).await;
     let redis = format!("--redis-url={}", cluster.url());
-    let site = Site::on_postgres(stage, &[redis], &[]).await;
+    let deployment = Deployment::on_postgres(env, &[redis], &[]).await;
     let title = "cluster: two nodes on PostgreSQL and a Redis Cluster of 3 primaries and 3 replicas";
-    let mut trial = Trial::begin(stage, &site, title);
-    let kills = stage.times(3, 1);
+    let mut test = FaultTest::start(env, &deployment, title);
+    let kills = env.times(3, 1);
     let mut takeovers = Vec::new();
     for _ in 0..kills {
-        trial.work(stage, 1000..2000).await;
-        trial.begin_fault();
+        test.work(env, 1000..2000).await;
+        test.begin_fault();
         let killed_at = Instant::now();
-        let gone = cluster.kill_primary(stage).await;
-        cluster.until_replaced(gone).await;
+        let gone = cluster.kill_primary(env).await;
+        cluster.wait_until_replaced(gone).await;
         takeovers.push(killed_at.elapsed());
-        trial.until_noticed().await;
-        trial.end_fault(&site).await;
-        cluster.bring_back(stage, gone).await;
+        test.wait_until_noticed().await;
+        test.end_fault(&deployment).await;
+        cluster.bring_back(env, gone).await;
     }
     // The node that came back may serve again.
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let figures = trial.close(&site, |block| {
-        block
+    let figures = test.finish(&deployment, |report| {
+        report
             .line("times that a primary was killed", kills)
-            .spans("until a replica had taken over", &takeovers);
+            .durations("until a replica had taken over", &takeovers);
     });
     figures.await
 }

@@ -2,37 +2,37 @@
 
 use std::time::Duration;
 
-use super::trial::Trial;
-use crate::load::Habits;
-use crate::servers::Site;
-use crate::stage::Stage;
+use super::fault_test::FaultTest;
+use crate::environment::Environment;
+use crate::load::UserOptions;
+use crate::servers::Deployment;
 
-pub async fn run(stage: &mut Stage) -> bool {
-    let site = Site::postgres_redis(stage, &[]).await;
-    let mut is_good = hang_up(stage, &site, "hang-up: two nodes on PostgreSQL and Redis").await;
-    drop(site);
-    let site = Site::on_postgres(stage, &[], &[]).await;
-    is_good &= hang_up(stage, &site, "hang-up: two nodes on PostgreSQL alone").await;
-    drop(site);
-    let site = Site::sqlite(stage, &[]).await;
-    hang_up(stage, &site, "hang-up: one node on SQLite").await && is_good
+pub async fn run(env: &mut Environment) -> bool {
+    let deployment = Deployment::postgres_redis(env, &[]).await;
+    let mut is_good = hang_up(env, &deployment, "hang-up: two nodes on PostgreSQL and Redis").await;
+    drop(deployment);
+    let deployment = Deployment::on_postgres(env, &[], &[]).await;
+    is_good &= hang_up(env, &deployment, "hang-up: two nodes on PostgreSQL alone").await;
+    drop(deployment);
+    let deployment = Deployment::sqlite(env, &[]).await;
+    hang_up(env, &deployment, "hang-up: one node on SQLite").await && is_good
 }
 
-async fn hang_up(stage: &mut Stage, site: &Site, title: &str) -> bool {
-    let habits = Habits {
+async fn hang_up(env: &mut Environment, deployment: &Deployment, title: &str) -> bool {
+    let options = UserOptions {
         hangs_up: true,
-        ..Habits::default()
+        ..UserOptions::default()
     };
-    let mut trial = Trial::begin_with(&habits, stage.new_record(), stage, site, title);
-    let wanted = stage.times(2000, 120) as u64;
-    while trial.record.counted("hung up") < wanted {
-        trial.begin_fault();
+    let mut test = FaultTest::start_with(&options, env.new_record(), env, deployment, title);
+    let wanted = env.times(2000, 120) as u64;
+    while test.record.counted("hung up") < wanted {
+        test.begin_fault();
         tokio::time::sleep(Duration::from_secs(1)).await;
-        trial.end_fault(site).await;
+        test.end_fault(deployment).await;
     }
-    let hung_up = trial.record.counted("hung up");
-    let figures = trial.close(site, |block| {
-        block.line("requests whose client went away before the answer", hung_up);
+    let hung_up = test.record.counted("hung up");
+    let figures = test.finish(deployment, |report| {
+        report.line("requests whose client went away before the answer", hung_up);
     });
     figures.await
 }

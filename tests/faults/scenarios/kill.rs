@@ -2,39 +2,38 @@
 
 use std::time::Instant;
 
-use super::trial::Trial;
-use crate::servers::Site;
-use crate::stage::Stage;
+use super::fault_test::FaultTest;
+use crate::environment::Environment;
+use crate::servers::Deployment;
 
-pub async fn run(stage: &mut Stage) -> bool {
-    let site = Site::postgres_redis(stage, &[]).await;
-    let on_both = kill(stage, site, "kill: two nodes on PostgreSQL and Redis, in turn").await;
-    let site = Site::sqlite(stage, &[]).await;
-    kill(stage, site, "kill: one node on SQLite").await && on_both
+pub async fn run(env: &mut Environment) -> bool {
+    let deployment = Deployment::postgres_redis(env, &[]).await;
+    let on_both = kill(env, deployment, "kill: two nodes on PostgreSQL and Redis, in turn").await;
+    let deployment = Deployment::sqlite(env, &[]).await;
+    kill(env, deployment, "kill: one node on SQLite").await && on_both
 }
 
-async fn kill(stage: &mut Stage, mut site: Site, title: &str) -> bool {
-    let mut trial = Trial::begin(stage, &site, title);
-    let kills = stage.times(50, 5);
+async fn kill(env: &mut Environment, mut deployment: Deployment, title: &str) -> bool {
+    let mut test = FaultTest::start(env, &deployment, title);
+    let kills = env.times(50, 5);
     let mut outages = Vec::new();
     for number in 0..kills {
-        trial.work(stage, 300..900).await;
-        let node = number % site.nodes.len();
-        trial.begin_fault();
+        test.work(env, 300..900).await;
+        let node = number % deployment.nodes.len();
+        test.begin_fault();
         let killed_at = Instant::now();
-        site.nodes[node].kill();
-        site.nodes[node].start_again().await;
-        site.nodes[node].until_ready().await;
+        deployment.nodes[node].kill();
+        deployment.nodes[node].start_again().await;
+        deployment.nodes[node].wait_until_ready().await;
         outages.push(killed_at.elapsed());
-        trial.end_fault(&site).await;
+        test.end_fault(&deployment).await;
     }
-    trial
-        .record
-        .must("kills cut connections", trial.record.counted("cut") > 0);
-    let figures = trial.close(&site, |block| {
-        block
+    test.record
+        .require("kills cut connections", test.record.counted("cut") > 0);
+    let figures = test.finish(&deployment, |report| {
+        report
             .line("gateways killed and started again", kills)
-            .spans("from the kill until it was ready again", &outages);
+            .durations("from the kill until it was ready again", &outages);
     });
     figures.await
 }

@@ -6,83 +6,83 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use crate::chance::Chance;
 use crate::client::Client;
-use crate::ledger::{PASSWORD, Tokens};
+use crate::environment::Environment;
+use crate::expected_state::{PASSWORD, Tokens};
+use crate::lossy_proxy::LossyProxy;
 use crate::record::Record;
-use crate::report::Block;
-use crate::request::{Door, Request};
-use crate::servers::Site;
-use crate::stage::Stage;
-use crate::wire::LossyWire;
+use crate::report::Report;
+use crate::request::{Api, Request};
+use crate::rng::Rng;
+use crate::servers::Deployment;
 
 const CLIENTS: usize = 4;
 /// A retry's answer may be lost too.
-const MOST_LOSSES: usize = 3;
+const MAX_LOSSES: usize = 3;
 
-pub async fn run(stage: &mut Stage) -> bool {
-    let site = Site::postgres_redis(stage, &[]).await;
-    let on_both = lose_answers(stage, &site, "lost-answers: two nodes on PostgreSQL and Redis").await;
-    drop(site);
-    let site = Site::sqlite(stage, &[]).await;
-    lose_answers(stage, &site, "lost-answers: one node on SQLite").await && on_both
+pub async fn run(env: &mut Environment) -> bool {
+    let deployment = Deployment::postgres_redis(env, &[]).await;
+    let on_both = lose_answers(env, &deployment, "lost-answers: two nodes on PostgreSQL and Redis").await;
+    drop(deployment);
+    let deployment = Deployment::sqlite(env, &[]).await;
+    lose_answers(env, &deployment, "lost-answers: one node on SQLite").await && on_both
 }
 
-async fn lose_answers(stage: &mut Stage, site: &Site, title: &str) -> bool {
-    let record = stage.new_record();
-    let block = Block::open(&record, title);
-    let refreshes = stage.times(1000, 100);
+async fn lose_answers(env: &mut Environment, deployment: &Deployment, title: &str) -> bool {
+    let record = env.new_record();
+    let report = Report::new(&record, title);
+    let refreshes = env.times(1000, 100);
     let mut clients = JoinSet::new();
     for number in 0..CLIENTS {
-        let patient = Patient::enter(number, &site.addresses(), &record, stage.chance.branch()).await;
-        clients.spawn(patient.refresh_in_vain(refreshes / CLIENTS));
+        let client = RetryingClient::register(number, &deployment.addresses(), &record, env.rng.fork()).await;
+        clients.spawn(client.lose_and_retry_repeatedly(refreshes / CLIENTS));
     }
     for ended in clients.join_all().await {
-        record.must("every client comes to its end", ended);
+        record.require("every client comes to its end", ended);
     }
-    record.must("answers are lost", record.counted("renewals") == refreshes as u64);
-    site.look_behind(&record).await;
-    block
+    record.require("answers are lost", record.counted("renewals") == refreshes as u64);
+    deployment.check_logs_and_transactions(&record).await;
+    report
         .line("refreshes whose answer was lost", record.counted("renewals"))
         .line("answers lost, those of retries included", record.counted("lost"))
         .line("retries that gave exactly the lost token", record.counted("same token"))
         .line("chains that went on after that", record.counted("went on"))
         .line("access tokens that were good", record.counted("me"));
-    block.close()
+    report.print()
 }
 
-/// A client who has a lossy wire to each node, and tries again.
-struct Patient {
-    door: Door,
+/// A client who has a lossy proxy to each node, and tries again.
+struct RetryingClient {
+    api: Api,
     client: Client,
-    wires: Vec<LossyWire>,
+    proxies: Vec<LossyProxy>,
     record: Arc<Record>,
-    chance: Chance,
+    rng: Rng,
     tokens: Tokens,
 }
 
-impl Patient {
-    async fn enter(number: usize, nodes: &[SocketAddr], record: &Arc<Record>, chance: Chance) -> Self {
-        let mut wires = Vec::new();
+impl RetryingClient {
+    async fn register(number: usize, nodes: &[SocketAddr], record: &Arc<Record>, rng: Rng) -> Self {
+        let mut proxies = Vec::new();
         for node in nodes {
-            wires.push(LossyWire::to(*node).await);
+            proxies.push(LossyProxy::to(*node).await);
         }
-        let (door, client) = (Door::of(number), Client::new(record));
+        let (api, client) = (Api::of(number), Client::new(record));
         let username = format!("john{number}");
-        let request = door.register(&format!("{username}@example.com"), &username, PASSWORD);
+        let request = api.register(&format!("{username}@example.com"), &username, PASSWORD);
         let answer = client.send_until_answered(&request, nodes[0]).await.done();
         Self {
-            door,
+            api,
             client,
-            wires,
+            proxies,
             record: record.clone(),
-            chance,
+            rng,
             tokens: Tokens::read(&answer.expect("an account can be registered")).unwrap(),
         }
     }
 
     /// Whether it came to its end.
-    async fn refresh_in_vain(mut self, times: usize) -> bool {
+    async fn lose_and_retry_repeatedly(mut self, times: usize) -> bool {
         for _ in 0..times {
             if let Err(violation) = self.lose_and_retry().await {
                 let (session, generation) = (self.tokens.session, self.tokens.generation);
@@ -97,7 +97,7 @@ impl Patient {
     /// One renewal: its answer and perhaps that of a retry are lost; then the retry must give what was lost.
     async fn lose_and_retry(&mut self) -> Result<(), String> {
         let presented = self.tokens.clone();
-        let losses = self.chance.below(MOST_LOSSES) + 1;
+        let losses = self.rng.below(MAX_LOSSES) + 1;
         let mut lost = Vec::new();
         for _ in 0..losses {
             lost.push(self.refresh_and_lose(&presented).await?);
@@ -114,9 +114,9 @@ impl Patient {
             return Err(format!("the chain went on with generation {}", next.generation));
         }
         self.record.count("went on");
-        let me = self.door.me(&lost[0].access);
+        let me = self.api.me(&lost[0].access);
         self.client
-            .send_until_answered(&me, self.wires[0].address)
+            .send_until_answered(&me, self.proxies[0].address)
             .await
             .done()?;
         self.tokens = next;
@@ -124,7 +124,7 @@ impl Patient {
     }
 
     async fn refresh_and_lose(&mut self, tokens: &Tokens) -> Result<Tokens, String> {
-        let request = self.door.refresh(&tokens.refresh);
+        let request = self.api.refresh(&tokens.refresh);
         loop {
             let body = self.lose_the_answer(&request).await?;
             if !request.is_unavailable(&body) {
@@ -135,14 +135,14 @@ impl Patient {
 
     /// What the client did not get to see.
     async fn lose_the_answer(&mut self, request: &Request) -> Result<Value, String> {
-        let wire = self.chance.below(self.wires.len());
-        let wire = &mut self.wires[wire];
-        wire.lose(1);
-        let outcome = self.client.send(request, wire.address).await;
+        let proxy = self.rng.below(self.proxies.len());
+        let proxy = &mut self.proxies[proxy];
+        proxy.lose(1);
+        let outcome = self.client.send(request, proxy.address).await;
         if !outcome.is_lost() {
             return Err(format!("an answer came although it was lost: {outcome:?}"));
         }
-        let bodies = wire.lost();
+        let bodies = proxy.lost();
         let [body] = bodies.as_slice() else {
             return Err(format!("{} answers were lost, not one", bodies.len()));
         };
@@ -150,10 +150,10 @@ impl Patient {
     }
 
     async fn refresh(&mut self, tokens: &Tokens) -> Result<Tokens, String> {
-        let request = self.door.refresh(&tokens.refresh);
-        let wire = self.chance.below(self.wires.len());
-        let wire = self.wires[wire].address;
-        let answer = self.client.send_until_answered(&request, wire).await.done()?;
+        let request = self.api.refresh(&tokens.refresh);
+        let proxy = self.rng.below(self.proxies.len());
+        let proxy = self.proxies[proxy].address;
+        let answer = self.client.send_until_answered(&request, proxy).await.done()?;
         Tokens::read(&answer)
     }
 }

@@ -1,6 +1,7 @@
 //! What is done to the gateway, one subject per file.
 
 mod cluster;
+mod fault_test;
 mod hang_up;
 mod keys;
 mod kill;
@@ -9,27 +10,26 @@ mod outage;
 mod postgres;
 mod redis_loss;
 mod reuse;
-mod stale;
+mod stale_redis;
 mod tabs;
-mod trial;
 
 use std::pin::Pin;
 
-use crate::stage::Stage;
+use crate::environment::Environment;
 
-/// A run over a stage; whether nothing went wrong.
-type Run = for<'a> fn(&'a mut Stage) -> Pin<Box<dyn Future<Output = bool> + 'a>>;
+/// A run over a env; whether nothing went wrong.
+type Run = for<'a> fn(&'a mut Environment) -> Pin<Box<dyn Future<Output = bool> + 'a>>;
 
 /// A fault, or something else that sessions must survive.
 pub struct Scenario {
     pub name: &'static str,
-    pub pace: Pace,
+    pub cpu_use: CpuUse,
     pub run: Run,
 }
 
 /// What a scenario mostly does with its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
+pub enum CpuUse {
     /// Keeps the machine busy.
     Busy,
     /// Waits: for a server that is down, or for its turn.
@@ -40,72 +40,72 @@ pub enum Pace {
 pub const SCENARIOS: [Scenario; 14] = [
     Scenario {
         name: "tabs",
-        pace: Pace::Busy,
-        run: |stage| Box::pin(tabs::run(stage)),
+        cpu_use: CpuUse::Busy,
+        run: |env| Box::pin(tabs::run(env)),
     },
     Scenario {
         name: "lost-answers",
-        pace: Pace::Busy,
-        run: |stage| Box::pin(lost_answers::run(stage)),
+        cpu_use: CpuUse::Busy,
+        run: |env| Box::pin(lost_answers::run(env)),
     },
     Scenario {
         name: "reuse",
-        pace: Pace::Busy,
-        run: |stage| Box::pin(reuse::run(stage)),
+        cpu_use: CpuUse::Busy,
+        run: |env| Box::pin(reuse::run(env)),
     },
     Scenario {
         name: "hang-up",
-        pace: Pace::Busy,
-        run: |stage| Box::pin(hang_up::run(stage)),
+        cpu_use: CpuUse::Busy,
+        run: |env| Box::pin(hang_up::run(env)),
     },
     Scenario {
         name: "kill",
-        pace: Pace::Busy,
-        run: |stage| Box::pin(kill::run(stage)),
+        cpu_use: CpuUse::Busy,
+        run: |env| Box::pin(kill::run(env)),
     },
     Scenario {
         name: "flush",
-        pace: Pace::Busy,
-        run: |stage| Box::pin(redis_loss::flush(stage)),
+        cpu_use: CpuUse::Busy,
+        run: |env| Box::pin(redis_loss::flush(env)),
     },
     Scenario {
         name: "redis-restart",
-        pace: Pace::Busy,
-        run: |stage| Box::pin(redis_loss::restart(stage)),
+        cpu_use: CpuUse::Busy,
+        run: |env| Box::pin(redis_loss::restart(env)),
     },
     Scenario {
         name: "eviction",
-        pace: Pace::Busy,
-        run: |stage| Box::pin(redis_loss::eviction(stage)),
+        cpu_use: CpuUse::Busy,
+        run: |env| Box::pin(redis_loss::eviction(env)),
     },
     Scenario {
         name: "stale-replica",
-        pace: Pace::Busy,
-        run: |stage| Box::pin(stale::replica(stage)),
+        cpu_use: CpuUse::Busy,
+        run: |env| Box::pin(stale_redis::replica(env)),
     },
     Scenario {
         name: "old-snapshot",
-        pace: Pace::Busy,
-        run: |stage| Box::pin(stale::snapshot(stage)),
+        cpu_use: CpuUse::Busy,
+        run: |env| Box::pin(stale_redis::snapshot(env)),
     },
     Scenario {
         name: "postgres",
-        pace: Pace::Busy,
-        run: |stage| Box::pin(postgres::run(stage)),
+        cpu_use: CpuUse::Busy,
+        run: |env| Box::pin(postgres::run(env)),
     },
     Scenario {
         name: "cluster",
-        pace: Pace::Waiting,
-        run: |stage| Box::pin(cluster::run(stage)),
+        cpu_use: CpuUse::Waiting,
+        run: |env| Box::pin(cluster::run(env)),
     },
     Scenario {
         name: "keys",
-        pace: Pace::Waiting,
-        run: |stage| Box::pin(keys::run(stage)),
+        cpu_use: CpuUse::Waiting,
+        run: |env| Box::pin(keys::run(env)),
     },
     Scenario {
         name: "outage",
-        pace: Pace::Waiting,
-        run: |stage| Box::pin(outage::run(stage)),
+        cpu_use: CpuUse::Waiting,
+        run: |env| Box::pin(outage::run(env)),
     },
 ];

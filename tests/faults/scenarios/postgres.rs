@@ -1,41 +1,41 @@
 //! A PostgreSQL that is killed with all of its processes, and started again.
 
-use super::trial::Trial;
-use crate::servers::Site;
-use crate::stage::Stage;
+use super::fault_test::FaultTest;
+use crate::environment::Environment;
+use crate::servers::Deployment;
 
-pub async fn run(stage: &mut Stage) -> bool {
-    let site = Site::postgres_redis(stage, &[]).await;
+pub async fn run(env: &mut Environment) -> bool {
+    let deployment = Deployment::postgres_redis(env, &[]).await;
     let with_redis = kill(
-        stage,
-        site,
+        env,
+        deployment,
         "postgres: PostgreSQL killed, two nodes on PostgreSQL and Redis",
     )
     .await;
-    let site = Site::on_postgres(stage, &[], &[]).await;
+    let deployment = Deployment::on_postgres(env, &[], &[]).await;
     kill(
-        stage,
-        site,
+        env,
+        deployment,
         "postgres: PostgreSQL killed, two nodes on PostgreSQL alone",
     )
     .await
         && with_redis
 }
 
-async fn kill(stage: &mut Stage, mut site: Site, title: &str) -> bool {
-    let mut trial = Trial::begin(stage, &site, title);
-    let kills = stage.times(5, 1);
+async fn kill(env: &mut Environment, mut deployment: Deployment, title: &str) -> bool {
+    let mut test = FaultTest::start(env, &deployment, title);
+    let kills = env.times(5, 1);
     for _ in 0..kills {
-        trial.work(stage, 600..1200).await;
-        trial.begin_fault();
-        site.postgres_mut().process.kill();
-        trial.work(stage, 200..1500).await;
-        trial.until_noticed().await;
-        site.postgres_mut().start_again(stage).await;
-        trial.end_fault(&site).await;
+        test.work(env, 600..1200).await;
+        test.begin_fault();
+        deployment.postgres_mut().process.kill();
+        test.work(env, 200..1500).await;
+        test.wait_until_noticed().await;
+        deployment.postgres_mut().start_again(env).await;
+        test.end_fault(&deployment).await;
     }
-    let figures = trial.close(&site, |block| {
-        block.line("times that PostgreSQL was killed and started again", kills);
+    let figures = test.finish(&deployment, |report| {
+        report.line("times that PostgreSQL was killed and started again", kills);
     });
     figures.await
 }

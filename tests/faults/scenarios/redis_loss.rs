@@ -2,54 +2,54 @@
 
 use std::time::Duration;
 
-use super::trial::Trial;
-use crate::servers::{Redis, Site, eventually};
-use crate::stage::Stage;
+use super::fault_test::FaultTest;
+use crate::environment::Environment;
+use crate::servers::{Deployment, Redis, eventually};
 
-pub async fn flush(stage: &mut Stage) -> bool {
-    let site = Site::postgres_redis(stage, &[]).await;
-    let mut trial = Trial::begin(stage, &site, "flush: FLUSHALL, two nodes on PostgreSQL and Redis");
-    let (flushes, storm) = (stage.times(10, 3), stage.times(200, 50));
+pub async fn flush(env: &mut Environment) -> bool {
+    let deployment = Deployment::postgres_redis(env, &[]).await;
+    let mut test = FaultTest::start(env, &deployment, "flush: FLUSHALL, two nodes on PostgreSQL and Redis");
+    let (flushes, storm) = (env.times(10, 3), env.times(200, 50));
     for _ in 0..flushes {
-        trial.work(stage, 400..900).await;
-        trial.begin_fault();
-        site.redis().run::<String>(&["FLUSHALL"]).await;
-        trial.end_fault(&site).await;
+        test.work(env, 400..900).await;
+        test.begin_fault();
+        deployment.redis().run::<String>(&["FLUSHALL"]).await;
+        test.end_fault(&deployment).await;
     }
     // Sessions are lost while they are being brought back.
-    trial.begin_fault();
+    test.begin_fault();
     for _ in 0..storm {
-        site.redis().run::<String>(&["FLUSHALL"]).await;
-        trial.work(stage, 1..20).await;
+        deployment.redis().run::<String>(&["FLUSHALL"]).await;
+        test.work(env, 1..20).await;
     }
-    trial.end_fault(&site).await;
-    let figures = trial.close(&site, |block| {
-        block
+    test.end_fault(&deployment).await;
+    let figures = test.finish(&deployment, |report| {
+        report
             .line("times that Redis was emptied, one by one", flushes)
             .line("times that Redis was emptied in one storm", storm);
     });
     figures.await
 }
 
-pub async fn restart(stage: &mut Stage) -> bool {
-    let mut site = Site::postgres_redis(stage, &[]).await;
-    let mut trial = Trial::begin(
-        stage,
-        &site,
+pub async fn restart(env: &mut Environment) -> bool {
+    let mut deployment = Deployment::postgres_redis(env, &[]).await;
+    let mut test = FaultTest::start(
+        env,
+        &deployment,
         "redis-restart: Redis killed and started empty, two nodes on PostgreSQL and Redis",
     );
-    let kills = stage.times(5, 1);
+    let kills = env.times(5, 1);
     for _ in 0..kills {
-        trial.work(stage, 600..1200).await;
-        trial.begin_fault();
-        site.redis_mut().process.kill();
-        trial.work(stage, 200..1500).await;
-        trial.until_noticed().await;
-        site.redis_mut().start_again(stage).await;
-        trial.end_fault(&site).await;
+        test.work(env, 600..1200).await;
+        test.begin_fault();
+        deployment.redis_mut().process.kill();
+        test.work(env, 200..1500).await;
+        test.wait_until_noticed().await;
+        deployment.redis_mut().start_again(env).await;
+        test.end_fault(&deployment).await;
     }
-    let figures = trial.close(&site, |block| {
-        block.line("times that Redis was killed and started empty", kills);
+    let figures = test.finish(&deployment, |report| {
+        report.line("times that Redis was killed and started empty", kills);
     });
     figures.await
 }
@@ -57,31 +57,32 @@ pub async fn restart(stage: &mut Stage) -> bool {
 /// Room for the connections, and for few of the sessions.
 const ROOM: u64 = 48 * 1024;
 
-pub async fn eviction(stage: &mut Stage) -> bool {
-    let redis = Redis::start(stage, &["--maxmemory-policy", "allkeys-lru"]).await;
+pub async fn eviction(env: &mut Environment) -> bool {
+    let redis = Redis::start(env, &["--maxmemory-policy", "allkeys-lru"]).await;
     let url = redis.url();
-    let site = Site::with_redis(stage, redis, &url, &[]).await;
-    let mut trial = Trial::begin(
-        stage,
-        &site,
+    let deployment = Deployment::with_redis(env, redis, &url, &[]).await;
+    let mut test = FaultTest::start(
+        env,
+        &deployment,
         "eviction: a Redis that is too small, two nodes on PostgreSQL and Redis",
     );
-    trial.work(stage, 1000..1001).await;
-    let limit = site.redis().info("used_memory").await + ROOM;
-    trial.begin_fault();
-    site.redis()
+    test.work(env, 1000..1001).await;
+    let limit = deployment.redis().info("used_memory").await + ROOM;
+    test.begin_fault();
+    deployment
+        .redis()
         .run::<String>(&["CONFIG", "SET", "maxmemory", &limit.to_string()])
         .await;
-    for _ in 0..stage.times(10, 2) {
+    for _ in 0..env.times(10, 2) {
         tokio::time::sleep(Duration::from_secs(2)).await;
-        trial.end_fault(&site).await;
+        test.end_fault(&deployment).await;
     }
-    let evicted = async || site.redis().info("evicted_keys").await;
+    let evicted = async || deployment.redis().info("evicted_keys").await;
     eventually("Redis evicts keys", async || evicted().await > 0).await;
     let evicted = evicted().await;
-    let held: u64 = site.redis().run(&["DBSIZE"]).await;
-    let figures = trial.close(&site, |block| {
-        block
+    let held: u64 = deployment.redis().run(&["DBSIZE"]).await;
+    let figures = test.finish(&deployment, |report| {
+        report
             .line("maxmemory, in bytes", limit)
             .line("evicted_keys", evicted)
             .line("keys that Redis held at the end", held);

@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::client::{Client, Refusal};
-use crate::ledger::{PASSWORD, Tokens};
+use crate::environment::Environment;
+use crate::expected_state::{PASSWORD, Tokens};
 use crate::record::Record;
-use crate::report::Block;
-use crate::request::{Door, Request};
-use crate::servers::Site;
-use crate::stage::Stage;
+use crate::report::Report;
+use crate::request::{Api, Request};
+use crate::servers::Deployment;
 
 const SHORT_GRACE: &str = "--refresh-grace=1s";
 const LONGER_THAN_GRACE: Duration = Duration::from_millis(1300);
@@ -22,28 +22,28 @@ const ATTEMPTS: usize = 10;
 /// An answer that a store which seemed down may have had its part in.
 const SLOW: Duration = Duration::from_millis(400);
 
-pub async fn run(stage: &mut Stage) -> bool {
-    let site = Site::postgres_redis(stage, &[SHORT_GRACE]).await;
-    let on_both = steal(stage, &site, "reuse: two nodes on PostgreSQL and Redis").await;
-    drop(site);
-    let site = Site::sqlite(stage, &[SHORT_GRACE]).await;
-    steal(stage, &site, "reuse: one node on SQLite").await && on_both
+pub async fn run(env: &mut Environment) -> bool {
+    let deployment = Deployment::postgres_redis(env, &[SHORT_GRACE]).await;
+    let on_both = reuse_old_tokens(env, &deployment, "reuse: two nodes on PostgreSQL and Redis").await;
+    drop(deployment);
+    let deployment = Deployment::sqlite(env, &[SHORT_GRACE]).await;
+    reuse_old_tokens(env, &deployment, "reuse: one node on SQLite").await && on_both
 }
 
-async fn steal(stage: &mut Stage, site: &Site, title: &str) -> bool {
-    let record = stage.new_record();
-    let block = Block::open(&record, title);
-    let sessions = stage.times(20, 5);
+async fn reuse_old_tokens(env: &mut Environment, deployment: &Deployment, title: &str) -> bool {
+    let record = env.new_record();
+    let report = Report::new(&record, title);
+    let sessions = env.times(20, 5);
     let mut missing = sessions;
     for attempt in 0..ATTEMPTS {
         let mut victims = JoinSet::new();
         for number in 0..missing {
-            let mut nodes = site.addresses();
-            nodes.rotate_left(number % site.nodes.len());
-            victims.spawn(Victim::new(attempt * sessions + number, nodes, &record).suffer());
+            let mut nodes = deployment.addresses();
+            nodes.rotate_left(number % deployment.nodes.len());
+            victims.spawn(Victim::new(attempt * sessions + number, nodes, &record).run());
         }
         for (session, outcome) in victims.join_all().await {
-            let is_excused = site.warnings() > 0 || record.slowest().took > SLOW;
+            let is_excused = deployment.warnings() > 0 || record.slowest().took > SLOW;
             match outcome {
                 Err(_) if is_excused => {}
                 Err(violation) => {
@@ -51,14 +51,14 @@ async fn steal(stage: &mut Stage, site: &Site, title: &str) -> bool {
                     missing -= 1;
                 }
                 Ok(()) => {
-                    read_audit_log(site, &session, &record);
+                    read_audit_log(deployment, &session, &record);
                     missing -= 1;
                 }
             }
         }
     }
-    record.must("sessions are stolen", record.counted("stolen") == sessions as u64);
-    block
+    record.require("sessions are stolen", record.counted("stolen") == sessions as u64);
+    report
         .line("old tokens presented after the grace period", sessions)
         .line(
             "answered REFRESH_TOKEN_REUSED, and their session over",
@@ -69,11 +69,14 @@ async fn steal(stage: &mut Stage, site: &Site, title: &str) -> bool {
             "other sessions of these accounts that went on",
             record.counted("went on"),
         );
-    block.close()
+    report.print()
 }
 
-fn read_audit_log(site: &Site, session: &str, record: &Record) {
-    let lines = site.nodes.iter().flat_map(|node| node.audit("refresh_token_reused"));
+fn read_audit_log(deployment: &Deployment, session: &str, record: &Record) {
+    let lines = deployment
+        .nodes
+        .iter()
+        .flat_map(|node| node.audit("refresh_token_reused"));
     let lines = lines.filter(|line| line["session"] == session).count();
     record.add("audit lines", lines as u64);
     if lines != 1 {
@@ -85,7 +88,7 @@ fn read_audit_log(site: &Site, session: &str, record: &Record) {
 
 /// An account with three sessions, of which one is stolen from.
 struct Victim {
-    door: Door,
+    api: Api,
     client: Client,
     nodes: Vec<SocketAddr>,
     number: usize,
@@ -95,7 +98,7 @@ struct Victim {
 impl Victim {
     fn new(number: usize, nodes: Vec<SocketAddr>, record: &Arc<Record>) -> Self {
         Self {
-            door: Door::of(number),
+            api: Api::of(number),
             client: Client::new(record),
             nodes,
             number,
@@ -103,35 +106,35 @@ impl Victim {
         }
     }
 
-    async fn suffer(self) -> (String, Result<(), String>) {
+    async fn run(self) -> (String, Result<(), String>) {
         let username = format!("john{}", self.number);
         let email = format!("{username}@example.com");
-        let robbed = self.tokens(self.door.register(&email, &username, PASSWORD)).await;
-        let robbed = robbed.expect("an account can be registered");
-        (robbed.session.to_string(), self.lose_a_token(&email, &robbed).await)
+        let stolen = self.tokens(self.api.register(&email, &username, PASSWORD)).await;
+        let stolen = stolen.expect("an account can be registered");
+        (stolen.session.to_string(), self.reuse_old_token(&email, &stolen).await)
     }
 
-    async fn lose_a_token(&self, email: &str, old: &Tokens) -> Result<(), String> {
+    async fn reuse_old_token(&self, email: &str, old: &Tokens) -> Result<(), String> {
         let mut others = Vec::new();
         for _ in 0..2 {
-            others.push(self.tokens(self.door.login(email, PASSWORD)).await?);
+            others.push(self.tokens(self.api.login(email, PASSWORD)).await?);
         }
-        let new = self.tokens(self.door.refresh(&old.refresh)).await?;
+        let new = self.tokens(self.api.refresh(&old.refresh)).await?;
         tokio::time::sleep(LONGER_THAN_GRACE).await;
-        self.refused(&self.door.refresh(&old.refresh), "REFRESH_TOKEN_REUSED", None)
+        self.refused(&self.api.refresh(&old.refresh), "REFRESH_TOKEN_REUSED", None)
             .await?;
         for token in [&old.refresh, &new.refresh] {
-            self.refused(&self.door.refresh(token), "REFRESH_TOKEN_INVALID", None)
+            self.refused(&self.api.refresh(token), "REFRESH_TOKEN_INVALID", None)
                 .await?;
         }
         for token in [&old.access, &new.access] {
-            self.refused(&self.door.me(token), "UNAUTHENTICATED", Some("revoked"))
+            self.refused(&self.api.me(token), "UNAUTHENTICATED", Some("revoked"))
                 .await?;
         }
         self.record.count("stolen");
         for other in others {
-            let renewed = self.tokens(self.door.refresh(&other.refresh)).await?;
-            self.done(&self.door.me(&renewed.access)).await?;
+            let renewed = self.tokens(self.api.refresh(&other.refresh)).await?;
+            self.done(&self.api.me(&renewed.access)).await?;
             self.record.count("went on");
         }
         Ok(())

@@ -7,23 +7,23 @@ use std::sync::Arc;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use crate::chance::Chance;
 use crate::client::Client;
-use crate::ledger::{PASSWORD, Tokens};
+use crate::environment::Environment;
+use crate::expected_state::{PASSWORD, Tokens};
 use crate::record::Record;
-use crate::report::Block;
-use crate::request::Door;
-use crate::servers::Site;
-use crate::stage::Stage;
+use crate::report::Report;
+use crate::request::Api;
+use crate::rng::Rng;
+use crate::servers::Deployment;
 
 const TABS: usize = 64;
 
-pub async fn run(stage: &mut Stage) -> bool {
-    let site = Site::postgres_redis(stage, &[]).await;
-    let on_both = refresh_in_rounds(stage, &site, "tabs: two nodes on PostgreSQL and Redis").await;
-    drop(site);
-    let site = Site::sqlite(stage, &[]).await;
-    refresh_in_rounds(stage, &site, "tabs: one node on SQLite").await && on_both
+pub async fn run(env: &mut Environment) -> bool {
+    let deployment = Deployment::postgres_redis(env, &[]).await;
+    let on_both = refresh_in_rounds(env, &deployment, "tabs: two nodes on PostgreSQL and Redis").await;
+    drop(deployment);
+    let deployment = Deployment::sqlite(env, &[]).await;
+    refresh_in_rounds(env, &deployment, "tabs: one node on SQLite").await && on_both
 }
 
 /// The session's tokens as all tabs see them, and the ones before.
@@ -34,18 +34,18 @@ struct Browser {
     before: Option<Tokens>,
 }
 
-async fn refresh_in_rounds(stage: &mut Stage, site: &Site, title: &str) -> bool {
-    let record = stage.new_record();
-    let block = Block::open(&record, title);
-    let rounds = stage.times(100, 10);
-    let mut browser = Browser::open(site, &record).await;
+async fn refresh_in_rounds(env: &mut Environment, deployment: &Deployment, title: &str) -> bool {
+    let record = env.new_record();
+    let report = Report::new(&record, title);
+    let rounds = env.times(100, 10);
+    let mut browser = Browser::open(deployment, &record).await;
     for _ in 0..rounds {
-        browser.round(&record, &mut stage.chance).await;
+        browser.round(&record, &mut env.rng).await;
     }
     let generations = browser.newest.generation - 1;
-    record.must("each round renews once", u64::from(generations) == rounds as u64);
-    site.look_behind(&record).await;
-    block
+    record.require("each round renews once", u64::from(generations) == rounds as u64);
+    deployment.check_logs_and_transactions(&record).await;
+    report
         .line("tabs", TABS)
         .line("rounds", rounds)
         .line("refreshes that succeeded", record.counted("refresh"))
@@ -55,14 +55,14 @@ async fn refresh_in_rounds(stage: &mut Stage, site: &Site, title: &str) -> bool 
         .line("generations of the session", generations)
         .line("rounds in which the generations forked", record.counted("forks"))
         .line("access tokens that were good afterwards", record.counted("me"));
-    block.close()
+    report.print()
 }
 
 impl Browser {
-    async fn open(site: &Site, record: &Arc<Record>) -> Self {
+    async fn open(deployment: &Deployment, record: &Arc<Record>) -> Self {
         let client = Client::new(record);
-        let nodes = site.addresses();
-        let request = Door::Rest.register("john.doe@example.com", "johndoe", PASSWORD);
+        let nodes = deployment.addresses();
+        let request = Api::Rest.register("john.doe@example.com", "johndoe", PASSWORD);
         let answer = client.send_until_answered(&request, nodes[0]).await.done();
         Self {
             client,
@@ -74,10 +74,10 @@ impl Browser {
 
     /// All tabs refresh with the newest token. First, some that missed the last round come with the token before, which must give
     /// them the newest; after it, such a token would be a stolen one.
-    async fn round(&mut self, record: &Arc<Record>, chance: &mut Chance) {
+    async fn round(&mut self, record: &Arc<Record>, rng: &mut Rng) {
         if let Some(before) = self.before.clone() {
-            let late = chance.below(TABS / 4) + 1;
-            let successors = self.all_at_once(&before, late, record, chance).await;
+            let late = rng.below(TABS / 4) + 1;
+            let successors = self.all_at_once(&before, late, record, rng).await;
             record.add("late", late as u64);
             if successors
                 .iter()
@@ -88,7 +88,7 @@ impl Browser {
             }
         }
         let presented = self.newest.clone();
-        let successors = self.all_at_once(&presented, TABS, record, chance).await;
+        let successors = self.all_at_once(&presented, TABS, record, rng).await;
         record.add("current", TABS as u64);
         let distinct: BTreeSet<&str> = successors.iter().map(|tokens| tokens.refresh.as_str()).collect();
         if distinct.len() != 1 || successors.iter().any(|new| new.generation != presented.generation + 1) {
@@ -100,18 +100,18 @@ impl Browser {
             ));
         }
         if let Some(newest) = successors.last() {
-            self.check_access_token(newest, record, chance).await;
+            self.check_access_token(newest, record, rng).await;
             self.before = Some(presented);
             self.newest = newest.clone();
         }
     }
 
-    async fn all_at_once(&self, token: &Tokens, tabs: usize, record: &Arc<Record>, chance: &mut Chance) -> Vec<Tokens> {
+    async fn all_at_once(&self, token: &Tokens, tabs: usize, record: &Arc<Record>, rng: &mut Rng) -> Vec<Tokens> {
         let start = Arc::new(Barrier::new(tabs));
         let mut answers = JoinSet::new();
         for tab in 0..tabs {
-            let request = Door::of(tab).refresh(&token.refresh);
-            let (client, node, start) = (self.client.clone(), *chance.pick(&self.nodes), start.clone());
+            let request = Api::of(tab).refresh(&token.refresh);
+            let (client, node, start) = (self.client.clone(), *rng.pick(&self.nodes), start.clone());
             answers.spawn(async move {
                 start.wait().await;
                 client.send_until_answered(&request, node).await
@@ -130,12 +130,9 @@ impl Browser {
         successors
     }
 
-    async fn check_access_token(&self, tokens: &Tokens, record: &Record, chance: &mut Chance) {
-        let request = Door::Rest.me(&tokens.access);
-        let outcome = self
-            .client
-            .send_until_answered(&request, *chance.pick(&self.nodes))
-            .await;
+    async fn check_access_token(&self, tokens: &Tokens, record: &Record, rng: &mut Rng) {
+        let request = Api::Rest.me(&tokens.access);
+        let outcome = self.client.send_until_answered(&request, *rng.pick(&self.nodes)).await;
         if let Err(what) = outcome.done() {
             record.violation(format!("me with the newest access token: {what}"));
         }

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use super::Redis;
 use super::process::eventually;
-use crate::stage::{Stage, new_password};
+use crate::environment::{Environment, new_password};
 
 const NODES: usize = 6;
 /// How long nobody hears of a node until it is taken for dead, in milliseconds.
@@ -15,12 +15,12 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    pub async fn start(stage: &mut Stage) -> Self {
+    pub async fn start(env: &mut Environment) -> Self {
         let mut nodes = Vec::new();
         let mut addresses = Vec::new();
         let password = new_password();
         for _ in 0..NODES {
-            let bus = stage.free_address().port().to_string();
+            let bus = env.free_address().port().to_string();
             let options = [
                 "--cluster-enabled",
                 "yes",
@@ -31,7 +31,7 @@ impl Cluster {
                 "--repl-diskless-sync-delay",
                 "0",
             ];
-            let node = Redis::start_with_password(stage, &password, &options).await;
+            let node = Redis::start_with_password(env, &password, &options).await;
             addresses.push(format!("{}@{bus}", node.address));
             nodes.push(node);
         }
@@ -44,7 +44,7 @@ impl Cluster {
             .unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stdout));
         let cluster = Self { nodes };
-        cluster.until_whole().await;
+        cluster.wait_until_complete().await;
         cluster
     }
 
@@ -54,20 +54,20 @@ impl Cluster {
     }
 
     /// Kills a primary; which node it was.
-    pub async fn kill_primary(&mut self, stage: &mut Stage) -> usize {
+    pub async fn kill_primary(&mut self, env: &mut Environment) -> usize {
         let mut primaries = Vec::new();
         for (number, node) in self.nodes.iter().enumerate() {
             if role(node).await == "master" {
                 primaries.push(number);
             }
         }
-        let number = *stage.chance.pick(&primaries);
+        let number = *env.rng.pick(&primaries);
         self.nodes[number].process.kill();
         number
     }
 
     /// Waits until the other nodes have agreed on a new primary for the slots of the one that is gone.
-    pub async fn until_replaced(&self, gone: usize) {
+    pub async fn wait_until_replaced(&self, gone: usize) {
         let others = || self.nodes.iter().enumerate().filter(|(number, _)| *number != gone);
         eventually("a replica takes over", async || {
             let mut primaries = 0;
@@ -83,13 +83,13 @@ impl Cluster {
     }
 
     /// Starts a node again; it becomes a replica of its replica.
-    pub async fn bring_back(&mut self, stage: &Stage, number: usize) {
-        self.nodes[number].start_again(stage).await;
-        self.until_whole().await;
+    pub async fn bring_back(&mut self, env: &Environment, number: usize) {
+        self.nodes[number].start_again(env).await;
+        self.wait_until_complete().await;
     }
 
     /// Every node knows a working cluster, and each replica has heard everything from its primary.
-    async fn until_whole(&self) {
+    async fn wait_until_complete(&self) {
         eventually("the cluster is whole", async || {
             let mut replicas = 0;
             for node in &self.nodes {

@@ -9,18 +9,18 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::process::{Process, eventually};
-use crate::stage::Stage;
+use crate::environment::Environment;
 
 const AUTH_SECRET: &str = "VGhpcyBzZWNyZXQgaXMgZm9yIHRlc3RzIGFsb25lLiEh";
 const CHEAP_HASHES: [&str; 4] = [
     "--argon2-memory-kib=128",
     "--argon2-iterations=1",
     "--hash-threads=1",
-    // The load is that of many people from one address.
+    // The load is that of many users from one address.
     "--rate-limit=off",
 ];
 
-const MOST_STARTS: usize = 10;
+const MAX_STARTS: usize = 10;
 
 /// A node; when it is killed, it can be started again at the same address.
 pub struct Gateway {
@@ -31,16 +31,16 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    pub async fn start(stage: &mut Stage, options: &[String]) -> Self {
-        let folder = stage.folder("gateway");
-        let address = stage.free_address();
+    pub async fn start(env: &mut Environment, options: &[String]) -> Self {
+        let folder = env.folder("gateway");
+        let address = env.free_address();
         let mut gateway = Self {
             address,
             process: launch(&folder, address, options),
             options: options.to_vec(),
             folder,
         };
-        gateway.until_it_lives().await;
+        gateway.wait_until_live().await;
         gateway
     }
 
@@ -51,12 +51,12 @@ impl Gateway {
 
     pub async fn start_again(&mut self) {
         self.process = launch(&self.folder, self.address, &self.options);
-        self.until_it_lives().await;
+        self.wait_until_live().await;
     }
 
     /// Waits until it says that everything it needs is there; how long that took.
-    pub async fn until_ready(&self) -> Duration {
-        let http = patient_client();
+    pub async fn wait_until_ready(&self) -> Duration {
+        let http = http_client();
         let started = Instant::now();
         let url = format!("http://{}/readyz", self.address);
         let is_ready = async || http.get(&url).send().await.is_ok_and(|answer| answer.status() == 200);
@@ -100,15 +100,15 @@ impl Gateway {
     }
 
     /// On a machine that has too much to do, it may find the database down and give up; then it is started again.
-    async fn until_it_lives(&mut self) {
-        let http = patient_client();
+    async fn wait_until_live(&mut self) {
+        let http = http_client();
         let url = format!("http://{}/livez", self.address);
         let log = self.folder.join("log");
         let mut starts = 1;
         let lives = async || {
             if self.process.has_ended() {
                 let log = std::fs::read_to_string(&log).unwrap_or_default();
-                assert!(starts < MOST_STARTS, "the gateway did not start: {log}");
+                assert!(starts < MAX_STARTS, "the gateway did not start: {log}");
                 self.process = launch(&self.folder, self.address, &self.options);
                 starts += 1;
             }
@@ -146,7 +146,7 @@ fn command(folder: &Path) -> Command {
     command
 }
 
-fn patient_client() -> reqwest::Client {
+fn http_client() -> reqwest::Client {
     let builder = reqwest::Client::builder().no_proxy();
     builder.timeout(Duration::from_secs(5)).build().unwrap()
 }

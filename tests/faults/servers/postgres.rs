@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DbBackend, Statement};
 
 use super::process::{Process, eventually};
-use crate::stage::{Stage, new_password};
+use crate::environment::{Environment, new_password};
 
 /// Far longer than any of the gateway's transactions.
-const TRANSACTION_PATIENCE: Duration = Duration::from_secs(10);
-const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// A server's files as they are in the beginning: making them takes longer than copying them.
 #[derive(Default)]
@@ -34,35 +34,34 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    pub async fn start(stage: &mut Stage) -> Self {
-        let address = stage.free_address();
-        let folder = stage.server_folder("postgres");
+    pub async fn start(env: &mut Environment) -> Self {
+        let address = env.free_address();
+        let folder = env.server_folder("postgres");
         let Template {
             folder: template,
             password,
-        } = stage.postgres_template().0.get_or_init(|| Template::make(stage));
+        } = env.postgres_template().0.get_or_init(|| Template::make(env));
         succeed(
-            stage
-                .server(&folder, "TERM", "cp")
+            env.server_command(&folder, "TERM", "cp")
                 .arg("-R")
                 .arg(template.join("data"))
                 .arg("data"),
         );
         let postgres = Self {
             url: format!("postgres://postgres:{password}@{address}/postgres"),
-            process: launch(stage, &folder, address),
+            process: launch(env, &folder, address),
             address,
             folder,
-            is_ready_program: stage.postgres_program("pg_isready"),
+            is_ready_program: env.postgres_program("pg_isready"),
         };
-        postgres.until_it_answers().await;
+        postgres.wait_until_reachable().await;
         postgres
     }
 
     /// Starts it again after its process has been killed.
-    pub async fn start_again(&mut self, stage: &Stage) {
-        self.process = launch(stage, &self.folder, self.address);
-        self.until_it_answers().await;
+    pub async fn start_again(&mut self, env: &Environment) {
+        self.process = launch(env, &self.folder, self.address);
+        self.wait_until_reachable().await;
     }
 
     /// Whether every transaction comes to its end, once nobody works. What is written on a connection that holds one open and does
@@ -73,18 +72,18 @@ impl Postgres {
         let connection = Database::connect(options).await.unwrap();
         let query = "SELECT COUNT(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'";
         let started = Instant::now();
-        while started.elapsed() < TRANSACTION_PATIENCE {
+        while started.elapsed() < TRANSACTION_TIMEOUT {
             let statement = Statement::from_string(DbBackend::Postgres, query);
             let row = connection.query_one_raw(statement).await.unwrap().unwrap();
             if row.try_get_by_index::<i64>(0).unwrap() == 0 {
                 return true;
             }
-            tokio::time::sleep(LOOK_INTERVAL).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         false
     }
 
-    async fn until_it_answers(&self) {
+    async fn wait_until_reachable(&self) {
         let is_ready = async || {
             Command::new(&self.is_ready_program)
                 .args(["--quiet", "--host=127.0.0.1"])
@@ -99,14 +98,13 @@ impl Postgres {
 
 impl Template {
     /// `password` sends the password as it is, which harms nobody on loopback and costs an unoptimised client little.
-    fn make(stage: &Stage) -> Self {
-        let folder = stage.server_folder("postgres-template");
+    fn make(env: &Environment) -> Self {
+        let folder = env.server_folder("postgres-template");
         let password = new_password();
         let password_file = folder.join("password");
-        stage.private_file(&password_file, &password);
+        env.private_file(&password_file, &password);
         succeed(
-            stage
-                .server(&folder, "TERM", &stage.postgres_program("initdb"))
+            env.server_command(&folder, "TERM", &env.postgres_program("initdb"))
                 .arg("--pgdata=data")
                 .arg(format!("--pwfile={}", password_file.display()))
                 .args([
@@ -127,13 +125,13 @@ fn succeed(command: &mut Command) {
     assert!(output.status.success(), "{command:?}: {errors}");
 }
 
-fn launch(stage: &Stage, folder: &Path, address: SocketAddr) -> Process {
+fn launch(env: &Environment, folder: &Path, address: SocketAddr) -> Process {
     let log = File::options()
         .create(true)
         .append(true)
         .open(folder.join("log"))
         .unwrap();
-    let mut command = stage.server(folder, "QUIT", &stage.postgres_program("postgres"));
+    let mut command = env.server_command(folder, "QUIT", &env.postgres_program("postgres"));
     command
         .args([
             "-D",

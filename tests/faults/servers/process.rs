@@ -5,8 +5,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Far more than anything here takes: only what never comes runs into it.
-const PATIENCE: Duration = Duration::from_mins(3);
-const LOOK_INTERVAL: Duration = Duration::from_millis(10);
+const TIMEOUT: Duration = Duration::from_mins(3);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// A server's process and those that it has started; killed when dropped.
 pub struct Process {
@@ -37,8 +37,8 @@ impl Process {
         send("KILL", &[self.child.id()]);
         let _reaped = self.child.wait();
         let started = Instant::now();
-        while others.iter().any(|other| parent(*other).is_some()) && started.elapsed() < PATIENCE {
-            std::thread::sleep(LOOK_INTERVAL);
+        while others.iter().any(|other| parent(*other).is_some()) && started.elapsed() < TIMEOUT {
+            std::thread::sleep(POLL_INTERVAL);
         }
     }
 
@@ -62,8 +62,8 @@ impl Drop for Process {
 pub async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) -> Duration {
     let started = Instant::now();
     while !is_so().await {
-        assert!(started.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
-        tokio::time::sleep(LOOK_INTERVAL).await;
+        assert!(started.elapsed() < TIMEOUT, "{what}: not within {TIMEOUT:?}");
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
     started.elapsed()
 }

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::process::{Process, eventually};
-use crate::stage::{Stage, new_password};
+use crate::environment::{Environment, new_password};
 use redis::{FromRedisValue, RedisResult};
 
 /// For what is asked of a server that hangs.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 pub struct Redis {
     pub address: SocketAddr,
@@ -21,33 +21,33 @@ pub struct Redis {
 }
 
 impl Redis {
-    pub async fn start(stage: &mut Stage, options: &[&str]) -> Self {
+    pub async fn start(env: &mut Environment, options: &[&str]) -> Self {
         let password = new_password();
-        Self::start_with_password(stage, &password, options).await
+        Self::start_with_password(env, &password, options).await
     }
 
     /// With a password that it shares with others.
-    pub async fn start_with_password(stage: &mut Stage, password: &str, options: &[&str]) -> Self {
-        let folder = stage.server_folder("redis");
+    pub async fn start_with_password(env: &mut Environment, password: &str, options: &[&str]) -> Self {
+        let folder = env.server_folder("redis");
         let config = format!("requirepass {password}\nmasterauth {password}\n");
-        stage.private_file(&folder.join("redis.conf"), &config);
-        let address = stage.free_address();
+        env.private_file(&folder.join("redis.conf"), &config);
+        let address = env.free_address();
         let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
         let redis = Self {
             address,
-            process: launch(stage, &folder, address, &options),
+            process: launch(env, &folder, address, &options),
             password: password.to_owned(),
             folder,
             options,
         };
-        redis.until_it_answers().await;
+        redis.wait_until_reachable().await;
         redis
     }
 
     /// Starts it again after its process has been killed; what it wrote to disk is there.
-    pub async fn start_again(&mut self, stage: &Stage) {
-        self.process = launch(stage, &self.folder, self.address, &self.options);
-        self.until_it_answers().await;
+    pub async fn start_again(&mut self, env: &Environment) {
+        self.process = launch(env, &self.folder, self.address, &self.options);
+        self.wait_until_reachable().await;
     }
 
     pub fn url(&self) -> String {
@@ -68,8 +68,8 @@ impl Redis {
 
     pub async fn ask<T: FromRedisValue>(&self, words: &[&str]) -> RedisResult<T> {
         let config = redis::AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(PATIENCE))
-            .set_response_timeout(Some(PATIENCE));
+            .set_connection_timeout(Some(TIMEOUT))
+            .set_response_timeout(Some(TIMEOUT));
         let mut connection = redis::Client::open(self.url())?
             .get_multiplexed_async_connection_with_config(&config)
             .await?;
@@ -87,19 +87,19 @@ impl Redis {
             .unwrap_or_else(|| panic!("INFO has no number {name}"))
     }
 
-    async fn until_it_answers(&self) {
+    async fn wait_until_reachable(&self) {
         let answers = async || self.ask::<String>(&["PING"]).await.is_ok();
         eventually("Redis answers", answers).await;
     }
 }
 
-fn launch(stage: &Stage, folder: &Path, address: SocketAddr, options: &[String]) -> Process {
+fn launch(env: &Environment, folder: &Path, address: SocketAddr, options: &[String]) -> Process {
     let log = File::options()
         .create(true)
         .append(true)
         .open(folder.join("log"))
         .unwrap();
-    let mut command = stage.server(folder, "KILL", "redis-server");
+    let mut command = env.server_command(folder, "KILL", "redis-server");
     command
         .args([
             "redis.conf",

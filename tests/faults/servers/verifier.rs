@@ -10,14 +10,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::ledger::{Tokens, part};
+use crate::expected_state::{Tokens, part};
 use crate::record::Record;
 
-const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 const ISSUER: &str = "http://localhost:8000";
 const AUDIENCE: &str = "auth-gateway";
 
-/// Verifies every token that it is given at once, and again just before it expires.
+/// Verifies every token that it is received at once, and again just before it expires.
 pub struct Verifier {
     /// Where the clients send each access token that they get.
     pub tokens: Sender<Tokens>,
@@ -36,11 +36,11 @@ impl Verifier {
             .stdout(Stdio::piped())
             .spawn()
             .expect("node runs: scripts/faults installs it");
-        let (tokens, given) = channel();
-        let asking = Asking::new(child, record.clone());
+        let (tokens, received) = channel();
+        let verifier = VerifierThread::new(child, record.clone());
         Self {
             tokens,
-            thread: std::thread::spawn(move || asking.go_on(&given)),
+            thread: std::thread::spawn(move || verifier.run(&received)),
         }
     }
 
@@ -48,15 +48,15 @@ impl Verifier {
     pub async fn finish(self) -> BTreeSet<String> {
         drop(self.tokens);
         while !self.thread.is_finished() {
-            tokio::time::sleep(LOOK_INTERVAL).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         self.thread.join().unwrap()
     }
 }
 
-struct Asking {
+struct VerifierThread {
     child: Child,
-    questions: ChildStdin,
+    input: ChildStdin,
     answers: Lines<BufReader<ChildStdout>>,
     record: Arc<Record>,
     /// Oldest first.
@@ -64,10 +64,10 @@ struct Asking {
     kids: BTreeSet<String>,
 }
 
-impl Asking {
+impl VerifierThread {
     fn new(mut child: Child, record: Arc<Record>) -> Self {
         Self {
-            questions: child.stdin.take().unwrap(),
+            input: child.stdin.take().unwrap(),
             answers: BufReader::new(child.stdout.take().unwrap()).lines(),
             child,
             record,
@@ -76,22 +76,22 @@ impl Asking {
         }
     }
 
-    fn go_on(mut self, given: &Receiver<Tokens>) -> BTreeSet<String> {
+    fn run(mut self, received: &Receiver<Tokens>) -> BTreeSet<String> {
         loop {
-            match given.recv_timeout(LOOK_INTERVAL) {
+            match received.recv_timeout(POLL_INTERVAL) {
                 Ok(tokens) => {
                     self.verify(&tokens, "verified at once");
                     self.again.push_back(tokens);
                 }
                 Err(RecvTimeoutError::Disconnected) if self.again.is_empty() => break,
-                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(LOOK_INTERVAL),
+                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(POLL_INTERVAL),
                 Err(RecvTimeoutError::Timeout) => {}
             }
             while let Some(tokens) = self.again.pop_front_if(|tokens| tokens.is_almost_expired()) {
                 self.verify(&tokens, "verified just before its end");
             }
         }
-        drop(self.questions);
+        drop(self.input);
         let _reaped = self.child.wait();
         self.kids
     }
@@ -100,7 +100,7 @@ impl Asking {
         let access = &tokens.access;
         let header = part(access, 0).unwrap_or_default();
         let kid = header["kid"].as_str().unwrap_or("none").to_owned();
-        let asked = writeln!(self.questions, "{access}");
+        let asked = writeln!(self.input, "{access}");
         let answer = self.answers.next();
         match answer {
             Some(Ok(answer)) if asked.is_ok() && answer == "ok" => self.record.count(when),

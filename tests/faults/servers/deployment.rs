@@ -4,50 +4,50 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{Gateway, Postgres, Redis};
+use crate::environment::Environment;
 use crate::record::Record;
-use crate::stage::Stage;
 
 /// The fields go in this order, so the gateways go first.
-pub struct Site {
+pub struct Deployment {
     pub nodes: Vec<Gateway>,
     pub redis: Option<Redis>,
     pub postgres: Option<Postgres>,
 }
 
-impl Site {
+impl Deployment {
     /// One node on a SQLite file.
-    pub async fn sqlite(stage: &mut Stage, options: &[&str]) -> Self {
-        let file = stage.folder("sqlite").join("auth.db");
+    pub async fn sqlite(env: &mut Environment, options: &[&str]) -> Self {
+        let file = env.folder("sqlite").join("auth.db");
         let database = format!("--database-url=sqlite://{}", file.display());
         Self {
-            nodes: vec![Gateway::start(stage, &all(&[database], options)).await],
+            nodes: vec![Gateway::start(env, &all(&[database], options)).await],
             redis: None,
             postgres: None,
         }
     }
 
     /// Two nodes on PostgreSQL and Redis.
-    pub async fn postgres_redis(stage: &mut Stage, options: &[&str]) -> Self {
-        let redis = Redis::start(stage, &[]).await;
+    pub async fn postgres_redis(env: &mut Environment, options: &[&str]) -> Self {
+        let redis = Redis::start(env, &[]).await;
         let url = redis.url();
-        Self::with_redis(stage, redis, &url, options).await
+        Self::with_redis(env, redis, &url, options).await
     }
 
     /// Two nodes on PostgreSQL and this Redis, which they reach at `url`.
-    pub async fn with_redis(stage: &mut Stage, redis: Redis, url: &str, options: &[&str]) -> Self {
-        let mut site = Self::on_postgres(stage, &[format!("--redis-url={url}")], options).await;
-        site.redis = Some(redis);
-        site
+    pub async fn with_redis(env: &mut Environment, redis: Redis, url: &str, options: &[&str]) -> Self {
+        let mut deployment = Self::on_postgres(env, &[format!("--redis-url={url}")], options).await;
+        deployment.redis = Some(redis);
+        deployment
     }
 
     /// Two nodes on PostgreSQL; `stores` says what else they use.
-    pub async fn on_postgres(stage: &mut Stage, stores: &[String], options: &[&str]) -> Self {
-        let postgres = Postgres::start(stage).await;
+    pub async fn on_postgres(env: &mut Environment, stores: &[String], options: &[&str]) -> Self {
+        let postgres = Postgres::start(env).await;
         let database = format!("--database-url={}", postgres.url);
         let options = all(&[stores, &[database]].concat(), options);
         let mut nodes = Vec::new();
         for _ in 0..2 {
-            nodes.push(Gateway::start(stage, &options).await);
+            nodes.push(Gateway::start(env, &options).await);
         }
         Self {
             nodes,
@@ -61,26 +61,26 @@ impl Site {
     }
 
     pub fn redis(&self) -> &Redis {
-        self.redis.as_ref().expect("this site has a Redis")
+        self.redis.as_ref().expect("this deployment has a Redis")
     }
 
     pub fn redis_mut(&mut self) -> &mut Redis {
-        self.redis.as_mut().expect("this site has a Redis")
+        self.redis.as_mut().expect("this deployment has a Redis")
     }
 
     pub fn postgres(&self) -> &Postgres {
-        self.postgres.as_ref().expect("this site has a PostgreSQL")
+        self.postgres.as_ref().expect("this deployment has a PostgreSQL")
     }
 
     pub fn postgres_mut(&mut self) -> &mut Postgres {
-        self.postgres.as_mut().expect("this site has a PostgreSQL")
+        self.postgres.as_mut().expect("this deployment has a PostgreSQL")
     }
 
     /// Waits until every node is ready; how long that took.
-    pub async fn until_ready(&self) -> Duration {
+    pub async fn wait_until_ready(&self) -> Duration {
         let mut longest = Duration::ZERO;
         for node in &self.nodes {
-            longest += node.until_ready().await;
+            longest += node.wait_until_ready().await;
         }
         longest
     }
@@ -92,7 +92,7 @@ impl Site {
 
     /// What no answer shows. No client of the load presents an old token, nothing is the gateway's own fault, and no connection is
     /// left in a transaction.
-    pub async fn look_behind(&self, record: &Record) {
+    pub async fn check_logs_and_transactions(&self, record: &Record) {
         for node in &self.nodes {
             for line in node.audit("refresh_token_reused") {
                 record.violation(format!("a session was ended as stolen: {line}"));

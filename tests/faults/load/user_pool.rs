@@ -7,105 +7,105 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::person::{Habits, Person};
-use crate::chance::Chance;
+use super::user::{User, UserOptions};
 use crate::client::Client;
 use crate::record::Record;
+use crate::rng::Rng;
 
 /// Far more than a check takes.
-const CHECK_PATIENCE: Duration = Duration::from_mins(5);
+const CHECK_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// How much of the ledger a check goes through. In any case every end that two checks have not confirmed yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Depth {
+pub enum CheckDepth {
     /// Also one in six of the live sessions, and one in twenty-four of the accounts and of the older ends.
-    Glance,
+    Quick,
     /// Also every live session, every new account, and one in twenty-four of the other accounts and of the older ends.
     Sample,
     /// Everything.
-    Everything,
+    Full,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Load,
-    Check(u32, Depth),
-    Leave,
+    Check(u32, CheckDepth),
+    Stop,
 }
 
-pub struct Crowd {
+pub struct UserPool {
     record: Arc<Record>,
     phase: watch::Sender<Phase>,
     checked: mpsc::UnboundedReceiver<()>,
-    people: JoinSet<()>,
+    users: JoinSet<()>,
     checks: u32,
 }
 
-impl Crowd {
+impl UserPool {
     /// So many clients of these nodes begin their work.
-    pub fn gather(
+    pub fn start(
         size: usize,
-        habits: &Habits,
+        options: &UserOptions,
         nodes: &[SocketAddr],
         record: &Arc<Record>,
-        chance: &mut Chance,
+        rng: &mut Rng,
     ) -> Self {
         let (phase, watched) = watch::channel(Phase::Load);
         let (done, checked) = mpsc::unbounded_channel();
         let client = Client::new(record);
-        let mut people = JoinSet::new();
+        let mut users = JoinSet::new();
         for number in 0..size {
-            let person = Person::new(number, habits.clone(), nodes, &client, chance.branch());
-            people.spawn(take_part(person, watched.clone(), done.clone()));
+            let user = User::new(number, options.clone(), nodes, &client, rng.fork());
+            users.spawn(run_user(user, watched.clone(), done.clone()));
         }
         Self {
             record: record.clone(),
             phase,
             checked,
-            people,
+            users,
             checks: 0,
         }
     }
 
     /// Everybody finishes what is under way, checks the ledger, and goes on.
-    pub async fn check(&mut self, depth: Depth) {
+    pub async fn check(&mut self, depth: CheckDepth) {
         self.checks += 1;
         self.phase.send_replace(Phase::Check(self.checks, depth));
         let everybody = async {
-            let mut missing = self.people.len();
+            let mut missing = self.users.len();
             while missing > 0 {
                 tokio::select! {
                     _ = self.checked.recv() => missing -= 1,
-                    Some(ended) = self.people.join_next() => {
+                    Some(ended) = self.users.join_next() => {
                         self.record.violation(format!("a client gave up: {ended:?}"));
                         missing -= 1;
                     }
                 }
             }
         };
-        if tokio::time::timeout(CHECK_PATIENCE, everybody).await.is_err() {
+        if tokio::time::timeout(CHECK_TIMEOUT, everybody).await.is_err() {
             self.record
-                .violation(format!("a check took longer than {CHECK_PATIENCE:?}"));
+                .violation(format!("a check took longer than {CHECK_TIMEOUT:?}"));
         }
         self.phase.send_replace(Phase::Load);
     }
 
     /// A last check of everything; then everybody leaves.
-    pub async fn disperse(&mut self) {
-        self.check(Depth::Everything).await;
-        self.phase.send_replace(Phase::Leave);
-        while self.people.join_next().await.is_some() {}
+    pub async fn stop(&mut self) {
+        self.check(CheckDepth::Full).await;
+        self.phase.send_replace(Phase::Stop);
+        while self.users.join_next().await.is_some() {}
     }
 }
 
-async fn take_part(mut person: Person, mut phase: watch::Receiver<Phase>, done: mpsc::UnboundedSender<()>) {
+async fn run_user(mut user: User, mut phase: watch::Receiver<Phase>, done: mpsc::UnboundedSender<()>) {
     let mut last = 0;
     loop {
         let now = *phase.borrow_and_update();
         match now {
-            Phase::Load => person.act().await,
+            Phase::Load => user.act().await,
             Phase::Check(number, depth) if number != last => {
-                person.check(depth).await;
+                user.check(depth).await;
                 last = number;
                 if done.send(()).is_err() {
                     return;
@@ -116,7 +116,7 @@ async fn take_part(mut person: Person, mut phase: watch::Receiver<Phase>, done: 
                     return;
                 }
             }
-            Phase::Leave => return,
+            Phase::Stop => return,
         }
     }
 }

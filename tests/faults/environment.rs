@@ -13,27 +13,27 @@ use std::time::Duration;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::chance::Chance;
 use crate::record::Record;
+use crate::rng::Rng;
 use crate::servers::PostgresTemplate;
 
 /// Below the range that the system gives to outgoing connections: a server that is started again finds its port free.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
 /// No answer may take longer, whatever is down.
-const CAP: Duration = Duration::from_secs(5);
+const MAX_LATENCY: Duration = Duration::from_secs(5);
 /// The same in the short form, where several scenarios share a machine that may have others' work to do.
-const SHORT_CAP: Duration = Duration::from_secs(30);
+const SHORT_FORM_MAX_LATENCY: Duration = Duration::from_secs(30);
 
-/// One scenario's share of the grounds, with a chance of its own: what runs beside it changes none of its choices.
-pub struct Stage {
-    pub chance: Chance,
+/// One scenario's share of the shared, with a rng of its own: what runs concurrent it changes none of its choices.
+pub struct Environment {
+    pub rng: Rng,
     pub is_short: bool,
-    grounds: Arc<Grounds>,
+    shared: Arc<SharedEnvironment>,
 }
 
 /// What all scenarios of a run share.
-struct Grounds {
+struct SharedEnvironment {
     postgres_programs: PathBuf,
     runner: Vec<String>,
     owner: (u32, u32),
@@ -43,18 +43,18 @@ struct Grounds {
     postgres_template: PostgresTemplate,
 }
 
-impl Stage {
+impl Environment {
     /// With what `scripts/faults` hands over.
     pub fn set(seed: u64, is_short: bool) -> Self {
-        let owner = given("FAULTS_SERVER_OWNER");
+        let owner = required_variable("FAULTS_SERVER_OWNER");
         let (user, group) = owner.split_once(':').expect("FAULTS_SERVER_OWNER is user:group");
         let owner = (user.parse().unwrap(), group.parse().unwrap());
         // Not under TMPDIR, which may be closed to the servers' user.
         let folder = TempDir::with_prefix_in("auth-gateway-faults.", "/tmp").unwrap();
         chown(folder.path(), Some(owner.0), Some(owner.1)).unwrap();
-        let grounds = Grounds {
-            postgres_programs: given("FAULTS_POSTGRES_FOLDER").into(),
-            runner: given("FAULTS_SERVER_RUNNER")
+        let shared = SharedEnvironment {
+            postgres_programs: required_variable("FAULTS_POSTGRES_FOLDER").into(),
+            runner: required_variable("FAULTS_SERVER_RUNNER")
                 .split_whitespace()
                 .map(str::to_owned)
                 .collect(),
@@ -65,23 +65,27 @@ impl Stage {
             postgres_template: PostgresTemplate::default(),
         };
         Self {
-            chance: Chance::from_seed(seed),
+            rng: Rng::from_seed(seed),
             is_short,
-            grounds: Arc::new(grounds),
+            shared: Arc::new(shared),
         }
     }
 
     /// For something that goes on at the same time.
-    pub fn branch(&mut self) -> Self {
+    pub fn fork(&mut self) -> Self {
         Self {
-            chance: self.chance.branch(),
+            rng: self.rng.fork(),
             is_short: self.is_short,
-            grounds: self.grounds.clone(),
+            shared: self.shared.clone(),
         }
     }
 
     pub fn new_record(&self) -> Arc<Record> {
-        Arc::new(Record::with_cap(if self.is_short { SHORT_CAP } else { CAP }))
+        Arc::new(Record::with_max_latency(if self.is_short {
+            SHORT_FORM_MAX_LATENCY
+        } else {
+            MAX_LATENCY
+        }))
     }
 
     /// The servers that everything is shown with.
@@ -107,14 +111,14 @@ impl Stage {
     /// A new folder that the servers' user may write to.
     pub fn server_folder(&self, name: &str) -> PathBuf {
         let folder = self.folder(name);
-        self.give_away(&folder);
+        self.give_to_server_user(&folder);
         folder
     }
 
     /// A new folder for a gateway.
     pub fn folder(&self, name: &str) -> PathBuf {
-        let number = self.grounds.folders.fetch_add(1, Ordering::Relaxed);
-        let folder = self.grounds.folder.path().join(format!("{number}-{name}"));
+        let number = self.shared.folders.fetch_add(1, Ordering::Relaxed);
+        let folder = self.shared.folder.path().join(format!("{number}-{name}"));
         fs::create_dir(&folder).unwrap();
         folder
     }
@@ -123,13 +127,13 @@ impl Stage {
     pub fn private_file(&self, path: &Path, content: &str) {
         fs::write(path, content).unwrap();
         fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-        self.give_away(path);
+        self.give_to_server_user(path);
     }
 
     /// A server's program, to be run in `folder` by the servers' user; it gets `last_signal` when this process dies.
-    pub fn server(&self, folder: &Path, last_signal: &str, program: &str) -> Command {
+    pub fn server_command(&self, folder: &Path, last_signal: &str, program: &str) -> Command {
         let (runner, options) = self
-            .grounds
+            .shared
             .runner
             .split_first()
             .expect("FAULTS_SERVER_RUNNER is a command");
@@ -143,18 +147,18 @@ impl Stage {
 
     /// One of PostgreSQL's programs.
     pub fn postgres_program(&self, name: &str) -> String {
-        self.grounds.postgres_programs.join(name).display().to_string()
+        self.shared.postgres_programs.join(name).display().to_string()
     }
 
     pub fn postgres_template(&self) -> &PostgresTemplate {
-        &self.grounds.postgres_template
+        &self.shared.postgres_template
     }
 
     /// An address that nothing else of this run has got: its server may be dead for a while.
     pub fn free_address(&mut self) -> SocketAddr {
-        let mut in_use = self.grounds.ports_in_use.lock().unwrap();
+        let mut in_use = self.shared.ports_in_use.lock().unwrap();
         loop {
-            let offset = self.chance.below(usize::from(PORTS.end - PORTS.start));
+            let offset = self.rng.below(usize::from(PORTS.end - PORTS.start));
             let port = PORTS.start + u16::try_from(offset).unwrap();
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
             if in_use.insert(port) && TcpListener::bind(address).is_ok() {
@@ -163,8 +167,8 @@ impl Stage {
         }
     }
 
-    fn give_away(&self, path: &Path) {
-        let (user, group) = self.grounds.owner;
+    fn give_to_server_user(&self, path: &Path) {
+        let (user, group) = self.shared.owner;
         chown(path, Some(user), Some(group)).unwrap();
     }
 }
@@ -175,6 +179,6 @@ pub fn new_password() -> String {
 }
 
 #[allow(clippy::disallowed_methods, reason = "how scripts/faults tells what it found")]
-fn given(variable: &str) -> String {
+fn required_variable(variable: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: start the suite with scripts/faults"))
 }

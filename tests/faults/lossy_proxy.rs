@@ -1,4 +1,4 @@
-//! A wire to the gateway that loses answers: the gateway has done what it was asked, and the client does not hear of it.
+//! A proxy to the gateway that loses answers: the gateway has done what it was asked, and the client does not hear of it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,14 +12,14 @@ use tokio::task::JoinHandle;
 
 const HEAD_END: &[u8] = b"\r\n\r\n";
 
-pub struct LossyWire {
+pub struct LossyProxy {
     pub address: SocketAddr,
     losses: Arc<AtomicU32>,
     lost: mpsc::UnboundedReceiver<Vec<u8>>,
     task: JoinHandle<()>,
 }
 
-impl LossyWire {
+impl LossyProxy {
     pub async fn to(gateway: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -30,7 +30,7 @@ impl LossyWire {
             while let Ok((client, _)) = listener.accept().await {
                 let (left, keep) = (left.clone(), keep.clone());
                 tokio::spawn(async move {
-                    let _client_or_gateway_is_gone = carry(client, gateway, &left, &keep).await;
+                    let _client_or_gateway_is_gone = forward(client, gateway, &left, &keep).await;
                 });
             }
         });
@@ -57,14 +57,14 @@ impl LossyWire {
     }
 }
 
-impl Drop for LossyWire {
+impl Drop for LossyProxy {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
 /// Carries one request after another; a lost answer ends the connection without a byte of it.
-async fn carry(
+async fn forward(
     mut client: TcpStream,
     gateway: SocketAddr,
     losses: &AtomicU32,

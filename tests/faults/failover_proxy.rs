@@ -9,49 +9,49 @@ use tokio::task::JoinHandle;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    Through(SocketAddr),
+    Forwarding(SocketAddr),
     /// Connections stay, and nothing passes.
-    Deaf,
+    Blocked,
 }
 
-pub struct Switch {
+pub struct FailoverProxy {
     pub address: SocketAddr,
     state: watch::Sender<State>,
     task: JoinHandle<()>,
 }
 
-impl Switch {
+impl FailoverProxy {
     pub async fn to(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (state, watched) = watch::channel(State::Through(server));
+        let (state, watched) = watch::channel(State::Forwarding(server));
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(carry(client, watched.clone()));
+                tokio::spawn(forward(client, watched.clone()));
             }
         });
         Self { address, state, task }
     }
 
     /// New connections go to this server; the old ones are closed.
-    pub fn turn_to(&self, server: SocketAddr) {
-        self.state.send_replace(State::Through(server));
+    pub fn switch_to(&self, server: SocketAddr) {
+        self.state.send_replace(State::Forwarding(server));
     }
 
     /// Nothing passes any more; what is on its way is lost.
-    pub fn go_deaf(&self) {
-        self.state.send_replace(State::Deaf);
+    pub fn stop_forwarding(&self) {
+        self.state.send_replace(State::Blocked);
     }
 }
 
-impl Drop for Switch {
+impl Drop for FailoverProxy {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-async fn carry(mut client: TcpStream, mut state: watch::Receiver<State>) {
-    let State::Through(server) = *state.borrow_and_update() else {
+async fn forward(mut client: TcpStream, mut state: watch::Receiver<State>) {
+    let State::Forwarding(server) = *state.borrow_and_update() else {
         return;
     };
     let Ok(mut server) = TcpStream::connect(server).await else {
@@ -62,5 +62,5 @@ async fn carry(mut client: TcpStream, mut state: watch::Receiver<State>) {
         changed = state.changed() => if changed.is_err() { return },
     }
     // Kept open as long as it is deaf.
-    let _gone = state.wait_for(|state| *state != State::Deaf).await.is_err();
+    let _gone = state.wait_for(|state| *state != State::Blocked).await.is_err();
 }

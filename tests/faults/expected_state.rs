@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::chance::Chance;
+use crate::rng::Rng;
 
 /// Lines of a session's history that are kept.
 const HISTORY: usize = 24;
@@ -21,7 +21,7 @@ const EXPIRY_MARGIN: Duration = Duration::from_secs(2);
 pub const PASSWORD: &str = "Password@123";
 
 #[derive(Default)]
-pub struct Ledger {
+pub struct ExpectedState {
     pub accounts: Vec<Account>,
 }
 
@@ -65,34 +65,34 @@ pub struct Tokens {
 
 /// Where a session stands in the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct SessionIndex {
     pub account: usize,
     pub session: usize,
 }
 
-impl Ledger {
-    pub fn session(&self, at: Place) -> &Session {
-        &self.accounts[at.account].sessions[at.session]
+impl ExpectedState {
+    pub fn session(&self, index: SessionIndex) -> &Session {
+        &self.accounts[index.account].sessions[index.session]
     }
 
-    pub fn session_mut(&mut self, at: Place) -> &mut Session {
-        &mut self.accounts[at.account].sessions[at.session]
+    pub fn session_mut(&mut self, index: SessionIndex) -> &mut Session {
+        &mut self.accounts[index.account].sessions[index.session]
     }
 
     /// A live session, if there is any.
-    pub fn pick_live(&self, chance: &mut Chance) -> Option<Place> {
-        let live: Vec<Place> = (0..self.accounts.len())
-            .flat_map(|account| self.places(account, State::Live))
+    pub fn pick_live(&self, rng: &mut Rng) -> Option<SessionIndex> {
+        let live: Vec<SessionIndex> = (0..self.accounts.len())
+            .flat_map(|account| self.sessions_in_state(account, State::Live))
             .collect();
-        (!live.is_empty()).then(|| *chance.pick(&live))
+        (!live.is_empty()).then(|| *rng.pick(&live))
     }
 
     /// The account's sessions in this state.
-    pub fn places(&self, account: usize, state: State) -> Vec<Place> {
+    pub fn sessions_in_state(&self, account: usize, state: State) -> Vec<SessionIndex> {
         let sessions = self.accounts[account].sessions.iter().enumerate();
         sessions
             .filter(|(_, session)| session.state == state)
-            .map(|(session, _)| Place { account, session })
+            .map(|(session, _)| SessionIndex { account, session })
             .collect()
     }
 }
@@ -126,10 +126,10 @@ impl Session {
     }
 
     /// The session's history as it stands under a violation.
-    pub fn story(&self) -> String {
+    pub fn describe(&self) -> String {
         let lines: Vec<&str> = self.history.iter().map(String::as_str).collect();
         format!(
-            "session {} (ledger: {:?}, generation {})\n{}",
+            "session {} (expected: {:?}, generation {})\n{}",
             self.tokens.session,
             self.state,
             self.tokens.generation,

@@ -1,19 +1,19 @@
-//! Chance that can be repeated: the same seed makes the same choices.
+//! Rng that can be repeated: the same seed makes the same choices.
 
 use std::ops::Range;
 use std::time::Duration;
 
 /// `SplitMix64`, which is no secret's source, but spreads well from any seed.
 #[derive(Debug, Clone)]
-pub struct Chance(u64);
+pub struct Rng(u64);
 
-impl Chance {
+impl Rng {
     pub fn from_seed(seed: u64) -> Self {
         Self(seed)
     }
 
     /// A generator of its own, for somebody who acts at the same time.
-    pub fn branch(&mut self) -> Self {
+    pub fn fork(&mut self) -> Self {
         Self(self.next())
     }
 

@@ -1,0 +1,123 @@
+//! Faults under load: the clients work, something happens, the ledger is checked.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::environment::Environment;
+use crate::load::{CheckDepth, UserOptions, UserPool};
+use crate::record::{Record, SlowestResponse};
+use crate::report::Report;
+use crate::servers::Deployment;
+
+/// How long something that the load brings about is waited for.
+const TIMEOUT: Duration = Duration::from_mins(1);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
+
+pub struct FaultTest {
+    pub record: Arc<Record>,
+    users: UserPool,
+    clients: usize,
+    depth: CheckDepth,
+    title: String,
+    renewals_before: u64,
+    lost_before: u64,
+    recoveries: Vec<Duration>,
+    slowest: SlowestResponse,
+}
+
+impl FaultTest {
+    /// The clients begin to work at the deployment.
+    pub fn start(env: &mut Environment, deployment: &Deployment, title: &str) -> Self {
+        Self::start_with(&UserOptions::default(), env.new_record(), env, deployment, title)
+    }
+
+    /// Clients with other options, over a record that somebody else writes to as well.
+    pub fn start_with(
+        options: &UserOptions,
+        record: Arc<Record>,
+        env: &mut Environment,
+        deployment: &Deployment,
+        title: &str,
+    ) -> Self {
+        let clients = env.times(12, 6);
+        Self {
+            users: UserPool::start(clients, options, &deployment.addresses(), &record, &mut env.rng),
+            clients,
+            depth: if env.is_short {
+                CheckDepth::Quick
+            } else {
+                CheckDepth::Sample
+            },
+            record,
+            title: title.to_owned(),
+            renewals_before: 0,
+            lost_before: 0,
+            recoveries: Vec::new(),
+            slowest: SlowestResponse::default(),
+        }
+    }
+
+    /// Lets the clients work for a while.
+    pub async fn work(&self, env: &mut Environment, millis: std::ops::Range<u64>) {
+        tokio::time::sleep(env.rng.millis(millis)).await;
+    }
+
+    pub fn begin_fault(&mut self) {
+        self.renewals_before = self.record.counted("refresh");
+        self.lost_before = self.lost();
+        self.record.begin_fault();
+    }
+
+    /// Waits until the clients do not get what they ask for.
+    pub async fn wait_until_noticed(&self) {
+        self.wait_until("clients notice the fault", || self.lost() > self.lost_before)
+            .await;
+    }
+
+    /// Waits until the load has brought something about, without which the run shows nothing.
+    pub async fn wait_until(&self, what: &str, is_so: impl Fn() -> bool) {
+        let started = Instant::now();
+        while !is_so() && started.elapsed() < TIMEOUT {
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+        self.record.require(what, is_so());
+    }
+
+    fn lost(&self) -> u64 {
+        self.record.counted("503") + self.record.counted("cut")
+    }
+
+    /// The servers are back: waits until every node is ready, and checks the ledger.
+    pub async fn end_fault(&mut self, deployment: &Deployment) {
+        self.record.end_fault();
+        self.recoveries.push(deployment.wait_until_ready().await);
+        let slowest = self.record.slowest_of_fault();
+        if slowest.took > self.slowest.took {
+            self.slowest = slowest;
+        }
+        self.users.check(self.depth).await;
+        let is_renewed = || self.record.counted("refresh") > self.renewals_before;
+        self.wait_until("sessions are renewed around a fault", is_renewed).await;
+    }
+
+    /// A last check, after which the clients leave.
+    pub async fn stop(&mut self) {
+        self.users.stop().await;
+    }
+
+    /// The clients leave, and the figures are printed, of which `lines` writes the first.
+    pub async fn finish(mut self, deployment: &Deployment, lines: impl FnOnce(&Report<'_>)) -> bool {
+        self.stop().await;
+        deployment.check_logs_and_transactions(&self.record).await;
+        let report = Report::new(&self.record, &self.title);
+        report.line("clients", self.clients);
+        lines(&report);
+        if !self.recoveries.is_empty() {
+            report
+                .durations("from the end of the fault until all is ready", &self.recoveries)
+                .line("slowest answer while a fault lasted", self.slowest);
+        }
+        report.load();
+        report.print()
+    }
+}

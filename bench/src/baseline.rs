@@ -1,4 +1,5 @@
-//! What the gateway is measured against: the same kind of work with nothing around it, each in a process of its own.
+//! The baselines: the same kind of work without the gateway around it. Each runs in a process of
+//! its own.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -24,7 +25,7 @@ use crate::process::{Meter, Process, command};
 use crate::users::ResponseSizes;
 use crate::{Result, gateway};
 
-/// What a renewal comes down to: compare a counter, count it up, and put the key's end off.
+/// The core of a refresh: compare a counter, increment it, and extend the key's lifetime.
 const SCRIPT: &str = "
 local generation = redis.call('HGET', KEYS[1], 'generation')
 if generation and tonumber(generation) < 0 then
@@ -34,18 +35,18 @@ redis.call('HSET', KEYS[1], 'generation', (tonumber(generation) or 0) + 1, 'rota
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 1";
 
-/// Names the session in the body of a renewal: where the token stands in it.
+/// Bytes of a refresh request's body that identify the session. They are part of the token.
 const KEY_IN_BODY: std::ops::Range<usize> = 18..42;
 
 const JSON: [(HeaderName, &str); 1] = [(header::CONTENT_TYPE, "application/json")];
 
-/// A bare server that runs.
+/// A running server with bare handlers.
 pub struct BareServer {
     pub address: SocketAddr,
     process: Process,
 }
 
-/// Bare hashing that runs.
+/// A running process that only hashes.
 pub struct BareHashing {
     _process: Process,
 }
@@ -86,7 +87,8 @@ impl BareServer {
 }
 
 impl BareHashing {
-    /// As the gateway hashes: as many threads as there are cores, until it is dropped.
+    /// Starts one hashing thread per core, as the gateway does. Dropping the value stops the
+    /// process.
     pub fn start(program: &Path) -> Result<Self> {
         let process = Process::start(
             command(program)
@@ -97,16 +99,15 @@ impl BareHashing {
     }
 }
 
-/// Whose implementation hashes.
+/// Which implementation of argon2id computes the hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Implementation {
-    /// What the gateway uses: on a processor with AVX2 its own.
+    /// The gateway's own: `quick-argon2`, which uses AVX2 where the processor has it.
     QuickArgon2,
-    /// The `argon2` crate.
     Argon2Crate,
 }
 
-/// How many hashes a second a process of its own makes on as many threads as there are cores, for so long.
+/// Hashes per second of a separate process with one thread per core, measured over `time`.
 pub fn bare_hashes_per_second(program: &Path, implementation: Implementation, time: Duration) -> Result<f64> {
     let mut command = command(program);
     command.args(["hash", "--seconds", &time.as_secs_f64().to_string()]);
@@ -117,7 +118,8 @@ pub fn bare_hashes_per_second(program: &Path, implementation: Implementation, ti
     Ok(String::from_utf8(output.stdout)?.trim().parse()?)
 }
 
-/// Serves `GET /me`, which answers at once, and `POST /refresh`, which runs one script before if there is a Redis.
+/// Serves `GET /me`, which answers at once, and `POST /refresh`, which first runs one Redis script
+/// if there is a Redis.
 pub async fn serve(address: SocketAddr, sizes: ResponseSizes, redis_url: Option<String>) -> Result<()> {
     let redis = match redis_url {
         Some(url) => Some(ConnectionManager::new(redis::Client::open(url)?).await?),
@@ -156,7 +158,7 @@ async fn refresh(
     Ok((JSON, bare.sign_in))
 }
 
-/// Hashes on every core with memory that is kept, for so long; how many hashes a second that gave.
+/// Hashes for `time` on every core and reuses the memory. Returns hashes per second.
 pub fn hash(implementation: Implementation, time: Duration) -> Result<f64> {
     let threads = thread::available_parallelism()?.get();
     let begun = Instant::now();
@@ -172,7 +174,7 @@ pub fn hash(implementation: Implementation, time: Duration) -> Result<f64> {
     Ok(hashes?.into_iter().sum())
 }
 
-/// Whole hashes over the time that they took.
+/// Counts complete hashes only. Returns hashes per second.
 fn hash_until(implementation: Implementation, end: Instant) -> Result<f64> {
     let (memory, passes, lanes) = DEFAULT_COST;
     let recipe = Recipe {

@@ -1,42 +1,41 @@
-//! Who sits at a connection: what it asks next, and what it makes of the answer.
+//! The clients of a load: what they send, and how they check the responses.
 
 use crate::http_connection::Response;
 
-/// Something that asks one question after another.
+/// The client of one connection. It sends one request after another.
 pub trait Client: Send {
-    /// The bytes of the next request.
     fn request(&mut self) -> &[u8];
 
-    /// Judges the answer to it.
+    /// Checks the response to the last request.
     ///
     /// # Errors
-    /// When the answer is a failure.
+    /// If the response is a failure.
     fn check(&mut self, response: &Response<'_>) -> Result<(), String>;
 }
 
-/// All clients of a load, one for each connection.
+/// One client per connection.
 pub type Clients = Vec<Box<dyn Client>>;
 
-/// Asks the same requests again and again, in turn.
+/// Sends the same requests again and again, round robin.
 pub struct RepeatingClient {
     requests: Vec<Vec<u8>>,
     next: usize,
 }
 
-/// Renews the sessions of several users, in turn, each with the token that the last renewal gave.
+/// Refreshes several sessions round robin, each with the token of its last refresh.
 pub struct RefreshingClient {
     users: Vec<RefreshRequest>,
     next: usize,
 }
 
-/// A request with a backend for the token.
+/// A refresh request whose token can be replaced in place.
 struct RefreshRequest {
     request: Vec<u8>,
     token_at: usize,
     token_length: usize,
 }
 
-/// Where the token stands in an answer.
+/// The text in front of the token in a response.
 const TOKEN_NAME: &[u8] = b"\"refresh_token\":\"";
 
 impl Client for RepeatingClient {
@@ -64,20 +63,20 @@ impl Client for RefreshingClient {
 
 impl RefreshRequest {
     fn take_token_from(&mut self, body: &[u8]) -> Result<(), String> {
-        let begin = find(body, TOKEN_NAME).ok_or("an answer without a refresh token")? + TOKEN_NAME.len();
+        let begin = find(body, TOKEN_NAME).ok_or("a response without a refresh token")? + TOKEN_NAME.len();
         let fresh = body
             .get(begin..begin + self.token_length)
             .ok_or("a refresh token of another length")?;
         let current = &mut self.request[self.token_at..self.token_at + self.token_length];
         if current == fresh {
-            return Err("a renewal gave the token that it was asked with".to_owned());
+            return Err("a refresh returned the token that it was sent".to_owned());
         }
         current.copy_from_slice(fresh);
         Ok(())
     }
 }
 
-/// Deals requests out to so many connections.
+/// Distributes the requests over the connections.
 pub fn repeating_clients(requests: Vec<Vec<u8>>, connections: usize) -> Clients {
     let clients = distribute(requests, connections).into_iter();
     clients
@@ -85,7 +84,7 @@ pub fn repeating_clients(requests: Vec<Vec<u8>>, connections: usize) -> Clients 
         .collect()
 }
 
-/// Deals users out to so many connections, so that each has them to itself.
+/// Distributes the sessions over the connections, so that each session has exactly one client.
 pub fn refreshing_clients<'a>(tokens: impl Iterator<Item = &'a str>, connections: usize) -> Clients {
     let users: Vec<RefreshRequest> = tokens.map(refresh_request_of).collect();
     let clients = distribute(users, connections).into_iter();
@@ -104,15 +103,15 @@ fn refresh_request_of(token: &str) -> RefreshRequest {
 }
 
 fn distribute<T>(items: Vec<T>, count: usize) -> Vec<Vec<T>> {
-    let mut distributed: Vec<Vec<T>> = (0..count).map(|_| Vec::new()).collect();
+    let mut shares: Vec<Vec<T>> = (0..count).map(|_| Vec::new()).collect();
     for (number, item) in items.into_iter().enumerate() {
-        distributed[number % count].push(item);
+        shares[number % count].push(item);
     }
-    distributed.retain(|share| !share.is_empty());
-    distributed
+    shares.retain(|share| !share.is_empty());
+    shares
 }
 
-/// An answer that is not 2xx, or tells of a GraphQL error, is a failure.
+/// A status other than 2xx is a failure, and so is a GraphQL error.
 fn expect_success(response: &Response<'_>) -> Result<(), String> {
     if (200..300).contains(&response.status) && find(response.body, b"\"errors\"").is_none() {
         return Ok(());
@@ -128,30 +127,27 @@ fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
     text.windows(wanted.len()).position(|window| window == wanted)
 }
 
-/// `GET` with an access token.
 pub fn get_request(path: &str, access_token: &str) -> Vec<u8> {
     request(&format!("GET {path}"), &bearer(access_token), "")
 }
 
-/// `GET` of anybody.
+/// A `GET` without a token.
 pub fn plain_request(path: &str) -> Vec<u8> {
     request(&format!("GET {path}"), "", "")
 }
 
-/// GraphQL's `me`, every field of it.
+/// GraphQL's `me` with all fields.
 pub fn graphql_me_request(access_token: &str) -> Vec<u8> {
     let headers = bearer(access_token) + "Accept: application/graphql-response+json\r\n";
     let body = r#"{"query":"{ me { id uuid email username profileImageUrl } }"}"#;
     request("POST /graphql", &headers, body)
 }
 
-/// A login with a username.
 pub fn login_request(username: &str, password: &str) -> Vec<u8> {
     let body = format!(r#"{{"username":"{username}","password":"{password}"}}"#);
     request("POST /auth/login", "", &body)
 }
 
-/// A renewal.
 pub fn refresh_request(path: &str, token: &str) -> Vec<u8> {
     request(
         &format!("POST {path}"),
@@ -160,12 +156,12 @@ pub fn refresh_request(path: &str, token: &str) -> Vec<u8> {
     )
 }
 
-/// The header of an access token.
 pub fn bearer(access_token: &str) -> String {
     format!("Authorization: Bearer {access_token}\r\n")
 }
 
-/// Any request: method and path, the headers that it has beyond the usual ones, and a body of JSON or none.
+/// An HTTP/1.1 request. `target` is method and path, `headers` are extra headers, `body` is JSON or
+/// empty.
 pub fn request(target: &str, headers: &str, body: &str) -> Vec<u8> {
     let described = if body.is_empty() {
         String::new()
@@ -187,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_no_success_is_a_failure() {
+    fn only_a_success_passes() {
         assert!(expect_success(&response(200, r#"{"data":{"me":{}}}"#)).is_ok());
         assert!(expect_success(&response(204, "")).is_ok());
         assert!(expect_success(&response(200, r#"{"data":{"me":null},"errors":[]}"#)).is_err());
@@ -197,22 +193,22 @@ mod tests {
     }
 
     #[test]
-    fn a_renewal_goes_on_with_the_token_that_it_was_given() {
-        let mut renewal = refresh_request_of("aaaa");
-        renewal
+    fn the_next_refresh_sends_the_new_token() {
+        let mut refresh = refresh_request_of("aaaa");
+        refresh
             .take_token_from(br#"{"token":{"refresh_token":"bbbb"}}"#)
             .unwrap();
-        assert_eq!(renewal.request, refresh_request("/auth/refresh", "bbbb"));
+        assert_eq!(refresh.request, refresh_request("/auth/refresh", "bbbb"));
         assert!(
-            renewal
+            refresh
                 .take_token_from(br#"{"token":{"refresh_token":"bbbb"}}"#)
                 .is_err()
         );
-        assert!(renewal.take_token_from(b"{}").is_err());
+        assert!(refresh.take_token_from(b"{}").is_err());
     }
 
     #[test]
-    fn everything_is_dealt_once() {
+    fn every_item_is_distributed_once() {
         assert_eq!(distribute(vec![1, 2, 3, 4, 5], 2), [vec![1, 3, 5], vec![2, 4]]);
         assert_eq!(distribute(vec![1], 3), [[1]]);
     }

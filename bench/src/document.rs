@@ -1,4 +1,4 @@
-//! `docs/performance.md`: the part of it that a run writes, with what it was run on.
+//! Writes the results of a run, and the conditions it ran under, into `docs/performance.md`.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::{Failure, Result};
 const BEGIN: &str = "<!-- Written by scripts/bench --write: begin -->";
 const END: &str = "<!-- Written by scripts/bench --write: end -->";
 
-/// Where and on what a run took backend, in one paragraph.
+/// One paragraph: date, commit, hardware and versions.
 pub fn run_conditions(form: &str, servers: Option<&Servers>) -> Result<String> {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo")?;
     let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name"));
@@ -60,7 +60,7 @@ fn stdout_of(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
-/// Puts what a run results between the two marks of the document.
+/// Replaces the text between the two markers of the document.
 pub fn write(document: &Path, results: &str) -> Result<()> {
     let text = fs::read_to_string(document)?;
     fs::write(document, replaced(&text, results)?)?;
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_stands_between_the_marks_is_replaced() {
+    fn only_the_text_between_the_markers_is_replaced() {
         let text = format!("a\n{BEGIN}\nold\n{END}\nb\n");
         let once = replaced(&text, "new").unwrap();
         assert_eq!(once, format!("a\n{BEGIN}\n\nnew\n\n{END}\nb\n"));

@@ -1,4 +1,4 @@
-//! What a run works with: the stores, filled and migrated, and how long everything may take.
+//! The environment of a run: databases with schema and data, servers, and measuring times.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,39 +16,39 @@ use crate::series::RoundOptions;
 use crate::users::{User, sign_in};
 use crate::{Result, log};
 
-/// Accounts and sessions of the small data set.
 const SMALL: Size = Size {
     accounts: 1000,
     sessions: 2000,
 };
 
-/// Where state is.
+/// The gateway's stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Backend {
     Sqlite,
     PostgresRedis,
 }
 
-/// How much of it there is.
+/// The size of the data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scale {
     Small,
     Large,
 }
 
-/// How long, and how often.
+/// How long and how often each kind of operation is measured.
 #[derive(Debug, Clone, Copy)]
 pub struct Schedule {
-    /// For what is asked thousands of times a second: short, as the machine's own speed changes within a minute, and often.
+    /// For operations that run thousands of times a second. The rounds are short and many, because
+    /// the speed of the machine changes within a minute.
     pub fast: RoundOptions,
-    /// For what is rare, such as logins, or rarely late.
+    /// For slow operations, such as logins, and for rare events, such as late responses.
     pub slow: RoundOptions,
     pub starts: usize,
-    /// People who take part at max: so many sign in within seconds.
+    /// The most users that take part. Signing in more would take too long.
     pub max_users: u64,
 }
 
-/// Servers that scripts/bench has started.
+/// The servers that `scripts/bench` has started.
 #[derive(Debug, Clone)]
 pub struct Servers {
     pub postgres_url: String,
@@ -62,13 +62,13 @@ pub struct Environment {
     pub schedule: Schedule,
     pub connections: usize,
     pub backends: Vec<Backend>,
-    /// Unless only SQLite is asked for.
+    /// `None` for a run on SQLite alone.
     pub servers: Option<Servers>,
     pub folder: PathBuf,
     pub gateway: PathBuf,
-    /// Another build of it.
+    /// Another build of the gateway, to compare with.
     pub rival: Option<PathBuf>,
-    /// This program, for the baselines.
+    /// This program, which also runs the baselines.
     pub this_program: PathBuf,
     pub large: Size,
     pub report: Report,
@@ -127,7 +127,7 @@ impl Environment {
         self.servers.as_ref().ok_or_else(|| "there is no PostgreSQL".into())
     }
 
-    /// Migrated and filled, at the first time that it is asked for.
+    /// Returns the deployment. The first call creates the schema and the data.
     pub fn deployment(&mut self, backend: Backend, scale: Scale) -> Result<Deployment> {
         if let Some(deployment) = self.deployments.get(&(backend, scale)) {
             return Ok(deployment.clone());
@@ -170,19 +170,20 @@ impl Environment {
         Ok(deployment)
     }
 
-    /// People who have just signed in, at a gateway of their own that hashes cheaply.
+    /// Signs users in through a separate gateway that hashes at low cost.
     pub fn users(&self, deployment: &Deployment, scale: Scale) -> Result<Vec<User>> {
         let gateway = deployment.start(Hashing::Cheap)?;
         sign_in(gateway.address, cheap_hash_usernames(self.active(scale)))
     }
 
-    /// How many users take part: half of all, of whom each has a neighbour with a costly hash.
+    /// How many users take part: at most half of the accounts, because every second account has a
+    /// hash of the default cost.
     pub fn active(&self, scale: Scale) -> u64 {
         (self.size(scale).accounts / 2).min(self.schedule.max_users)
     }
 }
 
-/// Processes and addresses of one gateway, as a target is made of.
+/// The address and the meter of one gateway, as a `Target` needs them.
 pub fn servers_and_meters(gateway: &Gateway) -> ([std::net::SocketAddr; 1], [Meter; 1]) {
     ([gateway.address], [gateway.meter()])
 }

@@ -1,4 +1,4 @@
-//! The gateway under load: the release binary as operators run it, on one set of stores.
+//! Starts the gateway's release binary as operators run it.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -15,43 +15,42 @@ use base64::engine::general_purpose::STANDARD;
 use crate::process::{Meter, Process, command};
 use crate::{Failure, Result};
 
-/// Between two looks at a gateway that starts.
 const POLL_INTERVAL: Duration = Duration::from_micros(200);
-/// Far more than a start takes.
+/// Far longer than a start takes.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What a gateway stands on.
+/// A gateway program and its stores.
 #[derive(Debug, Clone)]
 pub struct Deployment {
-    /// As the tables name it.
+    /// The name in the tables.
     pub name: &'static str,
     pub program: PathBuf,
-    /// The gateway's working folder and log are here.
+    /// The gateway's working directory. Its log is here too.
     pub folder: PathBuf,
     pub database_url: String,
     pub redis_url: Option<String>,
     pub auth_secret: String,
 }
 
-/// How much a password hash costs.
+/// The cost of a password hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hashing {
-    /// As little as the gateway allows, where hashing is not the subject.
+    /// The lowest cost that the gateway allows, for runs that do not measure hashing.
     Cheap,
-    /// What the gateway takes unless it is told otherwise.
+    /// The gateway's default cost.
     Default,
 }
 
-/// A gateway that serves.
+/// A running gateway.
 pub struct Gateway {
     pub address: SocketAddr,
     process: Process,
-    /// From before the process was there to its first 200.
+    /// From before the process existed to the first 200 of `/readyz`.
     pub started_in: Duration,
 }
 
 impl Deployment {
-    /// Brings the schema up to date, as an operator does before a start in production.
+    /// Migrates the schema, as an operator does before a start in production.
     pub fn migrate(&self) -> Result<()> {
         fs::create_dir_all(&self.folder)?;
         let output = self.command(Hashing::Default).args(["migrate", "up"]).output()?;
@@ -61,9 +60,9 @@ impl Deployment {
         Err(String::from_utf8_lossy(&output.stderr).into_owned().into())
     }
 
-    /// Has the kernel drop what it holds of the program's file, as if nothing had used it since the machine started.
+    /// Drops the program's file from the kernel's page cache, as if nothing had used it since boot.
     pub fn drop_cached_program(&self) -> Result<()> {
-        // What is not on the disk yet cannot be dropped.
+        // The kernel cannot drop pages that are not on disk yet.
         File::open(&self.program)?.sync_all()?;
         let mut dd = Command::new("dd");
         dd.args(["iflag=nocache", "count=0", "status=none"]);
@@ -102,7 +101,7 @@ impl Deployment {
         })
     }
 
-    /// Nothing is limited, and access tokens last for the whole run; all else is as in production.
+    /// Production settings, except that rate limits are off and access tokens outlive the run.
     fn command(&self, hashing: Hashing) -> Command {
         let mut command = command(&self.program);
         command
@@ -128,14 +127,14 @@ impl Gateway {
     }
 }
 
-/// A secret that production takes.
+/// A random secret that production mode accepts.
 pub fn fresh_secret() -> Result<String> {
     let mut bytes = [0; 32];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(STANDARD.encode(bytes))
 }
 
-/// An address that nothing listens on.
+/// An address on which nothing listens.
 pub fn free_address() -> Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").map_err(Failure::from)?;
     Ok(listener.local_addr()?)

@@ -1,4 +1,5 @@
-//! One keep-alive connection over HTTP/1.1, as lean as it can be: it shares the machine with the server that it measures.
+//! A minimal HTTP/1.1 keep-alive connection. It shares the machine with the server that it
+//! measures, so it does as little as possible.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,20 +7,19 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Headers that an answer may have.
+/// The most headers that a response may have.
 const MAX_HEADERS: usize = 32;
-/// Room for an answer at first.
-const ROOM: usize = 4096;
-/// Largest answer that is read.
-const MAX_ROOM: usize = 1 << 20;
+/// Initial size of the buffer, in bytes.
+const INITIAL_BUFFER_SIZE: usize = 4096;
+/// Size of the largest response, in bytes.
+const MAX_BUFFER_SIZE: usize = 1 << 20;
 
-/// A connection that has one request on its way at a time.
+/// A connection with at most one request in flight.
 pub struct HttpConnection {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
-/// What came back.
 pub struct Response<'a> {
     pub status: u16,
     pub body: &'a [u8],
@@ -37,17 +37,17 @@ impl HttpConnection {
         stream.set_nodelay(true)?;
         Ok(Self {
             stream,
-            buffer: vec![0; ROOM],
+            buffer: vec![0; INITIAL_BUFFER_SIZE],
         })
     }
 
-    /// Sends a whole request and waits for the whole answer.
+    /// Sends a complete request and waits for the complete response.
     pub async fn send(&mut self, request: &[u8]) -> io::Result<Response<'_>> {
         self.stream.write_all(request).await?;
         let mut filled = 0;
         loop {
             if filled == self.buffer.len() {
-                self.make_room()?;
+                self.grow_buffer()?;
             }
             let read = self.stream.read(&mut self.buffer[filled..]).await?;
             if read == 0 {
@@ -59,7 +59,7 @@ impl HttpConnection {
             };
             let end = head.length + head.body_length;
             if filled > end {
-                return Err(io::Error::other("more came than was asked for"));
+                return Err(io::Error::other("bytes after the end of the response"));
             }
             if filled == end {
                 return Ok(Response {
@@ -70,17 +70,18 @@ impl HttpConnection {
         }
     }
 
-    fn make_room(&mut self) -> io::Result<()> {
-        let room = self.buffer.len() * 2;
-        if room > MAX_ROOM {
-            return Err(io::Error::other("an answer is too large"));
+    fn grow_buffer(&mut self) -> io::Result<()> {
+        let size = self.buffer.len() * 2;
+        if size > MAX_BUFFER_SIZE {
+            return Err(io::Error::other("a response is too large"));
         }
-        self.buffer.resize(room, 0);
+        self.buffer.resize(size, 0);
         Ok(())
     }
 }
 
-/// The head, once all of it is there. The gateway sends no chunks, so an answer with a body says how long it is.
+/// Parses the head once it is complete. The gateway sends no chunked bodies, so a response with a
+/// body has a `Content-Length`.
 fn parse(received: &[u8]) -> io::Result<Option<Head>> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
@@ -98,7 +99,7 @@ fn parse(received: &[u8]) -> io::Result<Option<Head>> {
             .and_then(|text| text.trim().parse().ok()),
         None => (status == 204).then_some(0),
     };
-    let body_length = body_length.ok_or_else(|| io::Error::other("an answer does not say how long it is"))?;
+    let body_length = body_length.ok_or_else(|| io::Error::other("a response without a Content-Length"))?;
     Ok(Some(Head {
         status,
         length,
@@ -111,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_head_is_read_when_it_is_complete() {
+    fn a_head_is_parsed_once_it_is_complete() {
         let whole = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nContent-Length: 2\r\n\r\nhi";
         for end in 0..whole.len() - 2 {
             assert!(parse(&whole[..end]).unwrap().is_none(), "{end} bytes");
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_a_length_is_refused_unless_it_can_have_no_body() {
+    fn a_body_needs_a_length() {
         assert!(parse(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
         assert_eq!(
             parse(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap().unwrap().body_length,

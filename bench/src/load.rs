@@ -1,4 +1,4 @@
-//! Loads: many connections at once, in a closed loop or at a constant rate, and what was measured meanwhile.
+//! Runs loads over many connections, in a closed loop or at a constant rate, and measures them.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -13,37 +13,38 @@ use crate::http_connection::HttpConnection;
 use crate::process::Meter;
 use crate::{Failure, Result};
 
-/// Digits that a latency is kept to.
+/// Significant digits of a latency.
 const DIGITS: u8 = 3;
 
-/// How requests follow each other.
+/// When a connection sends its next request.
 #[derive(Debug, Clone, Copy)]
 pub enum Pace {
-    /// Each connection asks as soon as it has its answer.
+    /// As soon as it has the response to the previous one.
     ClosedLoop,
-    /// So many a second in all, whatever the responses do. A latency counts from when its request was due: one that had to wait for the
-    /// answer before it waited for the server. Where the loader itself woke late, it counts from then.
+    /// At a constant rate for all connections together, in requests per second. The latency counts
+    /// from the time when the request was due. A request that waited for the previous response has
+    /// therefore waited for the server. If the loader itself woke up late, the latency counts from
+    /// then.
     ConstantRate(f64),
 }
 
-/// One load on one or more servers.
+/// A load on one or more servers.
 pub struct Load<'a> {
-    /// Connections are stats evenly over them.
+    /// The connections are distributed evenly over these.
     pub servers: &'a [SocketAddr],
     pub clients: &'a mut Clients,
     pub pace: Pace,
 }
 
-/// How long a measurement takes.
 #[derive(Debug, Clone, Copy)]
 pub struct Timing {
-    /// Not counted.
+    /// Not measured.
     pub warm_up: Duration,
-    /// Counted.
+    /// Measured.
     pub counted: Duration,
 }
 
-/// What one load came to.
+/// The result of one load.
 pub struct Outcome {
     pub responses: u64,
     pub seconds: f64,
@@ -52,14 +53,14 @@ pub struct Outcome {
     pub failures: Failures,
 }
 
-/// How many responses were failures, and the first one.
+/// The number of failed responses, and the first of them.
 #[derive(Debug, Default, Clone)]
 pub struct Failures {
     pub count: u64,
     pub first: Option<String>,
 }
 
-/// The loads' outcomes, and the processor time of each meter's processes, in seconds.
+/// The outcomes of the loads, and for each meter the CPU time of its processes in seconds.
 pub struct Measured {
     pub outcomes: Vec<Outcome>,
     pub cpu_seconds: Vec<f64>,
@@ -94,7 +95,7 @@ impl Failures {
     }
 }
 
-/// Puts all loads on at once, each on a thread of its own.
+/// Runs all loads at the same time, each on its own thread.
 pub fn measure(loads: Vec<Load<'_>>, timing: Timing, meters: &[&Meter]) -> Result<Measured> {
     let from = Instant::now() + timing.warm_up;
     let window = Window {
@@ -150,10 +151,10 @@ fn run_load(load: &mut Load<'_>, window: Window) -> Result<Outcome> {
     )));
     let mut samples = samples.into_inner();
     if samples.latencies.is_empty() {
-        // No ratio can be made of it, min of all a good one.
+        // An empty measurement must not lead to a good ratio.
         samples
             .failures
-            .record(|| "no answer came in the time that counts".to_owned());
+            .record(|| "no response came in the measured time".to_owned());
     }
     Ok(Outcome {
         responses: samples.latencies.len(),
@@ -171,7 +172,7 @@ async fn run_closed_loop(
 ) -> Result<()> {
     let mut connection = HttpConnection::connect(address).await?;
     let mut sent_at = Instant::now();
-    // What is on its way at the end is waited for, so that a client knows where it stands, but not counted.
+    // Responses after the window are awaited but not counted: the client needs the next token.
     while sent_at < window.until {
         let answer = connection.send(client.request()).await?;
         let result = client.check(&answer);
@@ -203,7 +204,8 @@ async fn run_at_rate(
         let answer = connection.send(client.request()).await?;
         let result = client.check(&answer);
         samples.borrow_mut().check(result);
-        // Counted by when it was due: an answer that comes after the window must not be left out for being late.
+        // Count by the time when the request was due. Otherwise a response that comes after the
+        // window would be left out because it was late.
         if window.contains(due) {
             samples.borrow_mut().record(since.elapsed())?;
         }
@@ -231,12 +233,11 @@ impl Window {
     }
 }
 
-/// An empty histogram of microseconds that grows as it must.
+/// An empty histogram of microseconds, which resizes itself.
 pub fn new_histogram() -> Result<Histogram<u64>> {
     Histogram::new(DIGITS).map_err(Failure::from)
 }
 
-/// Counts here are far below 2^52.
 #[allow(clippy::cast_precision_loss, reason = "no count of a run reaches 2^52")]
 pub fn to_f64(count: u64) -> f64 {
     count as f64

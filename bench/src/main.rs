@@ -1,6 +1,6 @@
-//! Loads the gateway over HTTP and measures it against bare baselines of the same kind; `scripts/bench` starts it.
+//! Loads the gateway over HTTP and compares it with bare baselines. `scripts/bench` starts it.
 //!
-//! docs/performance.md says what the figures mean.
+//! docs/performance.md explains the figures.
 
 #![allow(
     clippy::print_stdout,
@@ -40,9 +40,9 @@ use report::Report;
 use scenarios::{SCENARIOS, Scenario, Selection};
 use users::ResponseSizes;
 
-/// Whatever went wrong: a run that cannot be trusted ends with one sentence.
+/// A run that cannot be trusted ends with one sentence.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
-/// What a step came to.
+/// Errors become one sentence on standard error.
 pub type Result<T> = std::result::Result<T, Failure>;
 
 /// Measures auth-gateway
@@ -64,7 +64,7 @@ enum Cli {
     Baseline(Baseline),
 }
 
-/// What `run` starts beside the gateway.
+/// Processes that `run` starts besides the gateway.
 #[derive(Subcommand, Clone, Copy)]
 enum Baseline {
     /// Serve bare handlers
@@ -77,12 +77,12 @@ enum Baseline {
         #[arg(long)]
         sign_in_bytes: usize,
     },
-    /// Hash on all cores, and print how many hashes a second that gave
+    /// Hash on all cores and print hashes per second
     #[command(hide = true)]
     Hash {
         #[arg(long)]
         seconds: f64,
-        /// By the argon2 crate
+        /// Use the argon2 crate
         #[arg(long)]
         portable: bool,
     },
@@ -91,7 +91,7 @@ enum Baseline {
 #[derive(Args)]
 #[allow(clippy::struct_excessive_bools, reason = "switches of a command line")]
 struct RunOptions {
-    /// Do everything less often and for a shorter time: to see that it works
+    /// Measure fewer and shorter rounds, to see that everything works
     #[arg(long)]
     quick: bool,
     /// Only on SQLite
@@ -100,28 +100,28 @@ struct RunOptions {
     /// Only on PostgreSQL with Redis
     #[arg(long)]
     postgres_redis: bool,
-    /// Growth too: a million accounts and two million sessions beside a thousand
+    /// Also measure growth: a million accounts and two million sessions against a thousand accounts
     #[arg(long)]
     large: bool,
-    /// Two and four gateways on the same servers too
+    /// Also measure two and four gateways on the same servers
     #[arg(long)]
     nodes: bool,
-    /// What the time of an answer consists of too, as perf sees it
+    /// Also break down the CPU time of a response, with perf
     #[arg(long)]
     profile: bool,
-    /// Another build of the gateway, to be compared with
+    /// Another build of the gateway to compare with
     #[arg(long, value_name = "PROGRAM")]
     rival: Option<PathBuf>,
     /// Connections of a load
     #[arg(long, default_value = "64")]
     connections: usize,
-    /// Accounts of the large data set; twice as many sessions
+    /// Accounts of the large data set; it has twice as many sessions
     #[arg(long, default_value = "1000000")]
     large_accounts: u64,
-    /// Where databases and logs go
+    /// Directory for databases and logs
     #[arg(long)]
     folder: PathBuf,
-    /// Put the tables into this document
+    /// Write the tables into this document
     #[arg(long)]
     write: Option<PathBuf>,
     /// Only these scenarios
@@ -159,7 +159,7 @@ fn run(options: &RunOptions) -> Result<()> {
     let form = if options.quick { "quick form" } else { "standard form" };
     let run_conditions = document::run_conditions(form, env.servers.as_ref())?;
     let results = format!("{run_conditions}\n\n{}", env.report.markdown());
-    // Also what was results before something broke, which may have taken long.
+    // Print the results even after a failure: measuring them may have taken long.
     println!("{results}");
     if let Some(failure) = failure {
         return Err(failure.into());
@@ -216,7 +216,8 @@ fn prepare(options: &RunOptions) -> Result<Environment> {
     })
 }
 
-/// In the environment, since every user of the machine can read a command line.
+/// These settings come from the environment, because every user of the machine can read a command
+/// line.
 fn servers(backends: &[Backend]) -> Result<Option<Servers>> {
     if !backends.contains(&Backend::PostgresRedis) {
         return Ok(None);
@@ -231,7 +232,10 @@ fn servers(backends: &[Backend]) -> Result<Option<Servers>> {
 }
 
 fn variable(name: &str) -> Result<String> {
-    #[allow(clippy::disallowed_methods, reason = "scripts/bench says here what it has started")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "scripts/bench passes the addresses of the servers"
+    )]
     let value = std::env::var(name);
     value.map_err(|_| format!("{name} is not set: start this with scripts/bench").into())
 }
@@ -268,7 +272,7 @@ fn serve(baseline: Baseline) -> Result<()> {
     }
 }
 
-/// Where a run stands, beside its figures.
+/// Prints progress to standard error.
 pub fn log(words: &str) {
     eprintln!("bench: {words}");
 }

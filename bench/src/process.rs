@@ -1,4 +1,4 @@
-//! Processes that a run starts, and what Linux tells of them in `/proc`.
+//! Starts processes and reads their CPU time and memory from `/proc`.
 
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -8,15 +8,16 @@ use std::process::{Child, Command, Stdio};
 use crate::load::to_f64;
 use crate::{Failure, Result};
 
-/// How Linux counts processor time for its users (proc(5)); it is the same on every architecture that Rust knows.
+/// The unit in which Linux reports CPU time (proc(5)). It is the same on every architecture that
+/// Rust supports.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// A child; killed when dropped, and by the kernel should this process be killed.
+/// A child process. It is killed on drop, and by the kernel if this process is killed.
 pub struct Process {
     child: Child,
 }
 
-/// Reads the processor time and memory of a process.
+/// Reads the CPU time and the memory of a process.
 #[derive(Debug, Clone)]
 pub struct Meter {
     process: u32,
@@ -26,11 +27,11 @@ pub struct Meter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scope {
     OneProcess,
-    /// With all that descend from it, and those that they have buried.
+    /// The process with all descendants, including those that have ended and been reaped.
     ProcessTree,
 }
 
-/// Prepares a program that gets a signal when this process ends.
+/// Prepares a command that the kernel kills when this process ends.
 pub fn command(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL"]).arg(program).env_clear();
@@ -61,19 +62,19 @@ impl Drop for Process {
 }
 
 impl Meter {
-    /// Of one process, whatever it has started.
+    /// Measures one process without its children.
     pub fn of(process: u32) -> Self {
         let scope = Scope::OneProcess;
         Self { process, scope }
     }
 
-    /// Of a server that serves each connection by a process of its own.
+    /// Measures a server that handles each connection in a child process.
     pub fn of_tree(process: u32) -> Self {
         let scope = Scope::ProcessTree;
         Self { process, scope }
     }
 
-    /// Of this process.
+    /// Measures this process.
     pub fn own() -> Self {
         Self::of(std::process::id())
     }
@@ -91,7 +92,7 @@ impl Meter {
                 .sum()
         } else {
             let stat = Stat::of(self.process);
-            stat.ok_or_else(|| Failure::from("a server has ended during its measurement"))?
+            stat.ok_or_else(|| Failure::from("a server ended while it was measured"))?
                 .ticks
         };
         Ok(to_f64(ticks) / TICKS_PER_SECOND)
@@ -108,17 +109,18 @@ impl Meter {
         tree
     }
 
-    /// Memory in use, in MiB.
+    /// Resident memory, in MiB.
     pub fn memory(&self) -> Result<f64> {
         self.status("VmRSS:")
     }
 
-    /// Memory in use that holds no pages of files, in MiB: what nothing but the process needs, and cannot be had back from the disk.
+    /// Resident memory that is not backed by files, in MiB. The kernel cannot reclaim it by reading
+    /// it from disk again.
     pub fn anonymous_memory(&self) -> Result<f64> {
         self.status("RssAnon:")
     }
 
-    /// The max memory that was ever in use, in MiB.
+    /// The highest resident memory so far, in MiB.
     pub fn peak_memory(&self) -> Result<f64> {
         self.status("VmHWM:")
     }
@@ -145,7 +147,7 @@ impl Stat {
     }
 
     fn parse(id: u32, text: &str) -> Option<Self> {
-        // The name before the last parenthesis may hold anything.
+        // The process name, which ends at the last parenthesis, may contain any character.
         let fields: Vec<&str> = text.rsplit_once(") ")?.1.split_whitespace().collect();
         let sum = |range| -> Option<u64> {
             let ticks = fields.get::<std::ops::Range<usize>>(range)?.iter();
@@ -172,14 +174,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_with_parentheses_does_not_move_the_fields() {
+    fn parentheses_in_a_process_name_do_not_shift_the_fields() {
         let text = "7 (a) b) (c) S 3 1 1 0 -1 4194560 1 2 3 4 10 20 30 40 20 0 1";
         let stat = Stat::parse(7, text).unwrap();
         assert_eq!((stat.parent, stat.ticks, stat.ticks_of_reaped), (3, 30, 70));
     }
 
     #[test]
-    fn this_process_uses_memory() {
+    fn memory_and_cpu_time_of_this_process_are_read() {
         let meter = Meter::own();
         let own = meter.anonymous_memory().unwrap();
         assert!(own > 0.0 && own < meter.memory().unwrap());

@@ -1,4 +1,4 @@
-//! Where the processor time of a server goes, as Linux' `perf` samples it, by the category of the program that was running.
+//! Samples with Linux `perf` where a server spends its CPU time, by category of code.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,10 +8,10 @@ use std::time::Duration;
 use crate::process::Meter;
 use crate::{Failure, Result};
 
-/// Samples a second: a prime, so that nothing that happens regularly is always or never met.
+/// Samples per second. A prime number avoids sampling in step with periodic work.
 const FREQUENCY: &str = "997";
 
-/// Everything that is told apart, in the order in which tables have it.
+/// All categories, in the order of the tables.
 pub const CATEGORIES: [&str; 12] = [
     NETWORK, SYSTEM, HTTP, TASKS, GRAPHQL, REDIS, SQL, SECRETS, JSON, MEMORY, LOG, OWN,
 ];
@@ -28,7 +28,7 @@ const MEMORY: &str = "memory (allocating, copying)";
 const LOG: &str = "log and counts";
 const OWN: &str = "the gateway's own implementation";
 
-/// What a name in a symbol says of where it belongs; the first one that occurs counts.
+/// Maps a name in a symbol to its category. The name that occurs first in the symbol decides.
 const CRATES: [(&str, &str); 42] = [
     ("hyper", HTTP),
     ("http", HTTP),
@@ -74,25 +74,25 @@ const CRATES: [(&str, &str); 42] = [
     ("auth_gateway", OWN),
 ];
 
-/// Words of the kernel's functions that move data from one process to another.
+/// Words in names of kernel functions that move data between processes.
 const NETWORK_WORDS: [&str; 12] = [
     "tcp", "sock", "skb", "inet", " ip_", "_ip_", "net", "loopback", "sendto", "recv", "sendmsg", "csum",
 ];
 
-/// Words of the C library's functions that give memory out, take it back, and move what is in it.
+/// Words in names of C library functions that allocate, free or copy memory.
 const MEMORY_WORDS: [&str; 5] = ["alloc", "free", "mem", "chunk", "tcache"];
 
-/// `perf` at work.
+/// A running `perf record`.
 pub struct Recording {
     perf: Child,
     data: std::path::PathBuf,
 }
 
-/// The share of each category, of 1.
+/// The share of each category. The shares add up to 1.
 pub type Shares = BTreeMap<&'static str, f64>;
 
 impl Recording {
-    /// Samples the process of a meter for so long.
+    /// Samples the meter's process for `length`.
     pub fn start(meter: &Meter, length: Duration, folder: &Path) -> Result<Self> {
         let data = folder.join("perf.data");
         let mut perf = Command::new("perf");
@@ -110,7 +110,7 @@ impl Recording {
         Ok(Self { perf, data })
     }
 
-    /// Waits until it is done.
+    /// Waits for the recording to end and evaluates it.
     pub fn shares(mut self) -> Result<Shares> {
         if !self.perf.wait()?.success() {
             return Err("perf could not sample the server: it needs root, or kernel.perf_event_paranoid=1".into());
@@ -164,13 +164,14 @@ fn category(object: &str, symbol: &str) -> &'static str {
     let found = CRATES
         .iter()
         .filter_map(|(name, category)| Some((position(symbol, name)?, *category)));
-    // A generic function of the standard library belongs to what it is used with.
+    // A generic function of the standard library counts for the first crate among its type
+    // parameters.
     found
         .min_by_key(|(position, _)| *position)
         .map_or(OWN, |(_, category)| category)
 }
 
-/// Where a word begins with this name.
+/// The position of a word in the symbol that begins with `name`.
 fn position(symbol: &str, name: &str) -> Option<usize> {
     let begins = |at: &usize| !symbol[..*at].ends_with(|before: char| before.is_alphanumeric());
     symbol.match_indices(name).map(|(at, _)| at).find(begins)
@@ -181,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_goes_to_the_part_that_a_symbol_names_first() {
+    fn a_symbol_counts_for_the_crate_that_it_names_first() {
         for (object, symbol, expected) in [
             ("[kernel.kallsyms]", "[k] tcp_sendmsg_locked", "Linux: network"),
             ("[kernel.kallsyms]", "[k] do_syscall_64", SYSTEM),
@@ -200,7 +201,7 @@ mod tests {
             ("libc.so.6", "[.] cfree@GLIBC_2.2.5", MEMORY),
             ("libc.so.6", "[.] __GI___writev", SYSTEM),
             ("libc.so.6", "[.] __memmove_avx_unaligned_erms", MEMORY),
-            ("auth-gateway", "[.] <auth_gateway::api::Doors>::answer", OWN),
+            ("auth-gateway", "[.] <auth_gateway::api::Api>::answer", OWN),
             ("auth-gateway", "[.] <core::fmt::Formatter>::pad", OWN),
         ] {
             assert_eq!(category(object, symbol), expected, "{symbol}");
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_read_line_by_line() {
+    fn shares_of_several_symbols_are_added() {
         let report =
             "# Samples: 4K\n#\n    25.00%\tlibc.so.6\t[.] _int_free\n    50.00%\t[kernel.kallsyms]\t[k] tcp_ack\n\n";
         let shares = shares(report);

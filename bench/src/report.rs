@@ -1,11 +1,12 @@
-//! What a run found, as the Markdown that is printed and that `docs/performance.md` holds.
+//! Collects the results of a run and formats them as Markdown, for the terminal and for
+//! `docs/performance.md`.
 
 use std::fmt::Write;
 
 use crate::load::Failures;
 use crate::series::{Series, Stats};
 
-/// What a figure has to keep to.
+/// The bound that a figure must keep.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Bound {
     AtLeast(f64),
@@ -19,7 +20,6 @@ pub struct Ratio {
     pub bound: Option<Bound>,
 }
 
-/// Everything found so far.
 #[derive(Default)]
 pub struct Report {
     loads: Table,
@@ -31,14 +31,14 @@ pub struct Report {
     missed: usize,
 }
 
-/// Rows of cells below a head; printed only if there are rows.
+/// A table. It is printed only if it has rows.
 #[derive(Default)]
 struct Table {
     rows: Vec<Vec<String>>,
 }
 
 impl Report {
-    /// A load, its latencies, and how it stands to its baseline.
+    /// Adds a load with its latencies and its ratio to a baseline.
     pub fn load(&mut self, what: &str, backend: &str, series: &Series, ratio: Option<&Ratio>) {
         self.failures.add(&series.failures);
         let millis = |quantile| format!("{:.2}", millis_of(series.latencies.value_at_quantile(quantile)));
@@ -58,7 +58,7 @@ impl Report {
         self.loads.rows.push(row);
     }
 
-    /// A single figure, such as a ratio or an amount.
+    /// Adds a single figure.
     pub fn figure(&mut self, what: &str, backend: &str, shown: String, bound: Option<(f64, Bound)>) {
         let checked = self.check_bound(bound.map(|(figure, bound)| (figure, Some(bound))));
         let mut row = vec![what.to_owned(), backend.to_owned(), shown];
@@ -66,7 +66,7 @@ impl Report {
         self.figures.rows.push(row);
     }
 
-    /// A ratio with its stats.
+    /// Adds a ratio with its median, minimum and maximum.
     pub fn ratio(&mut self, what: &str, backend: &str, stats: Stats, bound: Option<Bound>) {
         self.figure(
             what,
@@ -76,17 +76,17 @@ impl Report {
         );
     }
 
-    /// Of a number of nodes: what was done, how often, and where the processor time went.
+    /// Adds a row on a number of nodes: the operation, its rate, and how busy the cores were.
     pub fn nodes(&mut self, cells: Vec<String>) {
         self.nodes.rows.push(cells);
     }
 
-    /// A part of the program, and how long it takes of an answer of each kind.
+    /// Adds a category of code with its CPU time per response of each kind.
     pub fn profile(&mut self, cells: Vec<String>) {
         self.profiles.rows.push(cells);
     }
 
-    /// A statement, where it runs, and the verdict on its plan.
+    /// Adds a statement, its backend and the result of the check of its plan.
     pub fn plan(&mut self, statement: String, backend: &str, result: &str, is_good: bool) {
         if !is_good {
             self.missed += 1;
@@ -96,7 +96,7 @@ impl Report {
             .push(vec![statement, backend.to_owned(), result.to_owned()]);
     }
 
-    /// Answers that were failures, in loads whose figures are not shown by themselves.
+    /// Adds failures of loads that have no row of their own.
     pub fn fail(&mut self, failures: &Failures) {
         self.failures.add(failures);
     }
@@ -105,7 +105,7 @@ impl Report {
         &self.failures
     }
 
-    /// Figures that are not within their bounds, and plans that are not good.
+    /// The number of figures out of bounds and of plans that scan a table.
     pub fn missed(&self) -> usize {
         self.missed
     }
@@ -115,7 +115,7 @@ impl Report {
         self.loads.write(
             &mut text,
             "### Loads",
-            "What | Where | Per second | p50, ms | p99, ms | max, ms | Server's processor time per answer, µs | Ratio (min to max of the rounds) | Bound | Result",
+            "What | Where | Per second | p50, ms | p99, ms | max, ms | Server's processor time per response, µs | Ratio (min to max of the rounds) | Bound | Result",
         );
         self.figures
             .write(&mut text, "### Figures", "What | Where | Figure | Bound | Result");
@@ -127,14 +127,14 @@ impl Report {
         self.plans.write(&mut text, "### Plans", "Statement | Where | Result");
         self.profiles.write(
             &mut text,
-            "### Microseconds of an answer",
+            "### CPU time of a response, in microseconds",
             "Where | Selection | a bare handler | `me`, REST | `me`, GraphQL | refresh, REST | login, REST",
         );
-        let _infallible = writeln!(text, "Answers that were failures: {}.", self.failures.count);
+        let _infallible = writeln!(text, "Failed responses: {}.", self.failures.count);
         text
     }
 
-    /// The bound and the verdict.
+    /// Formats the bound and whether it was met.
     fn check_bound(&mut self, figure: Option<(f64, Option<Bound>)>) -> [String; 2] {
         let Some((figure, Some(bound))) = figure else {
             return [String::new(), String::new()];
@@ -174,12 +174,12 @@ impl Table {
     }
 }
 
-/// A ratio with its stats.
+/// Median, minimum and maximum.
 fn format_stats(stats: Stats) -> String {
     format!("{:.2} ({:.2} to {:.2})", stats.median, stats.min, stats.max)
 }
 
-/// A count with its thousands apart.
+/// A number with thousands separators.
 pub fn grouped(figure: f64) -> String {
     let digits = format!("{figure:.0}");
     let mut text = String::new();
@@ -201,13 +201,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn thousands_stand_apart() {
+    fn thousands_are_separated() {
         let shown: Vec<String> = [0.4, 999.0, 1000.0, 1_234_567.0].map(grouped).into();
         assert_eq!(shown, ["0", "999", "1,000", "1,234,567"]);
     }
 
     #[test]
-    fn what_is_out_of_bounds_is_counted() {
+    fn figures_out_of_bounds_are_counted() {
         let mut report = Report::default();
         for (figure, bound) in [
             (0.5, Bound::AtLeast(0.5)),

@@ -1,4 +1,5 @@
-//! Things measured in index, round after round, so that whatever the machine does meanwhile happens to all of them.
+//! Measures several targets in interleaved rounds, so that changes in the speed of the machine
+//! affect all of them alike.
 
 use std::net::SocketAddr;
 
@@ -9,32 +10,32 @@ use crate::client::Clients;
 use crate::load::{Failures, Load, Outcome, Pace, Timing, measure, new_histogram, to_f64};
 use crate::process::Meter;
 
-/// One thing that is measured.
+/// A server to measure, with its clients.
 pub struct Target<'a> {
     pub servers: &'a [SocketAddr],
     pub meters: &'a [Meter],
     pub clients: Clients,
 }
 
-/// How often everybody has their index, and for how long.
+/// The number of rounds, and the length of each.
 #[derive(Debug, Clone, Copy)]
 pub struct RoundOptions {
     pub rounds: usize,
     pub timing: Timing,
 }
 
-/// What all rounds of one target came to.
+/// The results of all rounds of one target.
 pub struct Series {
-    /// Answers a second, of each round.
+    /// Responses per second, one value for each round.
     pub rates: Vec<f64>,
     /// Of all rounds, in microseconds.
     pub latencies: Histogram<u64>,
-    /// Of the server, in microseconds.
+    /// CPU time of the server per response, in microseconds.
     pub cpu_per_response: f64,
     pub failures: Failures,
 }
 
-/// The middle of several figures, and how far they lie apart.
+/// Median, minimum and maximum of several figures.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stats {
     pub median: f64,
@@ -43,7 +44,7 @@ pub struct Stats {
 }
 
 impl Series {
-    /// From the outcomes of its rounds, each with the processor time of the server, in seconds.
+    /// Each round is its outcome with the CPU time of the server in seconds.
     pub fn of(rounds: &[(Outcome, f64)]) -> Result<Self> {
         let (mut latencies, mut failures) = (new_histogram()?, Failures::default());
         for (outcome, _) in rounds {
@@ -63,13 +64,9 @@ impl Series {
         Stats::of(&self.rates)
     }
 
-    /// This one's rate in each round, divided by the other's in the same round.
+    /// The rate of each round divided by the baseline's rate in the same round.
     pub fn against(&self, baseline: &Self) -> Stats {
-        let ratios = self
-            .rates
-            .iter()
-            .zip(&baseline.rates)
-            .map(|(ours, theirs)| ours / theirs);
+        let ratios = self.rates.iter().zip(&baseline.rates).map(|(rate, base)| rate / base);
         Stats::of(&ratios.collect::<Vec<f64>>())
     }
 }
@@ -79,11 +76,11 @@ impl Stats {
         let mut sorted = figures.to_vec();
         sorted.sort_by(f64::total_cmp);
         let (Some(min), Some(max)) = (sorted.first(), sorted.last()) else {
-            let nothing = f64::NAN;
+            let undefined = f64::NAN;
             return Self {
-                median: nothing,
-                min: nothing,
-                max: nothing,
+                median: undefined,
+                min: undefined,
+                max: undefined,
             };
         };
         let middle = sorted.len() / 2;
@@ -100,7 +97,8 @@ impl Stats {
     }
 }
 
-/// Measures all of them in each round, and in every other round the other way round.
+/// Measures every target once per round. Every other round goes through the targets in reverse
+/// order.
 pub fn measure_interleaved(targets: &mut [Target<'_>], round_options: RoundOptions) -> Result<Vec<Series>> {
     let mut outcomes: Vec<Vec<(Outcome, f64)>> = targets.iter().map(|_| Vec::new()).collect();
     for round in 0..round_options.rounds {
@@ -130,8 +128,8 @@ mod tests {
     use super::*;
 
     #[test]
-    #[allow(clippy::float_cmp, reason = "these come out exactly")]
-    fn a_spread_has_the_median_in_its_middle() {
+    #[allow(clippy::float_cmp, reason = "these values are exact")]
+    fn stats_hold_the_median_and_the_range() {
         let stats = Stats::of(&[3.0, 1.0, 2.0]);
         assert_eq!((stats.min, stats.median, stats.max), (1.0, 2.0, 3.0));
         assert_eq!(Stats::of(&[4.0, 2.0]).median, 3.0);

@@ -1,4 +1,4 @@
-//! People who have signed in: their tokens, each got through the front door.
+//! Signs users in through the gateway's API.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use crate::dataset::PASSWORD;
 use crate::http_connection::HttpConnection;
 use crate::{Failure, Result};
 
-/// Connections that users sign in over.
+/// Connections for signing in.
 const CONNECTIONS: usize = 32;
-/// How often somebody asks who is told to come back.
+/// How often a request that gets 503 is repeated.
 const MAX_TRIES: usize = 10;
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -24,14 +24,14 @@ pub struct User {
     pub refresh_token: String,
 }
 
-/// Bytes of the gateway's answers, which the baselines answer with too.
+/// Body sizes of the gateway's responses, in bytes. The baselines send as many.
 #[derive(Debug, Clone, Copy)]
 pub struct ResponseSizes {
     pub me: usize,
     pub sign_in: usize,
 }
 
-/// Signs everybody in.
+/// Logs in one user per name.
 pub fn sign_in(gateway: SocketAddr, names: impl Iterator<Item = String>) -> Result<Vec<User>> {
     let names: Vec<String> = names.collect();
     let share = names.len().div_ceil(CONNECTIONS).max(1);
@@ -43,7 +43,7 @@ pub fn sign_in(gateway: SocketAddr, names: impl Iterator<Item = String>) -> Resu
             let answer = send(&mut connection, &login_request(name, PASSWORD)).await?;
             let token = |name: &str| answer.pointer(name).and_then(Value::as_str).map(str::to_owned);
             let tokens = token("/token/access_token").zip(token("/token/refresh_token"));
-            let (access_token, refresh_token) = tokens.ok_or("a login that gave no tokens")?;
+            let (access_token, refresh_token) = tokens.ok_or("a login without tokens")?;
             users.push(User {
                 access_token,
                 refresh_token,
@@ -54,7 +54,7 @@ pub fn sign_in(gateway: SocketAddr, names: impl Iterator<Item = String>) -> Resu
     Ok(users.concat())
 }
 
-/// Everybody asks once who they are.
+/// Requests `me` once for each user.
 pub fn request_me_once(gateway: SocketAddr, users: &[User]) -> Result<()> {
     let share = users.len().div_ceil(CONNECTIONS).max(1);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -68,10 +68,11 @@ pub fn request_me_once(gateway: SocketAddr, users: &[User]) -> Result<()> {
     Ok(())
 }
 
-/// Asks both doors who somebody is, since a load only counts answers; and how large they are.
+/// Checks the content of `me` of both APIs, because a load only checks the status. Returns the
+/// sizes of the responses.
 pub fn check(gateway: SocketAddr, name: &str) -> Result<ResponseSizes> {
     let user = sign_in(gateway, std::iter::once(name.to_owned()))?;
-    let token = &user.first().ok_or("nobody has signed in")?.access_token;
+    let token = &user.first().ok_or("no user has signed in")?.access_token;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut connection = HttpConnection::connect(gateway).await?;
@@ -80,7 +81,7 @@ pub fn check(gateway: SocketAddr, name: &str) -> Result<ResponseSizes> {
         let sign_in = send(&mut connection, &login_request(name, PASSWORD)).await?;
         for found in [rest.pointer("/username"), graphql.pointer("/data/me/username")] {
             if found.and_then(Value::as_str) != Some(name) {
-                return Err(format!("the gateway does not know {name}: {rest} {graphql}").into());
+                return Err(format!("the gateway does not return {name}: {rest} {graphql}").into());
             }
         }
         Ok(ResponseSizes {
@@ -90,7 +91,7 @@ pub fn check(gateway: SocketAddr, name: &str) -> Result<ResponseSizes> {
     })
 }
 
-/// Nothing is measured here: who is told to come back does, as clients do, in case the machine is busy with something else.
+/// Repeats the request on 503, as clients do: the machine may be busy. Nothing is measured here.
 async fn send(connection: &mut HttpConnection, request: &[u8]) -> Result<Value> {
     for _ in 0..MAX_TRIES {
         let answer = connection.send(request).await?;
@@ -99,7 +100,7 @@ async fn send(connection: &mut HttpConnection, request: &[u8]) -> Result<Value> 
             503 => tokio::time::sleep(RETRY_INTERVAL).await,
             status => {
                 let body = String::from_utf8_lossy(answer.body);
-                return Err(format!("the gateway answers {status}: {body}").into());
+                return Err(format!("the gateway responds {status}: {body}").into());
             }
         }
     }

@@ -1,4 +1,5 @@
-//! Generated accounts and sessions: the same rows at every run, in either database, as fast as it takes them.
+//! Generates accounts and sessions and writes them to either database. Every run generates the same
+//! rows.
 
 mod postgres;
 mod sqlite;
@@ -12,23 +13,22 @@ use crate::Result;
 
 /// The password of every generated account.
 pub const PASSWORD: &str = "Password@123";
-/// Cost of the hashes of accounts that sign in where hashing is not the subject: memory in KiB, passes, lanes.
+/// The lowest cost of a hash: memory in KiB, passes, lanes. For runs that do not measure hashing.
 pub const CHEAP_COST: (u32, u32, u32) = (128, 1, 1);
-/// The gateway's default cost.
+/// The gateway's default cost: memory in KiB, passes, lanes.
 pub const DEFAULT_COST: (u32, u32, u32) = (19456, 2, 1);
 
 const DAY: i64 = 86_400_000;
-/// Of so many sessions one has ended.
+/// One session in this many has ended.
 const ENDED: u64 = 8;
 
-/// How many rows there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
     pub accounts: u64,
     pub sessions: u64,
 }
 
-/// What all rows of one filling share.
+/// What all generated rows depend on.
 pub struct Dataset {
     size: Size,
     cheap_hash: String,
@@ -37,7 +37,7 @@ pub struct Dataset {
     now: i64,
 }
 
-/// A row of `accounts`; e-mail and username are their own keys.
+/// A row of `accounts`. E-mail and username are lower case, so they are their own unique keys.
 pub struct AccountRow<'a> {
     pub id: Uuid,
     pub email: String,
@@ -58,10 +58,10 @@ pub struct SessionRow {
     pub ip: String,
 }
 
-/// What every generated session was opened with.
+/// The user agent of every generated session.
 pub const USER_AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 
-/// Fills an empty, migrated database.
+/// Fills an empty database that has the current schema.
 pub async fn fill(database_url: &str, size: Size) -> Result<()> {
     let dataset = Dataset::new(size)?;
     if let Some(file) = database_url.strip_prefix("sqlite://") {
@@ -71,12 +71,12 @@ pub async fn fill(database_url: &str, size: Size) -> Result<()> {
     }
 }
 
-/// Usernames of accounts whose hash is cheap: the odd ones.
+/// Usernames of accounts with a cheap hash: those with odd numbers.
 pub fn cheap_hash_usernames(count: u64) -> impl Iterator<Item = String> {
     (0..count).map(|number| username(number * 2 + 1))
 }
 
-/// Usernames of accounts whose hash has the default cost: the even ones.
+/// Usernames of accounts with a hash of the default cost: those with even numbers.
 pub fn default_hash_usernames(count: u64) -> impl Iterator<Item = String> {
     (0..count).map(|number| username(number * 2))
 }
@@ -116,7 +116,7 @@ impl Dataset {
 
     fn session(&self, number: u64) -> SessionRow {
         let random = split_mix64(number);
-        // Opened within the last four weeks and renewed since, so that it is still good.
+        // Opened within the last four weeks and refreshed since, so the session is still valid.
         let created_at = self.now - scaled(random, 28 * DAY);
         let rotated_at = created_at + scaled(split_mix64(random), self.now - created_at);
         SessionRow {
@@ -142,7 +142,7 @@ fn username(number: u64) -> String {
     format!("user{number}")
 }
 
-/// As random as the gateway's own (RFC 9562 version 4), but the same at every run.
+/// A version 4 UUID (RFC 9562), as the gateway generates them, but the same in every run.
 fn account_id(number: u64) -> Uuid {
     Builder::from_random_bytes(bytes(split_mix64(!number))).into_uuid()
 }
@@ -152,12 +152,12 @@ fn bytes(seed: u64) -> [u8; 16] {
     ((u128::from(first) << 64) | u128::from(second)).to_be_bytes()
 }
 
-/// A number from 0 to below `max`, by the random.
+/// Maps a random number to the range from 0 to `max` (exclusive).
 fn scaled(random: u64, max: i64) -> i64 {
     i64::try_from(random % u64::try_from(max.max(1)).unwrap_or(1)).unwrap_or_default()
 }
 
-/// `SplitMix64`: neighbours come out far apart.
+/// The `SplitMix64` generator. Consecutive inputs give very different outputs.
 fn split_mix64(number: u64) -> u64 {
     let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_differ_and_name_accounts_that_are_there() {
+    fn ids_are_unique_and_refer_to_accounts() {
         let dataset = dataset();
         let accounts: HashSet<Uuid> = dataset.accounts().map(|row| row.id).collect();
         let sessions: HashSet<Uuid> = dataset.sessions().map(|row| row.id).collect();
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn sessions_are_live_or_have_ended_lately() {
+    fn sessions_are_live_or_ended_within_a_week() {
         let dataset = dataset();
         let mut ended = 0;
         for row in dataset.sessions() {
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn names_tell_the_cost() {
+    fn usernames_follow_the_cost_of_the_hash() {
         let dataset = dataset();
         let costly: HashSet<String> = default_hash_usernames(500).collect();
         for row in dataset.accounts() {

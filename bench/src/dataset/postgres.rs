@@ -1,4 +1,4 @@
-//! Into PostgreSQL, by `COPY`.
+//! Fills PostgreSQL with `COPY`.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use sqlx::{Connection, Executor, PgPool};
 use super::{AccountRow, Dataset, SessionRow, USER_AGENT};
 use crate::Result;
 
-/// Text that is sent at once.
+/// Bytes of text per message.
 const CHUNK: usize = 1 << 20;
 
 pub(super) async fn fill(url: &str, dataset: &Dataset) -> Result<()> {
@@ -27,7 +27,7 @@ pub(super) async fn fill(url: &str, dataset: &Dataset) -> Result<()> {
     )
     .await?;
     pool.close().await;
-    // As autovacuum leaves a table that has been there for a while.
+    // Do what autovacuum does for a table that has existed for a while.
     PgConnection::connect(url).await?.execute("VACUUM ANALYZE").await?;
     Ok(())
 }
@@ -47,7 +47,7 @@ async fn copy(pool: &PgPool, statement: &str, lines: impl Iterator<Item = String
     Ok(())
 }
 
-/// Nothing that is generated holds a character that `COPY` reads as anything but itself.
+/// No generated value contains a character that `COPY` treats specially.
 fn account(row: &AccountRow<'_>) -> String {
     let AccountRow {
         id, email, username, ..

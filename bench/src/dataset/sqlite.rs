@@ -1,4 +1,4 @@
-//! Into SQLite, many rows a statement, all in one transaction.
+//! Fills SQLite in one transaction, with many rows per statement.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor};
 use super::{AccountRow, Dataset, SessionRow, USER_AGENT};
 use crate::Result;
 
-/// Rows of one statement.
+/// Rows per statement.
 const ROWS: usize = 500;
 
 pub(super) async fn fill(file: &str, dataset: &Dataset) -> Result<()> {
@@ -40,7 +40,8 @@ async fn insert(connection: &mut SqliteConnection, begin: &str, rows: impl Itera
         let values: Vec<String> = rows.by_ref().take(ROWS).collect();
         let mut statement = begin.to_owned();
         let _infallible = write!(statement, "{}", values.join(","));
-        // Made here, of nothing that came from outside. Not kept: no two are alike.
+        // The text contains only generated values. Statements are not cached, because no two are
+        // alike.
         sqlx::query(AssertSqlSafe(statement))
             .persistent(false)
             .execute(&mut *connection)
@@ -49,7 +50,7 @@ async fn insert(connection: &mut SqliteConnection, begin: &str, rows: impl Itera
     Ok(())
 }
 
-/// Nothing that is generated holds a quote. Ids are the bytes that the gateway stores.
+/// No generated value contains a quote. Ids are stored as bytes, as the gateway does.
 fn account(row: &AccountRow<'_>) -> String {
     let AccountRow { email, username, .. } = row;
     format!(

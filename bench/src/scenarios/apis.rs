@@ -1,4 +1,4 @@
-//! `me` at both doors, against a handler that answers at once.
+//! Compares `me` on both APIs with a bare handler.
 
 use crate::Result;
 use crate::baseline::BareServer;

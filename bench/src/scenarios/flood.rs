@@ -1,4 +1,5 @@
-//! `me` while others flood login: how late its answers come, and how many logins there are beside it.
+//! Measures the latency of `me` during a flood of logins, and the rate of logins during a load of
+//! `me`.
 
 use crate::baseline::BareHashing;
 use crate::client::Clients;
@@ -11,12 +12,12 @@ use crate::series::Stats;
 use crate::users::User;
 use crate::{Failure, Result};
 
-/// Connections that flood login.
-const FLOOD: usize = 16;
-/// Questions a second that measure_latency how late answers come: so few that they are no load.
-const PROBES: f64 = 500.0;
-/// Connections that they come over.
-const PROBING: usize = 16;
+/// Connections of the login flood.
+const FLOOD_CONNECTIONS: usize = 16;
+/// Requests per second that probe the latency. They are too few to be a load.
+const PROBES_PER_SECOND: f64 = 500.0;
+/// Connections of the probes.
+const PROBE_CONNECTIONS: usize = 16;
 
 pub(super) fn run(env: &mut Environment) -> Result<()> {
     for backend in env.backends.clone() {
@@ -41,7 +42,7 @@ struct LoginFlood {
     users: Vec<User>,
 }
 
-/// Figures of the rounds.
+/// One value per round.
 #[derive(Default)]
 struct LatencyFigures {
     quiet: Vec<f64>,
@@ -60,33 +61,33 @@ impl LoginFlood {
     }
 
     fn flood(&self) -> Clients {
-        login(self.users.len() as u64, FLOOD)
+        login(self.users.len() as u64, FLOOD_CONNECTIONS)
     }
 
     fn measure_latency(&self, env: &mut Environment, backend: &str) -> Result<()> {
-        let mut probes = rest_me(&self.users, PROBING);
+        let mut probes = rest_me(&self.users, PROBE_CONNECTIONS);
         let mut flood = self.flood();
         let mut figures = LatencyFigures::default();
         let timing = env.schedule.slow.timing;
         for _ in 0..env.schedule.slow.rounds.min(3) {
-            let [quiet] = self.run_loads([(&mut probes, Pace::ConstantRate(PROBES))], timing)?;
+            let [quiet] = self.run_loads([(&mut probes, Pace::ConstantRate(PROBES_PER_SECOND))], timing)?;
             let [alone] = self.run_loads([(&mut flood, Pace::ClosedLoop)], timing)?;
             let [flooded, logins] = self.run_loads(
                 [
-                    (&mut probes, Pace::ConstantRate(PROBES)),
+                    (&mut probes, Pace::ConstantRate(PROBES_PER_SECOND)),
                     (&mut flood, Pace::ClosedLoop),
                 ],
                 timing,
             )?;
             let hashing = BareHashing::start(&env.this_program)?;
-            let [beside] = self.run_loads([(&mut probes, Pace::ConstantRate(PROBES))], timing)?;
+            let [with_hashing] = self.run_loads([(&mut probes, Pace::ConstantRate(PROBES_PER_SECOND))], timing)?;
             drop(hashing);
             figures.quiet.push(p99_millis(&quiet));
             figures.flooded.push(p99_millis(&flooded));
-            figures.beside_hashing.push(p99_millis(&beside));
-            figures.ratio.push(p99_millis(&flooded) / p99_millis(&beside));
+            figures.beside_hashing.push(p99_millis(&with_hashing));
+            figures.ratio.push(p99_millis(&flooded) / p99_millis(&with_hashing));
             figures.logins.push(logins.per_second() / alone.per_second());
-            for outcome in [quiet, alone, flooded, logins, beside] {
+            for outcome in [quiet, alone, flooded, logins, with_hashing] {
                 env.report.fail(&outcome.failures);
             }
         }
@@ -97,27 +98,27 @@ impl LoginFlood {
     fn measure_saturation(&self, env: &mut Environment, backend: &str) -> Result<()> {
         let mut me_clients = rest_me(&self.users, env.connections);
         let mut flood = self.flood();
-        let (mut logins_left, mut answers_left) = (Vec::new(), Vec::new());
+        let (mut login_ratios, mut me_ratios) = (Vec::new(), Vec::new());
         let timing = env.schedule.slow.timing;
         for _ in 0..env.schedule.slow.rounds.min(3) {
-            let [answers] = self.run_loads([(&mut me_clients, Pace::ClosedLoop)], timing)?;
+            let [me] = self.run_loads([(&mut me_clients, Pace::ClosedLoop)], timing)?;
             let [logins] = self.run_loads([(&mut flood, Pace::ClosedLoop)], timing)?;
             let both = [(&mut me_clients, Pace::ClosedLoop), (&mut flood, Pace::ClosedLoop)];
-            let [answers_beside, logins_beside] = self.run_loads(both, timing)?;
-            logins_left.push(logins_beside.per_second() / logins.per_second());
-            answers_left.push(answers_beside.per_second() / answers.per_second());
-            for outcome in [answers, logins, answers_beside, logins_beside] {
+            let [me_during_flood, logins_during_load] = self.run_loads(both, timing)?;
+            login_ratios.push(logins_during_load.per_second() / logins.per_second());
+            me_ratios.push(me_during_flood.per_second() / me.per_second());
+            for outcome in [me, logins, me_during_flood, logins_during_load] {
                 env.report.fail(&outcome.failures);
             }
         }
         env.report.ratio(
-            "logins while `me` takes all cores ÷ logins alone",
+            "logins while `me` uses all cores ÷ logins alone",
             backend,
-            Stats::of(&logins_left),
+            Stats::of(&login_ratios),
             Some(Bound::AtLeast(1.0 / 3.0)),
         );
         env.report
-            .ratio("`me` meanwhile ÷ `me` alone", backend, Stats::of(&answers_left), None);
+            .ratio("`me` meanwhile ÷ `me` alone", backend, Stats::of(&me_ratios), None);
         Ok(())
     }
 

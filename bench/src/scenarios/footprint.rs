@@ -1,4 +1,4 @@
-//! How soon a gateway serves, and how much memory it takes.
+//! Measures how fast a gateway starts, and how much memory it uses.
 
 use std::fs;
 use std::thread;
@@ -13,12 +13,13 @@ use crate::report::Bound;
 use crate::scenarios::operations::login;
 use crate::series::Stats;
 
-/// What a start may take, in milliseconds.
+/// The longest acceptable start, in milliseconds.
 const START: f64 = 50.0;
-/// What the gateway may take beside the memory of its hashes, at rest and for its requests each, in MiB.
+/// Memory that the gateway may use when idle, in MiB. Under load it may use as much again for
+/// requests, besides the memory of its hashes.
 const MEMORY: f64 = 20.0;
-/// By then a start has given back what it had needed.
-const REST: Duration = Duration::from_secs(2);
+/// After this time a gateway has freed the memory that only its start needed.
+const IDLE_TIME: Duration = Duration::from_secs(2);
 
 pub(super) fn run(env: &mut Environment) -> Result<()> {
     for backend in env.backends.clone() {
@@ -34,7 +35,7 @@ fn measure_start_time(env: &mut Environment, deployment: &Deployment) -> Result<
         (0..env.schedule.starts).map(|_| Ok(deployment.start(Hashing::Default)?.started_in.as_secs_f64() * 1000.0));
     let Stats { median, min, max } = Stats::of(&starts.collect::<Result<Vec<f64>>>()?);
     env.report.figure(
-        "start to the first 200 of `/readyz`, in ms",
+        "from the start to the first 200 of `/readyz`, in ms",
         deployment.name,
         format!("{median:.1} ({min:.1} to {max:.1})"),
         Some((median, Bound::AtMost(START))),
@@ -42,25 +43,25 @@ fn measure_start_time(env: &mut Environment, deployment: &Deployment) -> Result<
     Ok(())
 }
 
-/// A gateway that nobody asks anything.
+/// A gateway that receives no requests.
 fn start_idle(deployment: &Deployment) -> Result<Gateway> {
     let gateway = deployment.start(Hashing::Default)?;
-    thread::sleep(REST);
+    thread::sleep(IDLE_TIME);
     Ok(gateway)
 }
 
 fn measure_memory(env: &mut Environment, deployment: &Deployment) -> Result<()> {
-    // Of a file that has just been built the kernel maps more at once than of one that it has read from the disk.
-    let as_held = start_idle(deployment)?.meter().memory()?;
+    // The kernel maps more of a file that was just built than of a file that it has read from disk.
+    let with_page_cache = start_idle(deployment)?.meter().memory()?;
     deployment.drop_cached_program()?;
     let gateway = start_idle(deployment)?;
     let (idle, own) = (gateway.meter().memory()?, gateway.meter().anonymous_memory()?);
     for (what, memory, bound) in [
-        ("memory at rest, in MiB", idle, Some(Bound::AtMost(MEMORY))),
-        ("of that, what is no page of a file, in MiB", own, None),
+        ("memory when idle, in MiB", idle, Some(Bound::AtMost(MEMORY))),
+        ("of that, not backed by files, in MiB", own, None),
         (
-            "memory at rest, the file as the kernel held it before, in MiB",
-            as_held,
+            "memory when idle, with the program already in the page cache, in MiB",
+            with_page_cache,
             None,
         ),
     ] {
@@ -88,7 +89,7 @@ fn measure_memory(env: &mut Environment, deployment: &Deployment) -> Result<()> 
     let bound = MEMORY + threads * f64::from(DEFAULT_COST.0) / 1024.0 + MEMORY;
     env.report.figure(
         &format!(
-            "max memory under a flood of logins over {} connections, in MiB",
+            "peak memory under a flood of logins over {} connections, in MiB",
             env.connections
         ),
         deployment.name,

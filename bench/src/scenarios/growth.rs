@@ -1,4 +1,5 @@
-//! The same loads on a thousand accounts and on a million, in turn, and what a row and a session take.
+//! Runs the same loads on a thousand and on a million accounts, and measures the size of rows and
+//! sessions.
 
 use std::fs;
 
@@ -106,7 +107,7 @@ async fn bytes_per_row(url: &str, table: &'static str) -> Result<f64> {
     Ok(sqlx::query(statement).fetch_one(&mut connection).await?.try_get(0)?)
 }
 
-/// What Redis takes for each session that has been used once.
+/// Memory of Redis per session that has been used once.
 fn measure_redis_session_size(env: &mut Environment, gateway: &Gateway, users: &[User]) -> Result<()> {
     let url = env.servers()?.redis_url.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -121,14 +122,11 @@ fn measure_redis_session_size(env: &mut Environment, gateway: &Gateway, users: &
     Ok(())
 }
 
-/// Bytes that Redis uses, and its keys.
+/// The memory that Redis uses, in bytes, and its number of keys.
 async fn memory_and_keys(redis: &mut MultiplexedConnection) -> Result<(f64, f64)> {
     let info: String = redis::cmd("INFO").arg("memory").query_async(redis).await?;
     let keys: u64 = redis::cmd("DBSIZE").query_async(redis).await?;
     let used = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
-    let used: u64 = used
-        .ok_or("Redis does not say how much memory it uses")?
-        .trim()
-        .parse()?;
+    let used: u64 = used.ok_or("INFO of Redis has no used_memory")?.trim().parse()?;
     Ok((to_f64(used), to_f64(keys)))
 }

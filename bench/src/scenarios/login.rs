@@ -1,4 +1,4 @@
-//! Logins, against the hash that each of them makes.
+//! Compares logins with bare hashing.
 
 use std::thread;
 

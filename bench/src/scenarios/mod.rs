@@ -1,4 +1,4 @@
-//! What is measured, one file a subject.
+//! The scenarios, one file each.
 
 mod apis;
 mod flood;
@@ -16,14 +16,13 @@ use crate::Result;
 use crate::environment::Environment;
 use crate::series::Series;
 
-/// Something to measure.
 pub struct Scenario {
     pub name: &'static str,
     pub selection: Selection,
     pub run: fn(&mut Environment) -> Result<()>,
 }
 
-/// When it is measured, unless it is named.
+/// When a scenario runs if the command line names none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Selection {
     Always,
@@ -33,7 +32,7 @@ pub enum Selection {
     Rival,
 }
 
-/// All of them, in the order in which they run.
+/// All scenarios in the order in which they run.
 pub const SCENARIOS: [Scenario; 11] = [
     always("apis", apis::run),
     always("refresh", refresh::run),
@@ -73,7 +72,7 @@ const fn always(name: &'static str, run: fn(&mut Environment) -> Result<()>) -> 
     Scenario { name, selection, run }
 }
 
-/// As many series as there were targets.
+/// Converts the series to an array, one element for each target.
 fn exactly<const N: usize>(series: Vec<Series>) -> Result<[Series; N]> {
     series.try_into().map_err(|_| "a target has no series".into())
 }

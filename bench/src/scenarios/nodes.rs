@@ -1,4 +1,4 @@
-//! Several gateways on the same PostgreSQL and Redis, and where the processor time goes.
+//! Measures several gateways on the same PostgreSQL and Redis, and where the CPU time goes.
 
 use std::net::SocketAddr;
 
@@ -45,7 +45,8 @@ pub(super) fn run(env: &mut Environment) -> Result<()> {
     Ok(())
 }
 
-/// The outcome, and how many cores were busy: with the gateways, PostgreSQL, Redis and the loader.
+/// Returns the outcome and the number of busy cores of the gateways, PostgreSQL, Redis and the
+/// loader.
 fn run_load(
     env: &Environment,
     servers: &Servers,

@@ -1,13 +1,13 @@
-//! Who asks what: a clients for each operation, of users who have signed in.
+//! The measured operations, and the clients that send them.
 
 use crate::client::{Clients, get_request, graphql_me_request, login_request, refreshing_clients, repeating_clients};
 use crate::dataset::{PASSWORD, default_hash_usernames};
 use crate::users::User;
 
-/// Makes a clients of users over so many connections.
+/// Makes clients for these users over this many connections.
 pub(super) type MakeClients = fn(&[User], usize) -> Clients;
 
-/// What each figure of growth and of several nodes is about.
+/// The operations that the scenarios `growth`, `nodes` and `profile` measure.
 pub(super) const OPERATIONS: [(&str, MakeClients); 4] = [
     ("`me`, REST", rest_me),
     ("`me`, GraphQL", graphql_me),
@@ -15,7 +15,7 @@ pub(super) const OPERATIONS: [(&str, MakeClients); 4] = [
     (LOGIN, login_as_many),
 ];
 
-/// The one operation that is rare.
+/// The operation that is limited by hashing.
 pub(super) const LOGIN: &str = "login, REST";
 
 pub(super) fn rest_me(users: &[User], connections: usize) -> Clients {
@@ -36,7 +36,7 @@ fn login_as_many(users: &[User], connections: usize) -> Clients {
     login(users.len() as u64, connections)
 }
 
-/// People whose hash has the default cost.
+/// Logs in accounts whose hash has the default cost.
 pub(super) fn login(users: u64, connections: usize) -> Clients {
     let requests = default_hash_usernames(users).map(|name| login_request(&name, PASSWORD));
     repeating_clients(requests.collect(), connections)

@@ -1,7 +1,8 @@
-//! The plans of every statement that the gateway sends, on a million accounts: none may read all accounts or all sessions.
+//! Checks the query plan of every statement that the gateway sends, on a million accounts. No plan
+//! may scan all accounts or all sessions.
 //!
-//! No list of statements to keep up: PostgreSQL itself explains what it is sent (`auto_explain`), and SQLite is asked about the same
-//! texts. That statements of each kind were seen at all is checked too.
+//! The statements need no list: PostgreSQL explains what it receives (`auto_explain`), and SQLite
+//! explains the same texts. The scenario also checks that it saw statements of every kind.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,34 +21,34 @@ use crate::gateway::{Deployment, Gateway, Hashing};
 use crate::http_connection::HttpConnection;
 use crate::{Result, log};
 
-/// A gateway looks for old sessions every minute.
-const UNTIL_SWEEP: Duration = Duration::from_secs(75);
+/// The gateway deletes old sessions every minute.
+const MAX_SWEEP_DELAY: Duration = Duration::from_secs(75);
 
-/// Characters of a statement that a table shows.
+/// The length of a statement in the table, in characters.
 const MAX_SHOWN: usize = 140;
 
 const TABLES: [&str; 2] = ["accounts", "sessions"];
 
-/// What must be among the statements, or something was not tried.
+/// Text that must occur in some statement. Otherwise the scenario has missed an operation.
 const STATEMENT_KINDS: [(&str, &str); 10] = [
     ("find an account by e-mail", r#""email_key" ="#),
     ("find an account by username", r#""username_key" ="#),
-    ("make an account", r#"INSERT INTO "accounts""#),
+    ("create an account", r#"INSERT INTO "accounts""#),
     ("open a session", r#"INSERT INTO "sessions""#),
     ("find a session", r#""sessions"."id" ="#),
     ("find the sessions of an account", r#""sessions"."account_id" ="#),
     ("find the latest ends", r#""sessions"."ended_at" >="#),
     ("renew a session", r#"UPDATE "sessions" SET "generation" ="#),
     ("end a session", r#"UPDATE "sessions" SET "ended_at" ="#),
-    ("forget old sessions", r#"DELETE FROM "sessions""#),
+    ("delete old sessions", r#"DELETE FROM "sessions""#),
 ];
 
-/// Statements, each with the tables that some plan of it read as a whole.
+/// Each statement with the tables that one of its plans scans completely.
 type Plans = BTreeMap<String, Vec<String>>;
 
 pub(super) fn run(env: &mut Environment) -> Result<()> {
     if !env.backends.contains(&Backend::PostgresRedis) {
-        return Err("PostgreSQL tells which statements there are: not with --sqlite alone".into());
+        return Err("the statements come from PostgreSQL: not with --sqlite alone".into());
     }
     let deployment = env.deployment(Backend::PostgresRedis, Scale::Large)?;
     let servers = env.servers()?.clone();
@@ -71,13 +72,14 @@ fn report_plans(env: &mut Environment, backend: &str, plans: &Plans) {
     for (statement, scanned) in plans {
         let result = match scanned.as_slice() {
             [] => "by index".to_owned(),
-            tables => format!("reads all of {}", tables.join(", ")),
+            tables => format!("scans {}", tables.join(", ")),
         };
         env.report.plan(short(statement), backend, &result, scanned.is_empty());
     }
 }
 
-/// Lets a gateway without Redis and one with it do everything once, and reads what PostgreSQL logged of it.
+/// Sends every kind of request to a gateway without Redis and to one with Redis. Then reads the
+/// plans from PostgreSQL's log.
 fn collect_plans(deployment: &Deployment, servers: &Servers) -> Result<Plans> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let name = deployment.database_url.rsplit('/').next().unwrap_or_default();
@@ -95,9 +97,9 @@ fn collect_plans(deployment: &Deployment, servers: &Servers) -> Result<Plans> {
     runtime.block_on(send_every_request(&without_redis.start(Hashing::Cheap)?, "early"))?;
     let gateway = deployment.start(Hashing::Cheap)?;
     runtime.block_on(send_every_request(&gateway, "late"))?;
-    log("waiting for the gateway to forget an old session");
+    log("waiting until the gateway deletes an old session");
     let started = Instant::now();
-    while !new_log()?.contains(r#"DELETE FROM \"sessions\""#) && started.elapsed() < UNTIL_SWEEP {
+    while !new_log()?.contains(r#"DELETE FROM \"sessions\""#) && started.elapsed() < MAX_SWEEP_DELAY {
         thread::sleep(Duration::from_millis(500));
     }
     drop(gateway);
@@ -105,7 +107,7 @@ fn collect_plans(deployment: &Deployment, servers: &Servers) -> Result<Plans> {
     parse_log(&new_log()?)
 }
 
-/// From the next connection on every statement is explained. One session is old enough to be forgotten.
+/// Explains every statement of later connections, and makes one session old enough to be deleted.
 async fn prepare(url: &str, name: &str) -> Result<()> {
     let mut connection = PgConnection::connect(url).await?;
     let old = "UPDATE sessions SET ended_at = 1, end_reason = 'logout' \
@@ -129,12 +131,12 @@ async fn reset_settings(url: &str, name: &str) -> Result<()> {
     Ok(())
 }
 
-async fn send_every_request(gateway: &Gateway, newcomer: &str) -> Result<()> {
+async fn send_every_request(gateway: &Gateway, username: &str) -> Result<()> {
     let mut connection = HttpConnection::connect(gateway.address).await?;
     let name = cheap_hash_usernames(1).collect::<String>();
-    let newcomer = format!(r#"{{"email":"{newcomer}@example.com","username":"{newcomer}","password":"{PASSWORD}"}}"#);
+    let username = format!(r#"{{"email":"{username}@example.com","username":"{username}","password":"{PASSWORD}"}}"#);
     let with_email = format!(r#"{{"email":"{name}@example.com","password":"{PASSWORD}"}}"#);
-    send(&mut connection, &request("POST /auth/register", "", &newcomer)).await?;
+    send(&mut connection, &request("POST /auth/register", "", &username)).await?;
     let (_, ended) = sign_in(&mut connection, &request("POST /auth/login", "", &with_email)).await?;
     sign_in(&mut connection, &login_request(&name, PASSWORD)).await?;
     let (access_token, renewable) = sign_in(&mut connection, &login_request(&name, PASSWORD)).await?;
@@ -153,12 +155,12 @@ async fn send_every_request(gateway: &Gateway, newcomer: &str) -> Result<()> {
     Ok(())
 }
 
-/// An access token and a refresh token.
+/// Returns the access token and the refresh token.
 async fn sign_in(connection: &mut HttpConnection, login: &[u8]) -> Result<(String, String)> {
     let answer = send(connection, login).await?;
     let token = |name: &str| answer.pointer(name).and_then(Value::as_str).map(str::to_owned);
     let tokens = token("/token/access_token").zip(token("/token/refresh_token"));
-    tokens.ok_or_else(|| "a login that gave no tokens".into())
+    tokens.ok_or_else(|| "a login without tokens".into())
 }
 
 fn other_session(sessions: &Value) -> Option<&str> {
@@ -173,11 +175,12 @@ async fn send(connection: &mut HttpConnection, request: &[u8]) -> Result<Value> 
     match answer.status {
         204 => Ok(Value::Null),
         200 | 201 => Ok(serde_json::from_str(&body)?),
-        status => Err(format!("the gateway answers {status}: {body}").into()),
+        status => Err(format!("the gateway responds {status}: {body}").into()),
     }
 }
 
-/// The explained statements in PostgreSQL's log: JSON on the lines that begin with a tab.
+/// Reads the explained statements from PostgreSQL's log. Each is JSON in lines that begin with a
+/// tab.
 fn parse_log(log: &str) -> Result<Plans> {
     let mut plans = Plans::new();
     let mut lines = log.lines().peekable();
@@ -202,7 +205,7 @@ fn parse_log(log: &str) -> Result<Plans> {
     Ok(plans)
 }
 
-/// Goes through the nodes of a plan for sequential scans.
+/// Collects the sequential scans in a plan.
 fn collect_scans(node: &Value, scanned: &mut Vec<String>) {
     let text = |name: &str| node.get(name).and_then(Value::as_str).unwrap_or_default();
     let table = text("Relation Name").to_owned();
@@ -213,20 +216,20 @@ fn collect_scans(node: &Value, scanned: &mut Vec<String>) {
     children.for_each(|node| collect_scans(node, scanned));
 }
 
-/// What SQLite would do. It has no such statistics, so a few rows would do as well.
+/// Explains the statements on SQLite. Its plans do not depend on the number of rows.
 async fn explain(deployment: &Deployment, statements: impl Iterator<Item = &String>) -> Result<Plans> {
     let file = deployment.database_url.trim_start_matches("sqlite://");
     let mut connection = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(file)).await?;
     let mut plans = Plans::new();
     for statement in statements {
-        // A writer has the whole file to itself: SQLite has no words for locking a row.
+        // SQLite has no row locks, because a writer locks the whole file.
         let question = format!("EXPLAIN QUERY PLAN {}", statement.replace(" FOR SHARE", ""));
         let mut scanned = Vec::new();
         for row in connection.fetch_all(AssertSqlSafe(question)).await? {
             let step: String = row.try_get("detail")?;
             let scans = |table: &&&str| {
                 let is_scan = step.starts_with(&format!("SCAN {table}")) && !step.contains("USING");
-                // "Without an end" is nearly every session.
+                // A search for `ended_at IS NULL` finds nearly every session.
                 let is_all_live_sessions = step.starts_with(&format!("SEARCH {table}")) && step.contains("(ended_at=?");
                 is_scan || is_all_live_sessions
             };
@@ -237,7 +240,7 @@ async fn explain(deployment: &Deployment, statements: impl Iterator<Item = &Stri
     Ok(plans)
 }
 
-/// The statement without the names of its columns, as far as it fits a table.
+/// The statement without its list of columns, cut to fit the table.
 fn short(statement: &str) -> String {
     let statement = statement.replace('"', "");
     let statement = match (statement.starts_with("SELECT"), statement.split_once(" FROM ")) {
@@ -260,7 +263,7 @@ mod tests {
         \"ModifyTable\", \"Relation Name\": \"sessions\"}}\n2026-01-01 [7] LOG:  other\n";
 
     #[test]
-    fn a_sequential_scan_is_found_wherever_it_stands() {
+    fn sequential_scans_are_found_at_any_depth() {
         let plans = parse_log(LOG).unwrap();
         assert_eq!(plans.len(), 2);
         assert_eq!(plans["SELECT \"id\" FROM \"accounts\""], ["accounts"]);
@@ -268,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_is_shown_without_its_columns() {
+    fn statements_are_shown_without_their_columns() {
         assert_eq!(
             short("SELECT \"a\", \"b\" FROM \"t\" WHERE 1"),
             "SELECT … FROM t WHERE 1"

@@ -1,4 +1,5 @@
-//! What the processor time of an answer consists of: of a bare handler, and of the gateway at each of its deeds.
+//! Breaks down the CPU time of a response, for a bare handler and for each operation of the
+//! gateway.
 
 use std::path::Path;
 
@@ -15,7 +16,7 @@ use crate::scenarios::operations::OPERATIONS;
 use crate::series::Series;
 use crate::users::check;
 
-/// In microseconds of an answer, and the share of each category.
+/// The CPU time of a response in microseconds, and the share of each category.
 struct Breakdown {
     cpu_per_response: f64,
     shares: Shares,

@@ -1,4 +1,5 @@
-//! Renewals, each user's own session again and again, against one script in Redis behind the same kind of server.
+//! Compares refreshes with one Redis script behind a bare handler. Each user refreshes the same
+//! session again and again.
 
 use crate::Result;
 use crate::baseline::BareServer;
@@ -24,7 +25,7 @@ fn compare(env: &mut Environment, backend: Backend, deployment: &Deployment) -> 
     let users = env.users(deployment, Scale::Small)?;
     let gateway = deployment.start(Hashing::Cheap)?;
     let sizes = check(gateway.address, &cheap_hash_usernames(1).collect::<String>())?;
-    // On SQLite there is no script to compare with: the bare handler answers at once.
+    // On SQLite the bare handler answers at once, since there is no Redis for the script.
     let bare = BareServer::start(&env.this_program, sizes, deployment.redis_url.as_deref())?;
     let (servers, meters) = servers_and_meters(&gateway);
     let (bare_servers, bare_meters) = ([bare.address], [bare.meter()]);
@@ -51,7 +52,7 @@ fn compare(env: &mut Environment, backend: Backend, deployment: &Deployment) -> 
         Backend::PostgresRedis => ("a bare Redis script behind HTTP", Some(Bound::AtLeast(0.50))),
     };
     env.report.load(
-        &format!("{name}, answers as large as those of refresh"),
+        &format!("{name}, with responses as large as those of refresh"),
         deployment.name,
         &bare,
         None,

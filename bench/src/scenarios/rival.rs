@@ -1,5 +1,5 @@
-//! Another build of the gateway, in turn with this one: whether a change made it faster. Both stand on one database, so their schema must
-//! be the same.
+//! Compares this build with another build of the gateway, to see whether a change made it faster.
+//! Both use the same database, so they must have the same schema.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ pub(super) fn run(env: &mut Environment) -> Result<()> {
     let rival = env
         .rival
         .clone()
-        .ok_or("which build to compare with is for --rival to say")?;
+        .ok_or("--rival names the other build: it is missing")?;
     for backend in env.backends.clone() {
         let deployment = env.deployment(backend, Scale::Small)?;
         compare(env, &deployment, &rival)?;
@@ -23,47 +23,48 @@ pub(super) fn run(env: &mut Environment) -> Result<()> {
     Ok(())
 }
 
-fn compare(env: &mut Environment, deployment: &Deployment, rival: &Path) -> Result<()> {
-    let theirs = Deployment {
-        program: rival.to_owned(),
-        // What one build holds in Redis is not for the other to read.
+fn compare(env: &mut Environment, deployment: &Deployment, other_program: &Path) -> Result<()> {
+    let other = Deployment {
+        program: other_program.to_owned(),
+        // The builds use different Redis databases, so that neither reads the other's keys.
         redis_url: deployment
             .redis_url
             .as_ref()
             .map(|url| format!("{}/1", url.trim_end_matches('/'))),
         ..deployment.clone()
     };
-    // Sessions of their own: each renewal makes the token before it an old one.
-    let (our_users, their_users) = (env.users(deployment, Scale::Small)?, env.users(&theirs, Scale::Small)?);
-    let (our_gateway, their_gateway) = (deployment.start(Hashing::Cheap)?, theirs.start(Hashing::Cheap)?);
-    let ((our_servers, our_meters), (their_servers, their_meters)) =
-        (servers_and_meters(&our_gateway), servers_and_meters(&their_gateway));
+    // The builds use different sessions: a refresh by one would outdate the token that the other
+    // holds.
+    let (this_users, other_users) = (env.users(deployment, Scale::Small)?, env.users(&other, Scale::Small)?);
+    let (this_gateway, other_gateway) = (deployment.start(Hashing::Cheap)?, other.start(Hashing::Cheap)?);
+    let ((this_servers, this_meters), (other_servers, other_meters)) =
+        (servers_and_meters(&this_gateway), servers_and_meters(&other_gateway));
     for (operation, make_clients) in OPERATIONS.into_iter().filter(|(operation, _)| *operation != LOGIN) {
         let mut targets = [
             Target {
-                servers: &their_servers,
-                meters: &their_meters,
-                clients: make_clients(&their_users, env.connections),
+                servers: &other_servers,
+                meters: &other_meters,
+                clients: make_clients(&other_users, env.connections),
             },
             Target {
-                servers: &our_servers,
-                meters: &our_meters,
-                clients: make_clients(&our_users, env.connections),
+                servers: &this_servers,
+                meters: &this_meters,
+                clients: make_clients(&this_users, env.connections),
             },
         ];
-        let [their_series, our_series] = exactly(measure_interleaved(&mut targets, env.schedule.fast)?)?;
+        let [other_series, this_series] = exactly(measure_interleaved(&mut targets, env.schedule.fast)?)?;
         let ratio = Ratio {
             to: "the other build",
-            stats: our_series.against(&their_series),
+            stats: this_series.against(&other_series),
             bound: None,
         };
         env.report.load(
             &format!("{operation}, the other build"),
             deployment.name,
-            &their_series,
+            &other_series,
             None,
         );
-        env.report.load(operation, deployment.name, &our_series, Some(&ratio));
+        env.report.load(operation, deployment.name, &this_series, Some(&ratio));
     }
     Ok(())
 }

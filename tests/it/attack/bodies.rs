@@ -39,21 +39,21 @@ fn well_formed(target: &Target) -> Vec<(&'static str, String)> {
 
 async fn bodies(backend: Backend) {
     let mut target = Target::start(backend, "EdDSA").await;
-    let (mut report, mut chance) = (AttackReport::new("live-bodies"), target.chance());
+    let (mut report, mut rng) = (AttackReport::new("live-bodies"), target.rng());
     for case in 0..Target::cases() {
         if case % 50 == 0 {
             target.sign_jane_in().await;
         }
-        let (path, body) = chance.pick(&well_formed(&target)).clone();
-        let body = mutated(body.as_bytes(), &mut chance);
-        let media = *chance.pick(&[
+        let (path, body) = rng.pick(&well_formed(&target)).clone();
+        let body = mutated(body.as_bytes(), &mut rng);
+        let media = *rng.pick(&[
             "application/json",
             "application/json",
             "application/json; charset=utf-8",
             "text/plain",
             "",
         ]);
-        let accepted = *chance.pick(&[
+        let accepted = *rng.pick(&[
             "*/*",
             "application/json",
             "application/graphql-response+json",
@@ -66,7 +66,7 @@ async fn bodies(backend: Backend) {
             .header("content-type", media)
             .header("accept", accepted)
             .body(body);
-        if chance.one_in(2) {
+        if rng.one_in(2) {
             request = request.bearer_auth(&target.jane.access_token);
         }
         let answer = target.send(&mut report, request, &text).await;

@@ -11,7 +11,7 @@ use auth_gateway::api::schema_text;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::chance::Chance;
+use super::rng::Rng;
 use super::{Answer, Target, mutated};
 use crate::harness::{AttackReport, Backend};
 
@@ -25,7 +25,7 @@ struct Schema(HashMap<String, TypeDefinition>);
 /// A document on its way.
 struct Author<'a> {
     schema: &'a Schema,
-    chance: &'a mut Chance,
+    rng: &'a mut Rng,
     /// Texts that mean something to the gateway.
     texts: &'a [String],
     /// How many fragments stand at the end.
@@ -62,21 +62,21 @@ impl Schema {
 
 impl Author<'_> {
     fn document(&mut self) -> String {
-        let (kind, root) = *self.chance.pick(&[
+        let (kind, root) = *self.rng.pick(&[
             ("query", "Query"),
             ("mutation", "Mutation"),
             ("mutation", "Mutation"),
             ("subscription", "Subscription"),
         ]);
         // A variable or a fragment that nothing uses is refused, so most documents have none.
-        let variables = match self.chance.below(16) {
+        let variables = match self.rng.below(16) {
             0 => "($v: String)",
             1 => "($v: LoginInput!, $w: Boolean! = true)",
             2 => "($v: [Int!]! = [1])",
-            3 => *self.chance.pick(&["($v: Nothing)", "($v: [Nothing] = [1])"]),
+            3 => *self.rng.pick(&["($v: Nothing)", "($v: [Nothing] = [1])"]),
             _ => "",
         };
-        self.fragments = if self.chance.one_in(4) { FRAGMENTS } else { 0 };
+        self.fragments = if self.rng.one_in(4) { FRAGMENTS } else { 0 };
         let mut text = format!(
             "{kind} A{variables}{} {}",
             self.directive(),
@@ -84,28 +84,28 @@ impl Author<'_> {
         );
         let objects: Vec<String> = self.schema.objects().into_iter().map(str::to_owned).collect();
         for number in 0..self.fragments {
-            let object = self.chance.pick(&objects).clone();
+            let object = self.rng.pick(&objects).clone();
             let selection = self.selection(&object, 1);
             write!(text, " fragment F{number} on {object} {selection}").unwrap();
         }
-        if self.chance.one_in(8) {
+        if self.rng.one_in(8) {
             text.push_str(" query B { __typename }");
         }
         text
     }
 
     fn selection(&mut self, object: &str, depth: usize) -> String {
-        let items: Vec<String> = (0..=self.chance.below(3)).map(|_| self.item(object, depth)).collect();
+        let items: Vec<String> = (0..=self.rng.below(3)).map(|_| self.item(object, depth)).collect();
         format!("{{ {} }}", items.join(" "))
     }
 
     fn item(&mut self, object: &str, depth: usize) -> String {
         let directive = self.directive();
-        match self.chance.below(14) {
-            0 if self.fragments > 0 => format!("...F{}{directive}", self.chance.below(self.fragments + 1)),
+        match self.rng.below(14) {
+            0 if self.fragments > 0 => format!("...F{}{directive}", self.rng.below(self.fragments + 1)),
             0 | 1 => format!("... on {object}{directive} {{ __typename }}"),
             2 => self
-                .chance
+                .rng
                 .pick(&[
                     "__typename",
                     "nothing",
@@ -123,8 +123,8 @@ impl Author<'_> {
         let Some(TypeKind::Object(fields)) = schema.0.get(object).map(|definition| &definition.kind) else {
             return "__typename".to_owned();
         };
-        let field = &self.chance.pick(&fields.fields).node;
-        let alias = if self.chance.one_in(5) { "a: " } else { "" };
+        let field = &self.rng.pick(&fields.fields).node;
+        let alias = if self.rng.one_in(5) { "a: " } else { "" };
         let arguments = self.members(field.arguments.iter().map(|argument| &argument.node));
         let arguments = if arguments.is_empty() {
             arguments
@@ -151,18 +151,18 @@ impl Author<'_> {
         let mut members = Vec::new();
         for definition in definitions {
             let is_needed = !definition.ty.node.nullable && definition.default_value.is_none();
-            if !self.chance.one_in(if is_needed { 15 } else { 2 }) {
+            if !self.rng.one_in(if is_needed { 15 } else { 2 }) {
                 members.push(format!("{}: {}", definition.name.node, self.value(&definition.ty.node)));
             }
         }
-        if self.chance.one_in(30) {
+        if self.rng.one_in(30) {
             members.push(format!("nothing: {}", self.wrong()));
         }
         members.join(", ")
     }
 
     fn value(&mut self, wanted: &Type) -> String {
-        if self.chance.one_in(12) {
+        if self.rng.one_in(12) {
             return self.wrong();
         }
         let name = match &wanted.base {
@@ -174,9 +174,9 @@ impl Author<'_> {
             Some(TypeKind::InputObject(object)) => {
                 format!("{{{}}}", self.members(object.fields.iter().map(|field| &field.node)))
             }
-            Some(TypeKind::Enum(values)) => self.chance.pick(&values.values).node.value.node.to_string(),
+            Some(TypeKind::Enum(values)) => self.rng.pick(&values.values).node.value.node.to_string(),
             _ => match name {
-                "Int" => self.chance.below(1000).to_string(),
+                "Int" => self.rng.below(1000).to_string(),
                 "Boolean" => "true".to_owned(),
                 _ => self.text(),
             },
@@ -184,7 +184,7 @@ impl Author<'_> {
     }
 
     fn text(&mut self) -> String {
-        Value::from(self.chance.pick(self.texts).as_str()).to_string()
+        Value::from(self.rng.pick(self.texts).as_str()).to_string()
     }
 
     fn wrong(&mut self) -> String {
@@ -203,11 +203,11 @@ impl Author<'_> {
             "\"\"\"block\"\"\"",
             "\"\\uD800\"",
         ];
-        self.chance.pick(&values).to_string()
+        self.rng.pick(&values).to_string()
     }
 
     fn directive(&mut self) -> &'static str {
-        if !self.chance.one_in(10) {
+        if !self.rng.one_in(10) {
             return "";
         }
         let directives = [
@@ -218,7 +218,7 @@ impl Author<'_> {
             " @nothing(a: 1)",
             " @deprecated",
         ];
-        self.chance.pick::<&str>(&directives)
+        self.rng.pick::<&str>(&directives)
     }
 }
 
@@ -253,7 +253,7 @@ fn texts(target: &Target) -> Vec<String> {
 
 async fn documents(backend: Backend) {
     let mut target = Target::start(backend, "EdDSA").await;
-    let (schema, mut report, mut chance) = (Schema::read(), AttackReport::new("live-documents"), target.chance());
+    let (schema, mut report, mut rng) = (Schema::read(), AttackReport::new("live-documents"), target.rng());
     let mut executed = 0;
     for case in 0..Target::cases() {
         if case % 20 == 0 {
@@ -262,15 +262,15 @@ async fn documents(backend: Backend) {
         let texts = texts(&target);
         let mut author = Author {
             schema: &schema,
-            chance: &mut chance,
+            rng: &mut rng,
             texts: &texts,
             fragments: 0,
         };
         let mut document = author.document();
-        if chance.one_in(5) {
-            document = String::from_utf8_lossy(&mutated(document.as_bytes(), &mut chance)).into_owned();
+        if rng.one_in(5) {
+            document = String::from_utf8_lossy(&mutated(document.as_bytes(), &mut rng)).into_owned();
         }
-        let name = chance
+        let name = rng
             .pick(&[json!("A"), json!("A"), json!("A"), json!(null), json!("B")])
             .clone();
         let variables = [
@@ -279,16 +279,16 @@ async fn documents(backend: Backend) {
             json!({"v": {"password": "x"}, "w": 1}),
             json!({"v": [1, null]}),
         ];
-        let variables = chance.pick(&variables);
+        let variables = rng.pick(&variables);
         let body = json!({"query": document, "operationName": name, "variables": variables});
-        let media = *chance.pick(&["application/graphql-response+json", "application/json"]);
+        let media = *rng.pick(&["application/graphql-response+json", "application/json"]);
         let mut request = target
             .http
             .post(target.url("/graphql"))
             .header("accept", media)
             .json(&body);
         let bearer = [None, Some(target.jane.access_token.as_str()), Some("x.y.z")];
-        request = chance
+        request = rng
             .pick(&bearer)
             .iter()
             .fold(request, reqwest::RequestBuilder::bearer_auth);

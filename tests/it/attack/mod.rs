@@ -5,9 +5,9 @@
 //! `ATTACK_SEED`.
 
 mod bodies;
-#[path = "../../faults/chance.rs"]
+#[path = "../../faults/rng.rs"]
 #[allow(dead_code, reason = "shared with tests/faults, which draws more from it")]
-mod chance;
+mod rng;
 mod documents;
 mod tokens;
 
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::harness::{Api, AttackReport, Backend, Client, Process, SignedIn, Stores, http};
-use chance::Chance;
+use rng::Rng;
 
 /// A gateway with two people: John, whom nobody may get at, and Jane, who is one of the attackers.
 struct Target {
@@ -74,8 +74,8 @@ impl Target {
         usize::try_from(given("ATTACK_CASES", 200)).unwrap()
     }
 
-    fn chance(&self) -> Chance {
-        Chance::from_seed(self.seed)
+    fn rng(&self) -> Rng {
+        Rng::from_seed(self.seed)
     }
 
     fn url(&self, path: &str) -> String {
@@ -159,26 +159,26 @@ impl Answer {
 }
 
 /// One to three changes of a few bytes each, as line noise or an attacker with a hex editor makes them.
-fn mutated(bytes: &[u8], chance: &mut Chance) -> Vec<u8> {
+fn mutated(bytes: &[u8], rng: &mut Rng) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
-    for _ in 0..=chance.below(3) {
-        let at = chance.below(bytes.len() + 1);
-        let end = (at + 1 + chance.below(8)).min(bytes.len());
-        match chance.below(6) {
+    for _ in 0..=rng.below(3) {
+        let at = rng.below(bytes.len() + 1);
+        let end = (at + 1 + rng.below(8)).min(bytes.len());
+        match rng.below(6) {
             0 => bytes.truncate(at),
             1 => drop(bytes.drain(at..end)),
-            2 => bytes.insert(at, u8::try_from(chance.below(256)).unwrap()),
+            2 => bytes.insert(at, u8::try_from(rng.below(256)).unwrap()),
             3 => {
                 let again = bytes[at..end].to_vec();
                 bytes.splice(at..at, again);
             }
             4 => {
-                let spliced = *chance.pick(&["\"", "{", "[", "\\u0000", "null", "1e999", "\u{202e}", "..", "="]);
+                let spliced = *rng.pick(&["\"", "{", "[", "\\u0000", "null", "1e999", "\u{202e}", "..", "="]);
                 bytes.splice(at..end, spliced.bytes());
             }
             _ => {
                 if let Some(byte) = bytes.get_mut(at) {
-                    *byte ^= 1 << chance.below(8);
+                    *byte ^= 1 << rng.below(8);
                 }
             }
         }

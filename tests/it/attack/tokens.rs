@@ -2,45 +2,45 @@
 
 use serde_json::{Value, json};
 
-use super::chance::Chance;
+use super::rng::Rng;
 use super::{Target, mutated};
 use crate::harness::{AttackReport, Backend, decode, encode};
 
 /// A forgery of John's access token, from it, Jane's, and a guess.
-fn forged(john: &str, jane: &str, chance: &mut Chance) -> String {
+fn forged(john: &str, jane: &str, rng: &mut Rng) -> String {
     let parts = |token: &str| -> Vec<String> { token.split('.').map(str::to_owned).collect() };
     let (mut token, other) = (parts(john), parts(jane));
-    match chance.below(6) {
+    match rng.below(6) {
         // Text.
-        0 | 1 => return String::from_utf8_lossy(&mutated(john.as_bytes(), chance)).into_owned(),
+        0 | 1 => return String::from_utf8_lossy(&mutated(john.as_bytes(), rng)).into_owned(),
         // Bytes, in the right spelling.
         2 => {
-            let part = chance.below(3);
-            token[part] = encode(mutated(&decode(&token[part]), chance));
+            let part = rng.below(3);
+            token[part] = encode(mutated(&decode(&token[part]), rng));
         }
         // Words.
-        3 => token[0] = reworded(&token[0], &headers(), chance),
-        4 => token[1] = reworded(&token[1], &claims(&other[1]), chance),
+        3 => token[0] = reworded(&token[0], &headers(), rng),
+        4 => token[1] = reworded(&token[1], &claims(&other[1]), rng),
         // Parts of two tokens.
         _ => {
             for part in 0..3 {
-                if chance.one_in(2) {
+                if rng.one_in(2) {
                     token[part].clone_from(&other[part]);
                 }
             }
         }
     }
-    if chance.one_in(4) {
+    if rng.one_in(4) {
         let signatures = [String::new(), encode([0; 64]), encode([0xff; 64]), other[2].clone()];
-        token[2].clone_from(chance.pick(&signatures));
+        token[2].clone_from(rng.pick(&signatures));
     }
     token.join(".")
 }
 
-fn reworded(part: &str, changes: &[(&'static str, Value)], chance: &mut Chance) -> String {
+fn reworded(part: &str, changes: &[(&'static str, Value)], rng: &mut Rng) -> String {
     let mut words: Value = serde_json::from_slice(&decode(part)).unwrap();
-    for _ in 0..=chance.below(2) {
-        let (name, value) = chance.pick(changes).clone();
+    for _ in 0..=rng.below(2) {
+        let (name, value) = rng.pick(changes).clone();
         words[name] = value;
     }
     encode(words.to_string())
@@ -89,10 +89,10 @@ fn claims(other: &str) -> Vec<(&'static str, Value)> {
 
 async fn forgeries(backend: Backend, algorithm: &str) {
     let target = Target::start(backend, algorithm).await;
-    let (mut report, mut chance) = (AttackReport::new("live-forgeries"), target.chance());
+    let (mut report, mut rng) = (AttackReport::new("live-forgeries"), target.rng());
     let genuine = [target.john.access_token.clone(), target.jane.access_token.clone()];
     for _ in 0..Target::cases() {
-        let token = forged(&genuine[0], &genuine[1], &mut chance);
+        let token = forged(&genuine[0], &genuine[1], &mut rng);
         let plain: String = token.chars().filter(char::is_ascii_graphic).collect();
         if genuine.contains(&plain) {
             continue;
@@ -116,7 +116,7 @@ async fn forgeries(backend: Backend, algorithm: &str) {
         {
             report.accepted(format!("{} {plain} {}", answer.status, answer.body));
         }
-        let refresh = mutated(target.john.refresh_token.as_bytes(), &mut chance);
+        let refresh = mutated(target.john.refresh_token.as_bytes(), &mut rng);
         let refresh = String::from_utf8_lossy(&refresh).into_owned();
         if refresh == target.john.refresh_token {
             continue;

@@ -1,4 +1,4 @@
-//! A client of the gateway, and what came of each of its requests.
+//! Sends requests to the gateway and classifies the responses.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -10,26 +10,26 @@ use serde_json::Value;
 use crate::record::Record;
 use crate::request::Request;
 
-/// How long a request is repeated where no answer but 503 comes.
+/// How long a request is repeated while every response is a 503.
 const TIMEOUT: Duration = Duration::from_mins(2);
-/// Between two tries.
+/// Between two attempts.
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What came of a request.
+/// The outcome of a request.
 #[derive(Debug)]
 pub enum Outcome {
-    /// Acknowledged, with the answer in REST's spelling.
+    /// Acknowledged. GraphQL answers are converted to the field names of REST.
     Done(Value),
-    /// RetryOutcome, and refused.
+    /// Answered with an error.
     Refused(Refusal),
-    /// RetryOutcome with 503: whether it was done is not known.
+    /// Answered with 503. The gateway may or may not have executed the request.
     Unavailable,
-    /// Not answered: whether it was done is not known.
+    /// Not answered. The gateway may or may not have executed the request.
     Lost(String),
 }
 
 impl Outcome {
-    /// The answer, where it must be a success; else what came instead.
+    /// The answer of a success. Anything else is an error.
     pub fn done(self) -> Result<Value, String> {
         if let Self::Done(answer) = self {
             return Ok(answer);
@@ -37,7 +37,7 @@ impl Outcome {
         Err(format!("{self} came instead of success"))
     }
 
-    /// The refusal, where there must be one.
+    /// The refusal. Anything else is an error.
     pub fn refused(self) -> Result<Refusal, String> {
         if let Self::Refused(refusal) = self {
             return Ok(refusal);
@@ -80,7 +80,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Sends requests and records how they were answered.
+/// Sends requests and records their latencies and outcomes.
 #[derive(Clone)]
 pub struct Client {
     pub record: Arc<Record>,
@@ -124,7 +124,8 @@ impl Client {
         }
     }
 
-    /// Again and again for as long as the answer is 503: where nothing is down, the machine has too much to do.
+    /// Repeats the request while the answer is 503. For scenarios in which no server is down:
+    /// there, a 503 means that the machine is overloaded.
     pub async fn send_until_answered(&self, request: &Request, node: SocketAddr) -> Outcome {
         let started = Instant::now();
         loop {
@@ -136,7 +137,7 @@ impl Client {
         }
     }
 
-    /// The same for a client that goes away before the answer comes, if that takes longer than its timeout.
+    /// Sends a request like `send`, but closes the connection if no answer comes within `timeout`.
     pub async fn send_and_hang_up(&self, request: &Request, node: SocketAddr, timeout: Duration) -> Outcome {
         let sent = tokio::time::timeout(timeout, self.send(request, node)).await;
         sent.unwrap_or_else(|_| {
@@ -145,7 +146,7 @@ impl Client {
         })
     }
 
-    /// The body of any address, if it is answered.
+    /// Status and JSON body of a `GET`, if there is an answer.
     pub async fn get(&self, node: SocketAddr, path: &str) -> Option<(u16, Value)> {
         answer(self.http.get(format!("http://{node}{path}"))).await.ok()
     }

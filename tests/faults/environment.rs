@@ -1,4 +1,4 @@
-//! What a scenario stands on: the servers' programs, the user they run as, and a folder that goes with the suite.
+//! What scenarios need: the servers' programs, the user that runs them, and a temporary directory.
 
 use std::collections::HashSet;
 use std::fs;
@@ -17,22 +17,23 @@ use crate::record::Record;
 use crate::rng::Rng;
 use crate::servers::PostgresTemplate;
 
-/// Below the range that the system gives to outgoing connections: a server that is started again finds its port free.
+/// Below the range for outgoing connections, so that a restarted server finds its port free.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
-/// No answer may take longer, whatever is down.
+/// An answer that takes longer is a violation, whichever server is down.
 const MAX_LATENCY: Duration = Duration::from_secs(5);
-/// The same in the short form, where several scenarios share a machine that may have others' work to do.
+/// The limit of the short form, where several scenarios run at once and the machine may be shared.
 const SHORT_FORM_MAX_LATENCY: Duration = Duration::from_secs(30);
 
-/// One scenario's share of the shared, with a rng of its own: what runs concurrent it changes none of its choices.
+/// The environment of one scenario. Its own random generator keeps its choices independent of the
+/// scenarios that run at the same time.
 pub struct Environment {
     pub rng: Rng,
     pub is_short: bool,
     shared: Arc<SharedEnvironment>,
 }
 
-/// What all scenarios of a run share.
+/// Shared by all scenarios of a run.
 struct SharedEnvironment {
     postgres_programs: PathBuf,
     runner: Vec<String>,
@@ -44,12 +45,12 @@ struct SharedEnvironment {
 }
 
 impl Environment {
-    /// With what `scripts/faults` hands over.
+    /// Reads the settings that `scripts/faults` exports.
     pub fn set(seed: u64, is_short: bool) -> Self {
         let owner = required_variable("FAULTS_SERVER_OWNER");
         let (user, group) = owner.split_once(':').expect("FAULTS_SERVER_OWNER is user:group");
         let owner = (user.parse().unwrap(), group.parse().unwrap());
-        // Not under TMPDIR, which may be closed to the servers' user.
+        // Not under TMPDIR, which the servers' user may be unable to read.
         let folder = TempDir::with_prefix_in("auth-gateway-faults.", "/tmp").unwrap();
         chown(folder.path(), Some(owner.0), Some(owner.1)).unwrap();
         let shared = SharedEnvironment {
@@ -71,7 +72,7 @@ impl Environment {
         }
     }
 
-    /// For something that goes on at the same time.
+    /// For work that runs at the same time, with a random generator of its own.
     pub fn fork(&mut self) -> Self {
         Self {
             rng: self.rng.fork(),
@@ -88,7 +89,7 @@ impl Environment {
         }))
     }
 
-    /// The servers that everything is shown with.
+    /// The versions of PostgreSQL and Redis.
     pub fn versions(&self) -> String {
         let version = |program: &str| {
             let output = Command::new(program).arg("--version").output().unwrap();
@@ -103,19 +104,19 @@ impl Environment {
         )
     }
 
-    /// How often: the one number in the full form, the other in the short one.
+    /// Chooses between the number for the full form and the number for the short form.
     pub fn times(&self, full: usize, short: usize) -> usize {
         if self.is_short { short } else { full }
     }
 
-    /// A new folder that the servers' user may write to.
+    /// Creates a directory that the servers' user can write to.
     pub fn server_folder(&self, name: &str) -> PathBuf {
         let folder = self.folder(name);
         self.give_to_server_user(&folder);
         folder
     }
 
-    /// A new folder for a gateway.
+    /// Creates a directory for a gateway.
     pub fn folder(&self, name: &str) -> PathBuf {
         let number = self.shared.folders.fetch_add(1, Ordering::Relaxed);
         let folder = self.shared.folder.path().join(format!("{number}-{name}"));
@@ -123,14 +124,16 @@ impl Environment {
         folder
     }
 
-    /// A file that only the servers' user can read: every user of the machine can read a command line.
+    /// Writes a file that only the servers' user can read. Passwords go into such files, because
+    /// every user of the machine can read a command line.
     pub fn private_file(&self, path: &Path, content: &str) {
         fs::write(path, content).unwrap();
         fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         self.give_to_server_user(path);
     }
 
-    /// A server's program, to be run in `folder` by the servers' user; it gets `last_signal` when this process dies.
+    /// A command that runs a server's program in `folder` as the servers' user. The kernel sends it
+    /// `last_signal` when this process dies.
     pub fn server_command(&self, folder: &Path, last_signal: &str, program: &str) -> Command {
         let (runner, options) = self
             .shared
@@ -145,7 +148,7 @@ impl Environment {
         command
     }
 
-    /// One of PostgreSQL's programs.
+    /// The path of one of PostgreSQL's programs.
     pub fn postgres_program(&self, name: &str) -> String {
         self.shared.postgres_programs.join(name).display().to_string()
     }
@@ -154,7 +157,7 @@ impl Environment {
         &self.shared.postgres_template
     }
 
-    /// An address that nothing else of this run has got: its server may be dead for a while.
+    /// An address that no other server of this run uses, even one that is down at the moment.
     pub fn free_address(&mut self) -> SocketAddr {
         let mut in_use = self.shared.ports_in_use.lock().unwrap();
         loop {
@@ -173,7 +176,7 @@ impl Environment {
     }
 }
 
-/// For a server: other users of the machine keep out.
+/// A random password. It keeps other users of the machine out of a server.
 pub fn new_password() -> String {
     Uuid::new_v4().simple().to_string()
 }

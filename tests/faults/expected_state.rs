@@ -1,4 +1,5 @@
-//! The ledger of one client: what the gateway has acknowledged, and how each session came to where it is.
+//! The expected state of one client's accounts: what the gateway has acknowledged, with the history
+//! of each session.
 
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
@@ -10,14 +11,14 @@ use uuid::Uuid;
 
 use crate::rng::Rng;
 
-/// Lines of a session's history that are kept.
+/// Lines of history kept for each session.
 const HISTORY: usize = 24;
-/// How long before its end an access token is not used any more: longer than an answer takes.
+/// An access token is not used any more this long before its expiry. Longer than an answer takes.
 const USE_MARGIN: Duration = Duration::from_secs(5);
-/// How long before its end an access token is about to expire.
+/// An access token counts as almost expired this long before its expiry.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(2);
 
-/// Everybody's password.
+/// The password of every account.
 pub const PASSWORD: &str = "Password@123";
 
 #[derive(Default)]
@@ -27,9 +28,9 @@ pub struct ExpectedState {
 
 pub struct Account {
     pub email: String,
-    /// Sign-ins whose answer was lost: each may have left a session that nobody holds.
+    /// Sign-ins whose answer was lost. Each may have opened a session that no client knows.
     pub lost_sign_ins: usize,
-    /// Whether a check has logged it in since it was registered.
+    /// Whether a check has logged in since the registration.
     pub is_checked: bool,
     pub sessions: Vec<Session>,
 }
@@ -37,7 +38,7 @@ pub struct Account {
 pub struct Session {
     pub tokens: Tokens,
     pub state: State,
-    /// How many checks have found it ended.
+    /// How many checks have confirmed the end.
     pub checks_since_end: u32,
     history: VecDeque<String>,
 }
@@ -45,14 +46,14 @@ pub struct Session {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     Live,
-    /// Its end has been acknowledged.
+    /// The gateway has acknowledged its end.
     Ended,
-    /// A violation has been reported; what becomes of it says nothing new.
+    /// A violation was reported. The session is not checked any more.
     Broken,
 }
 
-/// A pair of tokens, with what a refresh token says when it is opened. Clients do not look into it; this suite does, to see that
-/// generations follow each other.
+/// A pair of tokens, with the decoded content of the refresh token. Clients treat refresh tokens as
+/// opaque. The suite decodes them to check that generations follow each other.
 #[derive(Debug, Clone)]
 pub struct Tokens {
     pub access: String,
@@ -63,7 +64,7 @@ pub struct Tokens {
     expires_at: SystemTime,
 }
 
-/// Where a session stands in the ledger.
+/// Identifies a session in the expected state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionIndex {
     pub account: usize,
@@ -79,7 +80,7 @@ impl ExpectedState {
         &mut self.accounts[index.account].sessions[index.session]
     }
 
-    /// A live session, if there is any.
+    /// A random live session, if there is one.
     pub fn pick_live(&self, rng: &mut Rng) -> Option<SessionIndex> {
         let live: Vec<SessionIndex> = (0..self.accounts.len())
             .flat_map(|account| self.sessions_in_state(account, State::Live))
@@ -87,7 +88,7 @@ impl ExpectedState {
         (!live.is_empty()).then(|| *rng.pick(&live))
     }
 
-    /// The account's sessions in this state.
+    /// The sessions of an account that are in this state.
     pub fn sessions_in_state(&self, account: usize, state: State) -> Vec<SessionIndex> {
         let sessions = self.accounts[account].sessions.iter().enumerate();
         sessions
@@ -125,7 +126,7 @@ impl Session {
         self.history.push_back(line);
     }
 
-    /// The session's history as it stands under a violation.
+    /// The session with its history, for the report of a violation.
     pub fn describe(&self) -> String {
         let lines: Vec<&str> = self.history.iter().map(String::as_str).collect();
         format!(
@@ -139,7 +140,7 @@ impl Session {
 }
 
 impl Tokens {
-    /// Reads a sign-in's answer; the sentence says what is wrong with it.
+    /// Reads the answer to a sign-in. The error is a sentence for the report.
     pub fn read(answer: &Value) -> Result<Self, String> {
         let text = |name: &str| answer["token"][name].as_str().map(str::to_owned);
         let (Some(access), Some(refresh)) = (text("access_token"), text("refresh_token")) else {
@@ -169,7 +170,7 @@ impl Tokens {
     }
 }
 
-/// `version ‖ session ‖ generation ‖ tag`.
+/// Format: `version ‖ session ‖ generation ‖ tag`.
 fn open(refresh: &str) -> Option<(Uuid, u32)> {
     let bytes = URL_SAFE_NO_PAD.decode(refresh).ok()?;
     let session = Uuid::from_slice(bytes.get(1..17)?).ok()?;
@@ -190,7 +191,7 @@ fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// A part of a JWT: 0 is its header, 1 its claims.
+/// Decodes a part of a JWT: 0 is the header, 1 the claims.
 pub fn part(access: &str, index: usize) -> Option<Value> {
     let bytes = URL_SAFE_NO_PAD.decode(access.split('.').nth(index)?).ok()?;
     serde_json::from_slice(&bytes).ok()

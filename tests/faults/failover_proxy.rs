@@ -1,4 +1,5 @@
-//! A fixed address behind which servers change, as behind a failover address; and a link that can go deaf.
+//! A TCP proxy at a fixed address whose target can change, as behind a failover address. It can
+//! also stop forwarding.
 
 use std::net::SocketAddr;
 
@@ -10,7 +11,7 @@ use tokio::task::JoinHandle;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Forwarding(SocketAddr),
-    /// Connections stay, and nothing passes.
+    /// Connections stay open, but no data passes.
     Blocked,
 }
 
@@ -33,12 +34,12 @@ impl FailoverProxy {
         Self { address, state, task }
     }
 
-    /// New connections go to this server; the old ones are closed.
+    /// New connections go to this server, and existing ones are closed.
     pub fn switch_to(&self, server: SocketAddr) {
         self.state.send_replace(State::Forwarding(server));
     }
 
-    /// Nothing passes any more; what is on its way is lost.
+    /// Stops forwarding. Data in transit is lost.
     pub fn stop_forwarding(&self) {
         self.state.send_replace(State::Blocked);
     }
@@ -61,6 +62,6 @@ async fn forward(mut client: TcpStream, mut state: watch::Receiver<State>) {
         _ = copy_bidirectional(&mut client, &mut server) => return,
         changed = state.changed() => if changed.is_err() { return },
     }
-    // Kept open as long as it is deaf.
+    // Keep the connection open while the proxy is blocked.
     let _gone = state.wait_for(|state| *state != State::Blocked).await.is_err();
 }

@@ -1,4 +1,4 @@
-//! A proxy to the gateway that loses answers: the gateway has done what it was asked, and the client does not hear of it.
+//! A proxy that drops answers: the gateway has executed the request, but the client gets no answer.
 
 use std::io;
 use std::net::SocketAddr;
@@ -42,12 +42,12 @@ impl LossyProxy {
         }
     }
 
-    /// The answers to the next so many requests are lost.
+    /// Drops the answers to the next `answers` requests.
     pub fn lose(&self, answers: u32) {
         self.losses.store(answers, Ordering::SeqCst);
     }
 
-    /// The bodies of the answers that were lost since the last look.
+    /// The bodies of the answers dropped since the last call.
     pub fn lost(&mut self) -> Vec<Vec<u8>> {
         let mut bodies = Vec::new();
         while let Ok(body) = self.lost.try_recv() {
@@ -63,7 +63,7 @@ impl Drop for LossyProxy {
     }
 }
 
-/// Carries one request after another; a lost answer ends the connection without a byte of it.
+/// Forwards requests and answers. A dropped answer closes the connection without sending a byte.
 async fn forward(
     mut client: TcpStream,
     gateway: SocketAddr,
@@ -87,7 +87,7 @@ async fn forward(
     }
 }
 
-/// Head and body of a request or an answer; the body is as long as the head says.
+/// Head and body of a request or an answer. The length of the body comes from `Content-Length`.
 async fn message(stream: &mut TcpStream) -> io::Result<(Vec<u8>, Vec<u8>)> {
     let mut head = Vec::new();
     while !head.ends_with(HEAD_END) {

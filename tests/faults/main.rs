@@ -1,7 +1,9 @@
-//! The fault suite: real servers on loopback, real kills, and a ledger of every acknowledged answer.
+//! The fault suite: real servers on loopback that are really killed, and a record of every
+//! acknowledged answer.
 //!
-//! `scripts/faults` starts it. Each scenario does something to the gateway or to its stores while clients work, and then goes
-//! through what they were told: whoever was not logged out is still signed in, and whoever was, stays so.
+//! `scripts/faults` starts it. Each scenario injects a fault into the gateway or its stores while
+//! clients work. Afterwards it checks what the gateway had acknowledged: sessions that were not
+//! logged out are still valid, and sessions that were logged out stay invalid.
 
 #![allow(
     clippy::unwrap_used,
@@ -42,10 +44,10 @@ use scenarios::{CpuUse, SCENARIOS, Scenario};
 #[derive(Parser)]
 #[command(name = "scripts/faults")]
 struct Arguments {
-    /// Do everything less often: for continuous integration
+    /// Fewer repetitions, for continuous integration
     #[arg(long)]
     short: bool,
-    /// Repeat the choices of an earlier run
+    /// Repeat the random choices of an earlier run
     #[arg(long)]
     seed: Option<u64>,
     /// Only these scenarios
@@ -59,7 +61,8 @@ fn main() -> ExitCode {
         .enable_all()
         .build()
         .unwrap();
-    // On this thread, which lasts: the servers get their last signal when the thread that started them ends.
+    // On the main thread, which outlives the runtime: the kernel signals the servers when the
+    // thread that started them ends.
     runtime.block_on(async {
         tokio::select! {
             exit = run(arguments) => exit,
@@ -76,10 +79,12 @@ async fn run(arguments: Arguments) -> ExitCode {
     let is_selected = |scenario: &Scenario| {
         arguments.scenarios.is_empty() || arguments.scenarios.iter().any(|name| name == scenario.name)
     };
-    // A branch for each, so that the same seed makes the same choices whichever are selected.
+    // One random generator per scenario, so that a seed gives the same choices whichever scenarios
+    // are selected.
     let branches = SCENARIOS.iter().map(|scenario| (scenario, env.fork()));
     let selected = branches.filter(|(scenario, _)| is_selected(scenario));
-    // In the full form one after another, so that nobody's figures are touched by somebody else's load.
+    // In the full form scenarios run one after another, so that they do not distort each other's
+    // figures.
     let (concurrent, in_turn): (Vec<_>, Vec<_>) =
         selected.partition(|(scenario, _)| arguments.short && scenario.cpu_use == CpuUse::Waiting);
     let in_turn = async {
@@ -103,7 +108,7 @@ async fn run(arguments: Arguments) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// The scenario's name, if something went wrong.
+/// Returns the scenario's name if it failed.
 async fn run_scenario(scenario: &Scenario, mut env: Environment) -> Result<(), &'static str> {
     let begun = Instant::now();
     let is_good = (scenario.run)(&mut env).await;
@@ -116,7 +121,8 @@ fn form(is_short: bool, seed: u64) -> String {
     format!("{form} form, --seed {seed}")
 }
 
-/// Ctrl-C, or whoever started this has ended: the servers and their files go with the env.
+/// Waits for Ctrl-C or for the end of the parent process. Servers and files go with the
+/// environment.
 async fn interrupted() -> ExitCode {
     let mut interrupt = signal(SignalKind::interrupt()).unwrap();
     let mut terminate = signal(SignalKind::terminate()).unwrap();

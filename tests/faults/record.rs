@@ -1,16 +1,16 @@
-//! What happened in one run: counts, the slowest answer, and whatever must not have happened.
+//! The record of one run: counts, the slowest answer, and violations.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Enough to see what is wrong; the rest is counted.
+/// Further violations are only counted.
 const SHOWN_VIOLATIONS: usize = 5;
 
-/// Shared by everybody who takes part in a run.
+/// Shared by all clients of a run.
 pub struct Record {
-    /// No answer may take longer.
+    /// A slower answer is a violation.
     pub max_latency: Duration,
     started: Instant,
     inner: Mutex<Inner>,
@@ -26,7 +26,7 @@ struct Inner {
     unshown: usize,
 }
 
-/// The answer that took longest, and what was asked.
+/// The slowest answer and its operation.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SlowestResponse {
     pub operation: &'static str,
@@ -42,7 +42,7 @@ impl Record {
         }
     }
 
-    /// Seconds since the run began, as they stand before a line of a history.
+    /// Seconds since the start of the run, for the lines of a history.
     pub fn clock(&self) -> String {
         format!("{:9.3}", self.started.elapsed().as_secs_f64())
     }
@@ -70,7 +70,7 @@ impl Record {
         self.inner().slowest
     }
 
-    /// Forgets the slowest answer so far: a fault begins.
+    /// Starts a fault: the slowest answer so far does not count for it.
     pub fn begin_fault(&self) {
         let line = format!("{} a fault begins", self.clock());
         let mut inner = self.inner();
@@ -78,7 +78,7 @@ impl Record {
         inner.faults.push(line);
     }
 
-    /// The servers do again what they are asked.
+    /// Ends a fault: the servers work again.
     pub fn end_fault(&self) {
         let line = format!("{} it ends", self.clock());
         self.inner().faults.push(line);
@@ -98,7 +98,7 @@ impl Record {
         }
     }
 
-    /// Something that a run must do to show anything at all.
+    /// Records a violation unless the condition holds. Without it the run proves nothing.
     pub fn require(&self, what: &str, is_done: bool) {
         if !is_done {
             self.violation(format!("the run shows nothing: {what}"));
@@ -110,7 +110,7 @@ impl Record {
         inner.violations.len() + inner.unshown
     }
 
-    /// The first violations in full, and how many more there are.
+    /// The first violations in full, and the number of the others.
     pub fn violations_shown(&self) -> String {
         let inner = self.inner();
         let mut text = String::new();
@@ -144,7 +144,7 @@ impl std::fmt::Display for SlowestResponse {
     }
 }
 
-/// As figures are printed everywhere.
+/// A duration as all figures are printed.
 pub fn seconds(span: Duration) -> String {
     format!("{:.3} s", span.as_secs_f64())
 }

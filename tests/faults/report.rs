@@ -1,4 +1,4 @@
-//! The report of figures that a run prints.
+//! The figures that a run prints.
 
 use std::cell::RefCell;
 use std::fmt::{Display, Write as _};
@@ -10,7 +10,8 @@ use crate::record::{Record, seconds};
 const LABEL_WIDTH: usize = 56;
 const VALUE_WIDTH: usize = 24;
 
-/// Figures under a title, printed when it is closed: other scenarios may be at work.
+/// A title with figures. It is printed in one piece, because other scenarios may run at the same
+/// time.
 pub struct Report<'a> {
     record: &'a Record,
     text: RefCell<String>,
@@ -30,7 +31,7 @@ impl<'a> Report<'a> {
         self
     }
 
-    /// The median and the longest of several spans.
+    /// Adds the median and the longest of several durations.
     pub fn durations(&self, label: &str, spans: &[Duration]) -> &Self {
         let mut sorted = spans.to_vec();
         sorted.sort();
@@ -43,7 +44,7 @@ impl<'a> Report<'a> {
         )
     }
 
-    /// What the load did and what the ledger's checks found.
+    /// Adds what the clients did and what the checks found.
     pub fn load(&self) -> &Self {
         let acknowledged: u64 = OPERATIONS.iter().map(|operation| self.record.counted(operation)).sum();
         self.line("requests acknowledged", acknowledged);
@@ -64,7 +65,7 @@ impl<'a> Report<'a> {
             )
     }
 
-    /// The end of the report; whether nothing went wrong.
+    /// Prints the report. Returns whether there was no violation.
     pub fn print(&self) -> bool {
         self.line("slowest answer", self.record.slowest());
         let violations = self.record.violations();

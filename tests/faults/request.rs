@@ -1,4 +1,4 @@
-//! Requests at either api, and what their answers mean.
+//! Requests to either API, and the meaning of their answers.
 
 use std::net::SocketAddr;
 
@@ -17,7 +17,7 @@ pub enum Api {
     Graphql,
 }
 
-/// A request that can be sent again, to any node.
+/// A request that can be sent repeatedly and to any node.
 #[derive(Debug, Clone)]
 pub struct Request {
     pub operation: &'static str,
@@ -25,11 +25,11 @@ pub struct Request {
     path: String,
     body: Option<Value>,
     bearer: Option<String>,
-    /// The field of a GraphQL answer that holds what REST has as its body.
+    /// The field of a GraphQL answer that corresponds to the body of a REST answer.
     field: Option<&'static str>,
 }
 
-/// Whose session asks: by its access token or by its refresh token.
+/// The token that authenticates a logout.
 #[derive(Debug, Clone, Copy)]
 pub enum Proof<'a> {
     Access(&'a str),
@@ -37,7 +37,7 @@ pub enum Proof<'a> {
 }
 
 impl Api {
-    /// Half of the clients use one api, half the other.
+    /// Half of the clients use REST, the other half GraphQL.
     pub fn of(number: usize) -> Self {
         if number.is_multiple_of(2) {
             Self::Rest
@@ -141,7 +141,7 @@ impl Request {
         prepared
     }
 
-    /// What an answer means.
+    /// Classifies an answer.
     pub fn outcome(&self, status: u16, body: &Value) -> Outcome {
         if self.is_unavailable(body) {
             return Outcome::Unavailable;
@@ -163,7 +163,7 @@ impl Request {
         Outcome::Done(data.clone())
     }
 
-    /// Whether an answer to it says 503.
+    /// Whether the answer is a 503.
     pub fn is_unavailable(&self, answer: &Value) -> bool {
         self.error(answer)["code"] == UNAVAILABLE
     }

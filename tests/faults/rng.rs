@@ -1,9 +1,9 @@
-//! Rng that can be repeated: the same seed makes the same choices.
+//! A random generator with a seed: the same seed makes the same choices.
 
 use std::ops::Range;
 use std::time::Duration;
 
-/// `SplitMix64`, which is no secret's source, but spreads well from any seed.
+/// `SplitMix64`. It must not generate secrets, but it distributes well from any seed.
 #[derive(Debug, Clone)]
 pub struct Rng(u64);
 
@@ -12,18 +12,18 @@ impl Rng {
         Self(seed)
     }
 
-    /// A generator of its own, for somebody who acts at the same time.
+    /// An independent generator for a concurrent task.
     pub fn fork(&mut self) -> Self {
         Self(self.next())
     }
 
-    /// A number below `bound`.
+    /// A number from 0 to `bound` (exclusive).
     pub fn below(&mut self, bound: usize) -> usize {
         let bound = u64::try_from(bound.max(1)).unwrap();
         usize::try_from(self.next() % bound).unwrap()
     }
 
-    /// True once in so many times.
+    /// True with a probability of 1 to `times`.
     pub fn one_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }

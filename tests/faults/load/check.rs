@@ -1,16 +1,16 @@
-//! A look at the ledger, line by line.
+//! Compares the gateway with the expected state.
 
 use super::CheckDepth;
 use super::user::User;
 use crate::expected_state::{SessionIndex, State};
 
-/// One account and one older end in so many is looked at by a check that does not look at all of them.
+/// A partial check includes one in this many accounts and older ended sessions.
 const SAMPLE: usize = 24;
-/// The same for live sessions.
+/// A quick check includes one in this many live sessions.
 const QUICK_SAMPLE: usize = 6;
-/// So many checks in a row look at every end.
+/// Every check includes an ended session until this many checks have confirmed its end.
 const FRESH_CHECKS: u32 = 2;
-/// A login by a check stays, unless the account has as many.
+/// An account keeps at most this many live sessions from logins by checks.
 const MAX_LIVE_SESSIONS: usize = 3;
 
 impl User {

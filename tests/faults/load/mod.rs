@@ -1,4 +1,5 @@
-//! The mixed load: clients who register, log in, renew, look and log out, each with a ledger of its own.
+//! The mixed load: simulated users who register, log in, refresh, read and log out. Each knows the
+//! expected state of its accounts.
 
 mod check;
 mod operations;
@@ -8,7 +9,7 @@ mod user_pool;
 pub use user::UserOptions;
 pub use user_pool::{CheckDepth, UserPool};
 
-/// What the clients do, as it is counted.
+/// The operations of the users, as they are counted.
 pub const OPERATIONS: [&str; 7] = [
     "register",
     "login",

@@ -1,4 +1,4 @@
-//! What a client does, and what it makes of the answer.
+//! The operations of a simulated user, and the checks of their answers.
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -18,7 +18,7 @@ impl User {
         self.expected.accounts.push(account);
         let account = self.expected.accounts.len() - 1;
         match &outcome.answer {
-            // The answer was lost, the account was made.
+            // The account was created although the answer was lost.
             Err(refusal) if refusal.code == "EMAIL_TAKEN" && is_repeated => self.login(account).await,
             _ => self.sign_in(account, outcome),
         }
@@ -63,7 +63,8 @@ impl User {
             return;
         };
         match Tokens::read(&answer) {
-            // Never the presented token, nor another session's: the successor.
+            // The answer must hold the successor: neither the presented token nor one of another
+            // session.
             Ok(new) if new.session == presented.session && new.generation == presented.generation + 1 => {
                 self.publish_tokens(&new);
                 self.expected.session_mut(target).tokens = new;
@@ -83,7 +84,7 @@ impl User {
         }
     }
 
-    /// Once it is acknowledged, it is so for good; until then it is sent for again and again.
+    /// An acknowledged logout is final. Without an acknowledgement it is repeated.
     pub(super) async fn logout(&mut self, target: SessionIndex, scope: &str) {
         let Some(access) = self.access_token(target).await else {
             return;
@@ -128,7 +129,8 @@ impl User {
         }
     }
 
-    /// The list holds every live session of the account and no ended one; more only where a sign-in's answer was lost.
+    /// The list must hold every live session of the account and no ended one. It may hold further
+    /// sessions only if answers to sign-ins were lost.
     pub(super) async fn list_sessions(&mut self, target: SessionIndex) {
         let Some(access) = self.access_token(target).await else {
             return;
@@ -164,7 +166,7 @@ impl User {
         }
     }
 
-    /// Neither of its tokens may do anything any more.
+    /// Both tokens of an ended session must be refused.
     pub(super) async fn check_ended(&mut self, target: SessionIndex) {
         let tokens = self.expected.session(target).tokens.clone();
         let request = self.api.refresh(&tokens.refresh);
@@ -177,7 +179,7 @@ impl User {
         }
     }
 
-    /// An access token that has not expired, after a renewal if need be.
+    /// An access token that has not expired. Refreshes first if necessary.
     async fn access_token(&mut self, target: SessionIndex) -> Option<String> {
         if !self.expected.session(target).tokens.is_access_usable() {
             self.refresh(target).await;
@@ -191,7 +193,8 @@ impl User {
         self.expect_success_of(sessions, outcome)
     }
 
-    /// The answer, which must be a success; the last index is the session that asks.
+    /// The answer, which must be a success. The last session in `sessions` is the one that sent the
+    /// request.
     fn expect_success_of(&mut self, sessions: &[SessionIndex], outcome: RetryOutcome) -> Option<Value> {
         for index in sessions {
             for line in &outcome.attempts {
@@ -225,7 +228,8 @@ impl User {
         }
     }
 
-    /// An end counts from its acknowledgement on, at every node: half of the time nothing happens in between.
+    /// An end must hold at every node as soon as it is acknowledged. Half of the ends are checked
+    /// before anything else happens.
     async fn check_ended_sometimes(&mut self, ended: &[SessionIndex]) {
         if !ended.is_empty() && self.rng.one_in(2) {
             let target = *self.rng.pick(ended);

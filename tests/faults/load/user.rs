@@ -1,4 +1,5 @@
-//! One client: nobody else uses its accounts and sessions, so it knows what every answer must be.
+//! A simulated user. No other user touches its accounts and sessions, so it knows the correct
+//! answer to every request.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,10 +14,12 @@ use crate::record::Record;
 use crate::request::{Api, Request};
 use crate::rng::Rng;
 
-/// How long a client repeats a request before it calls the gateway broken. No fault of this suite lasts nearly as long.
+/// How long a request is repeated before it counts as a violation. Every fault of this suite is
+/// much shorter.
 const TIMEOUT: Duration = Duration::from_mins(2);
 const MAX_ACCOUNTS: usize = 12;
-/// One client in so many mostly registers: in every fault some registrations are under way.
+/// One user in this many mostly registers, so that registrations are in progress during every
+/// fault.
 const REGISTERING_USER: usize = 4;
 const MAX_ACCOUNTS_OF_REGISTERING_USER: usize = 80;
 const MAX_LIVE_SESSIONS: usize = 4;
@@ -32,26 +35,26 @@ pub struct User {
     client: Client,
 }
 
-/// What a client does concurrent its work.
+/// Optional behaviour of a user.
 #[derive(Debug, Clone)]
 pub struct UserOptions {
-    /// Between two things that it does, in milliseconds.
+    /// Pause between two operations, in milliseconds.
     pub pause_millis: std::ops::Range<u64>,
-    /// Goes away in the middle of many requests, and then attempts again.
+    /// Closes the connection in the middle of many requests, and then repeats them.
     pub hangs_up: bool,
-    /// Shows every access token that it gets to an outside service.
+    /// Gets every access token, for an outside service that verifies it.
     pub token_receiver: Option<Sender<Tokens>>,
 }
 
-/// The first answer that was one, and what was lost before it.
+/// The final answer to a request, and the attempts before it.
 pub(super) struct RetryOutcome {
     pub(super) answer: Result<Value, Refusal>,
-    /// A line for each try, for the history.
+    /// One line per attempt, for the history.
     pub(super) attempts: Vec<String>,
 }
 
 impl RetryOutcome {
-    /// Whether an earlier try may have been carried out.
+    /// Whether the gateway may have executed an earlier attempt.
     pub(super) fn is_repeated(&self) -> bool {
         self.attempts.len() > 1
     }
@@ -81,7 +84,7 @@ impl User {
         }
     }
 
-    /// Does one thing, and rests for a moment.
+    /// Executes one operation, then pauses.
     pub(super) async fn act(&mut self) {
         match self.expected.pick_live(&mut self.rng) {
             None => self.register_or_login().await,
@@ -152,7 +155,7 @@ impl User {
         }
     }
 
-    /// Sends the request to one node after another until it is answered.
+    /// Sends the request to random nodes until one answers.
     pub(super) async fn request(&mut self, request: &Request) -> RetryOutcome {
         let started = Instant::now();
         let mut attempts = Vec::new();

@@ -1,4 +1,4 @@
-//! Clients at work at the same time, who can all be told to check their ledgers.
+//! Simulated users that work at the same time and can all be told to check their expected state.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,17 +12,18 @@ use crate::client::Client;
 use crate::record::Record;
 use crate::rng::Rng;
 
-/// Far more than a check takes.
+/// Far longer than a check takes.
 const CHECK_TIMEOUT: Duration = Duration::from_mins(5);
 
-/// How much of the ledger a check goes through. In any case every end that two checks have not confirmed yet.
+/// How much a check covers. Every check includes the ended sessions that two checks have not
+/// confirmed yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CheckDepth {
-    /// Also one in six of the live sessions, and one in twenty-four of the accounts and of the older ends.
+    /// Also one in 6 live sessions, and one in 24 accounts and older ended sessions.
     Quick,
-    /// Also every live session, every new account, and one in twenty-four of the other accounts and of the older ends.
+    /// Also every live session and every new account, and one in 24 other accounts and older ended
+    /// sessions.
     Sample,
-    /// Everything.
     Full,
 }
 
@@ -42,7 +43,7 @@ pub struct UserPool {
 }
 
 impl UserPool {
-    /// So many clients of these nodes begin their work.
+    /// Starts `size` users on these nodes.
     pub fn start(
         size: usize,
         options: &UserOptions,
@@ -67,7 +68,7 @@ impl UserPool {
         }
     }
 
-    /// Everybody finishes what is under way, checks the ledger, and goes on.
+    /// Every user finishes its operation, checks its expected state, and continues.
     pub async fn check(&mut self, depth: CheckDepth) {
         self.checks += 1;
         self.phase.send_replace(Phase::Check(self.checks, depth));
@@ -90,7 +91,7 @@ impl UserPool {
         self.phase.send_replace(Phase::Load);
     }
 
-    /// A last check of everything; then everybody leaves.
+    /// Checks everything, then stops all users.
     pub async fn stop(&mut self) {
         self.check(CheckDepth::Full).await;
         self.phase.send_replace(Phase::Stop);

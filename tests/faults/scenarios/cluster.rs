@@ -1,4 +1,4 @@
-//! A Redis Cluster that loses a primary.
+//! Kills primaries of a Redis Cluster.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ pub async fn run(env: &mut Environment) -> bool {
         test.end_fault(&deployment).await;
         cluster.bring_back(env, gone).await;
     }
-    // The node that came back may serve again.
+    // Give the node that came back time to serve again.
     tokio::time::sleep(Duration::from_secs(1)).await;
     let figures = test.finish(&deployment, |report| {
         report

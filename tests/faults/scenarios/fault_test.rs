@@ -1,4 +1,4 @@
-//! Faults under load: the clients work, something happens, the ledger is checked.
+//! Injects faults under load: users work, a fault happens, and the expected state is checked.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use crate::record::{Record, SlowestResponse};
 use crate::report::Report;
 use crate::servers::Deployment;
 
-/// How long something that the load brings about is waited for.
+/// How long to wait for something that the load must cause.
 const TIMEOUT: Duration = Duration::from_mins(1);
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -26,12 +26,12 @@ pub struct FaultTest {
 }
 
 impl FaultTest {
-    /// The clients begin to work at the deployment.
+    /// Starts users on the deployment.
     pub fn start(env: &mut Environment, deployment: &Deployment, title: &str) -> Self {
         Self::start_with(&UserOptions::default(), env.new_record(), env, deployment, title)
     }
 
-    /// Clients with other options, over a record that somebody else writes to as well.
+    /// Starts users with these options. The caller may write to the record as well.
     pub fn start_with(
         options: &UserOptions,
         record: Arc<Record>,
@@ -57,7 +57,7 @@ impl FaultTest {
         }
     }
 
-    /// Lets the clients work for a while.
+    /// Lets the users work for a random time in the range.
     pub async fn work(&self, env: &mut Environment, millis: std::ops::Range<u64>) {
         tokio::time::sleep(env.rng.millis(millis)).await;
     }
@@ -68,13 +68,13 @@ impl FaultTest {
         self.record.begin_fault();
     }
 
-    /// Waits until the clients do not get what they ask for.
+    /// Waits until some request is not answered, or answered with 503.
     pub async fn wait_until_noticed(&self) {
         self.wait_until("clients notice the fault", || self.lost() > self.lost_before)
             .await;
     }
 
-    /// Waits until the load has brought something about, without which the run shows nothing.
+    /// Waits until the load has caused something. Without it the run proves nothing.
     pub async fn wait_until(&self, what: &str, is_so: impl Fn() -> bool) {
         let started = Instant::now();
         while !is_so() && started.elapsed() < TIMEOUT {
@@ -87,7 +87,7 @@ impl FaultTest {
         self.record.counted("503") + self.record.counted("cut")
     }
 
-    /// The servers are back: waits until every node is ready, and checks the ledger.
+    /// After the servers are back: waits until every node is ready, and checks the expected state.
     pub async fn end_fault(&mut self, deployment: &Deployment) {
         self.record.end_fault();
         self.recoveries.push(deployment.wait_until_ready().await);
@@ -100,12 +100,12 @@ impl FaultTest {
         self.wait_until("sessions are renewed around a fault", is_renewed).await;
     }
 
-    /// A last check, after which the clients leave.
+    /// Checks everything, then stops the users.
     pub async fn stop(&mut self) {
         self.users.stop().await;
     }
 
-    /// The clients leave, and the figures are printed, of which `lines` writes the first.
+    /// Stops the users and prints the figures. `lines` adds the first ones.
     pub async fn finish(mut self, deployment: &Deployment, lines: impl FnOnce(&Report<'_>)) -> bool {
         self.stop().await;
         deployment.check_logs_and_transactions(&self.record).await;

@@ -1,4 +1,5 @@
-//! Clients that go away in the middle of their requests: whatever the gateway was doing for them stops where it stands.
+//! Clients close the connection in the middle of a request. The gateway then cancels its work at
+//! that point.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Signing keys that are succeeded every second, and a service that verifies access tokens with a copy of the JWKS.
+//! Rotates signing keys every second, while a service verifies access tokens with a copy of the
+//! JWKS.
 
 use std::time::{Duration, Instant};
 
@@ -7,13 +8,13 @@ use crate::environment::Environment;
 use crate::load::UserOptions;
 use crate::servers::{Deployment, Verifier, eventually};
 
-/// jose fetches the JWKS again for an unknown key at most every 30 seconds, so a key must be published for longer than that, and than
-/// the nodes take to look for it.
+/// jose fetches the JWKS for an unknown key at most every 30 seconds. A key must be published for
+/// longer than that plus the nodes' polling interval.
 const LEAD: &str = "--signing-key-lead=40s";
-/// Short, so that tokens come to their end while the keys change.
+/// Short, so that tokens expire while the keys change.
 const LIFETIME: &str = "--access-token-ttl=20s";
 const BETWEEN: Duration = Duration::from_secs(1);
-/// The lead, and a little.
+/// Longer than the lead.
 const TIMEOUT: Duration = Duration::from_mins(3);
 
 pub async fn run(env: &mut Environment) -> bool {
@@ -38,7 +39,7 @@ pub async fn run(env: &mut Environment) -> bool {
     while !is_signing(&deployment, &newest).await && published_at.elapsed() < TIMEOUT {
         tokio::time::sleep(BETWEEN).await;
     }
-    // So that it does sign.
+    // Let the newest key sign some tokens.
     tokio::time::sleep(3 * BETWEEN).await;
     test.stop().await;
     let kids = verifier.finish().await;
@@ -61,7 +62,7 @@ pub async fn run(env: &mut Environment) -> bool {
     figures.await
 }
 
-/// Publishes a key; its id. The newest key is listed first.
+/// Publishes a key and returns its id. The output lists the newest key first.
 async fn rotate(deployment: &Deployment) -> String {
     let lines = keys(deployment, "rotate").await;
     lines
@@ -76,7 +77,8 @@ async fn is_signing(deployment: &Deployment, kid: &str) -> bool {
     lines.any(|line| line.starts_with("signing") && line.ends_with(kid))
 }
 
-/// What a command prints. On a machine that has too much to do, it may find the database down and give up.
+/// The output of a command. On an overloaded machine it may give up because the database seems
+/// down.
 async fn keys(deployment: &Deployment, command: &str) -> Vec<String> {
     let mut printed = String::new();
     eventually("the command succeeds", async || {

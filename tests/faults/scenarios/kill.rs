@@ -1,4 +1,4 @@
-//! Gateways that are killed in the middle of their work, and started again.
+//! Kills gateways at work and starts them again.
 
 use std::time::Instant;
 

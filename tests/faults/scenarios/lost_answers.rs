@@ -1,4 +1,4 @@
-//! Refreshes whose answer is lost on the way, after the gateway has carried them out.
+//! The answers to refreshes are lost after the gateway has executed them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::rng::Rng;
 use crate::servers::Deployment;
 
 const CLIENTS: usize = 4;
-/// A retry's answer may be lost too.
+/// A retry may lose its answer too.
 const MAX_LOSSES: usize = 3;
 
 pub async fn run(env: &mut Environment) -> bool {
@@ -51,7 +51,7 @@ async fn lose_answers(env: &mut Environment, deployment: &Deployment, title: &st
     report.print()
 }
 
-/// A client who has a lossy proxy to each node, and tries again.
+/// A client with a lossy proxy to each node. It retries lost requests.
 struct RetryingClient {
     api: Api,
     client: Client,
@@ -81,7 +81,7 @@ impl RetryingClient {
         }
     }
 
-    /// Whether it came to its end.
+    /// Returns whether every refresh succeeded in the end.
     async fn lose_and_retry_repeatedly(mut self, times: usize) -> bool {
         for _ in 0..times {
             if let Err(violation) = self.lose_and_retry().await {
@@ -94,7 +94,7 @@ impl RetryingClient {
         true
     }
 
-    /// One renewal: its answer and perhaps that of a retry are lost; then the retry must give what was lost.
+    /// One refresh that loses one to three answers. The next retry must return the lost token.
     async fn lose_and_retry(&mut self) -> Result<(), String> {
         let presented = self.tokens.clone();
         let losses = self.rng.below(MAX_LOSSES) + 1;
@@ -133,7 +133,7 @@ impl RetryingClient {
         }
     }
 
-    /// What the client did not get to see.
+    /// Returns the answer that the client did not get.
     async fn lose_the_answer(&mut self, request: &Request) -> Result<Value, String> {
         let proxy = self.rng.below(self.proxies.len());
         let proxy = &mut self.proxies[proxy];

@@ -1,4 +1,4 @@
-//! What is done to the gateway, one subject per file.
+//! The scenarios, one subject per file.
 
 mod cluster;
 mod fault_test;
@@ -17,26 +17,25 @@ use std::pin::Pin;
 
 use crate::environment::Environment;
 
-/// A run over a env; whether nothing went wrong.
+/// Runs a scenario. Returns whether there was no violation.
 type Run = for<'a> fn(&'a mut Environment) -> Pin<Box<dyn Future<Output = bool> + 'a>>;
 
-/// A fault, or something else that sessions must survive.
+/// A fault that sessions must survive.
 pub struct Scenario {
     pub name: &'static str,
     pub cpu_use: CpuUse,
     pub run: Run,
 }
 
-/// What a scenario mostly does with its time.
+/// Whether a scenario mostly works or mostly waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CpuUse {
-    /// Keeps the machine busy.
     Busy,
-    /// Waits: for a server that is down, or for its turn.
+    /// Waits for a server that is down, or for a timer.
     Waiting,
 }
 
-/// All of them, in the order in which they run.
+/// All scenarios in the order in which they run.
 pub const SCENARIOS: [Scenario; 14] = [
     Scenario {
         name: "tabs",

@@ -1,4 +1,5 @@
-//! Servers that hang: stopped in the middle of whatever they do, and let go on later, with everything that they had been sent.
+//! Servers hang: SIGSTOP stops them in the middle of their work, and SIGCONT lets them continue
+//! with all data that they were sent.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,10 +15,10 @@ use crate::record::Record;
 use crate::request::{Api, Request};
 use crate::servers::Deployment;
 
-/// Well within the grace period of ten seconds, and beyond it.
+/// Shorter and longer than the grace period of ten seconds.
 const PAUSE: Duration = Duration::from_secs(5);
 const LONG_PAUSE: Duration = Duration::from_secs(15);
-/// What is counted meanwhile, and how it is printed.
+/// The counters of the observer, with their labels.
 const REDIS_NAMED: &str = "redis named";
 const ME: &str = "me without redis";
 const REDIS_FIGURES: [(&str, &str); 2] = [
@@ -30,7 +31,7 @@ const POSTGRES_FIGURES: [(&str, &str); 2] = [
     (POSTGRES_NAMED, "/readyz named the database alone"),
     (JWKS, "JWKS answered while PostgreSQL hung"),
 ];
-/// A gateway has noticed by then.
+/// By this time a gateway has noticed the fault.
 const NOTICED: Duration = Duration::from_millis(1500);
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -49,7 +50,7 @@ pub async fn run(env: &mut Environment) -> bool {
     on_postgres_and_redis(env).await & on_postgres_alone(&mut concurrent).await
 }
 
-/// In turn, so that the grace period stands still for one alone.
+/// One server after the other, so that each pause of the grace period has one cause.
 async fn on_postgres_and_redis(env: &mut Environment) -> bool {
     let deployment = Deployment::postgres_redis(env, &[]).await;
     let title = "outage: Redis and PostgreSQL hang in turn, two nodes on both";
@@ -101,7 +102,7 @@ fn signal(deployment: &Deployment, hung: Hung, signal: &str) {
     }
 }
 
-/// Somebody who is signed in and does nothing but look.
+/// A signed-in client that only observes.
 #[derive(Clone)]
 struct Observer {
     client: Client,
@@ -125,7 +126,7 @@ impl Observer {
         }
     }
 
-    /// What the table of outages in ARCHITECTURE.md says, as long as the fault lasts.
+    /// Checks during the fault what the table of outages in ARCHITECTURE.md promises.
     fn observe(self, hung: Hung, deployment: &Deployment) -> JoinHandle<()> {
         let nodes = deployment.addresses();
         tokio::spawn(async move {
@@ -145,7 +146,7 @@ impl Observer {
             Hung::Redis => match self.client.send(&self.me, node).await {
                 Outcome::Done(_) => self.record.count(ME),
                 Outcome::Refused(why) => self.record.violation(format!("me without Redis: {why}")),
-                // On a machine that has too much to do, the database may seem down too.
+                // On an overloaded machine the database may seem down as well.
                 Outcome::Unavailable | Outcome::Lost(_) => {}
             },
             Hung::Postgres => match self.client.get(node, "/.well-known/jwks.json").await {

@@ -1,4 +1,4 @@
-//! A PostgreSQL that is killed with all of its processes, and started again.
+//! Kills PostgreSQL with all of its processes and starts it again.
 
 use super::fault_test::FaultTest;
 use crate::environment::Environment;

@@ -1,4 +1,4 @@
-//! A Redis that loses what it held: at once, by a restart, or bit by bit.
+//! Redis loses its keys: all at once, by a restart, or by eviction.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub async fn flush(env: &mut Environment) -> bool {
         deployment.redis().run::<String>(&["FLUSHALL"]).await;
         test.end_fault(&deployment).await;
     }
-    // Sessions are lost while they are being brought back.
+    // The storm loses sessions while the gateway writes them back.
     test.begin_fault();
     for _ in 0..storm {
         deployment.redis().run::<String>(&["FLUSHALL"]).await;
@@ -54,7 +54,7 @@ pub async fn restart(env: &mut Environment) -> bool {
     figures.await
 }
 
-/// Room for the connections, and for few of the sessions.
+/// Bytes above the memory in use: enough for connections and for few of the sessions.
 const ROOM: u64 = 48 * 1024;
 
 pub async fn eviction(env: &mut Environment) -> bool {

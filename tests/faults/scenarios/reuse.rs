@@ -1,4 +1,4 @@
-//! An old refresh token that comes back after its grace period, as a thief's would.
+//! An old refresh token is used after its grace period, as an attacker would.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use crate::servers::Deployment;
 
 const SHORT_GRACE: &str = "--refresh-grace=1s";
 const LONGER_THAN_GRACE: Duration = Duration::from_millis(1300);
-/// On a machine that has too much to do, a store may seem down for a moment, and the grace period stands still. Then a theft is tried
-/// again, so often.
+/// On an overloaded machine a store may seem down for a moment, which pauses the grace period. The
+/// attempt is then repeated, this many times at most.
 const ATTEMPTS: usize = 10;
-/// An answer that a store which seemed down may have had its part in.
+/// A slower answer may have met a store that seemed down.
 const SLOW: Duration = Duration::from_millis(400);
 
 pub async fn run(env: &mut Environment) -> bool {
@@ -86,7 +86,7 @@ fn read_audit_log(deployment: &Deployment, session: &str, record: &Record) {
     }
 }
 
-/// An account with three sessions, of which one is stolen from.
+/// An account with three sessions. The token of one of them is stolen.
 struct Victim {
     api: Api,
     client: Client,
@@ -149,13 +149,13 @@ impl Victim {
         outcome.done().map_err(|what| format!("{}: {what}", request.operation))
     }
 
-    /// At every node.
+    /// Expects a refusal at every node.
     async fn refused(&self, request: &Request, code: &str, reason: Option<&str>) -> Result<(), String> {
         let expected = Refusal {
             code: code.to_owned(),
             reason: reason.map(str::to_owned),
         };
-        // The reuse itself is answered once; what it has ended, every node must know.
+        // The reuse itself is reported once. Its effect must be known at every node.
         let asked = if code == "REFRESH_TOKEN_REUSED" {
             1
         } else {

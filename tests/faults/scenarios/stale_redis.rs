@@ -1,12 +1,12 @@
-//! A Redis that comes back with an older state: a replica that had stopped hearing its primary, and an old snapshot. The gateway has
-//! acknowledged renewals and ends that this Redis knows nothing of.
+//! Redis comes back with an older state: from a replica that had lost its primary, or from an old
+//! snapshot. The gateway has acknowledged refreshes and ends that this Redis does not know.
 
 use super::fault_test::FaultTest;
 use crate::environment::Environment;
 use crate::failover_proxy::FailoverProxy;
 use crate::servers::{Deployment, Redis, eventually};
 
-/// The load goes on for so long, in milliseconds, after the state that will come back.
+/// How long the load continues after the state that will come back, in milliseconds.
 const LOST_MILLIS: std::ops::Range<u64> = 1500..2500;
 
 pub async fn replica(env: &mut Environment) -> bool {
@@ -82,7 +82,7 @@ pub async fn snapshot(env: &mut Environment) -> bool {
     figures.await
 }
 
-/// How much had been acknowledged at some time.
+/// Numbers of acknowledged requests.
 #[derive(Default)]
 struct Acknowledged {
     renewals: u64,
@@ -97,7 +97,7 @@ impl Acknowledged {
         }
     }
 
-    /// How much has been added, once there is something of each.
+    /// Waits for at least one more of each. Returns how many were added.
     async fn wait_for_more(&self, test: &FaultTest) -> Self {
         let added = || {
             let now = Self::now(test);

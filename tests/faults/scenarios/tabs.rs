@@ -1,4 +1,4 @@
-//! Many tabs of one browser, which share a session and refresh it all at once.
+//! Many tabs of one browser share a session and refresh it at the same moment.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -26,7 +26,7 @@ pub async fn run(env: &mut Environment) -> bool {
     refresh_in_rounds(env, &deployment, "tabs: one node on SQLite").await && on_both
 }
 
-/// The session's tokens as all tabs see them, and the ones before.
+/// The newest tokens of the session, which all tabs see, and the previous ones.
 struct Browser {
     client: Client,
     nodes: Vec<SocketAddr>,
@@ -72,8 +72,9 @@ impl Browser {
         }
     }
 
-    /// All tabs refresh with the newest token. First, some that missed the last round come with the token before, which must give
-    /// them the newest; after it, such a token would be a stolen one.
+    /// Some tabs that missed the last round first refresh with the previous token, and must get the
+    /// newest one. Then all tabs refresh with the newest token. Afterwards the previous token would
+    /// count as stolen.
     async fn round(&mut self, record: &Arc<Record>, rng: &mut Rng) {
         if let Some(before) = self.before.clone() {
             let late = rng.below(TABS / 4) + 1;

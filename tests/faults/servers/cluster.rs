@@ -7,7 +7,7 @@ use super::process::eventually;
 use crate::environment::{Environment, new_password};
 
 const NODES: usize = 6;
-/// How long nobody hears of a node until it is taken for dead, in milliseconds.
+/// After this silence the other nodes consider a node dead, in milliseconds.
 const NODE_TIMEOUT: &str = "2000";
 
 pub struct Cluster {
@@ -48,12 +48,12 @@ impl Cluster {
         cluster
     }
 
-    /// Two of the nodes, from which a gateway learns of the others.
+    /// The URLs of two nodes. A gateway learns the others from them.
     pub fn url(&self) -> String {
         format!("{},{}", self.nodes[0].url(), self.nodes[NODES - 1].url())
     }
 
-    /// Kills a primary; which node it was.
+    /// Kills a primary and returns its index.
     pub async fn kill_primary(&mut self, env: &mut Environment) -> usize {
         let mut primaries = Vec::new();
         for (number, node) in self.nodes.iter().enumerate() {
@@ -66,7 +66,7 @@ impl Cluster {
         number
     }
 
-    /// Waits until the other nodes have agreed on a new primary for the slots of the one that is gone.
+    /// Waits until the other nodes have agreed on a new primary for the slots of the killed one.
     pub async fn wait_until_replaced(&self, gone: usize) {
         let others = || self.nodes.iter().enumerate().filter(|(number, _)| *number != gone);
         eventually("a replica takes over", async || {
@@ -82,13 +82,14 @@ impl Cluster {
         .await;
     }
 
-    /// Starts a node again; it becomes a replica of its replica.
+    /// Starts a node again. It becomes a replica of its former replica.
     pub async fn bring_back(&mut self, env: &Environment, number: usize) {
         self.nodes[number].start_again(env).await;
         self.wait_until_complete().await;
     }
 
-    /// Every node knows a working cluster, and each replica has heard everything from its primary.
+    /// Waits until every node reports a working cluster, and each replica is connected to its
+    /// primary.
     async fn wait_until_complete(&self) {
         eventually("the cluster is whole", async || {
             let mut replicas = 0;

@@ -1,4 +1,4 @@
-//! Gateways over the stores that they share.
+//! Gateways with the stores that they share.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::{Gateway, Postgres, Redis};
 use crate::environment::Environment;
 use crate::record::Record;
 
-/// The fields go in this order, so the gateways go first.
+/// Fields are dropped in this order, so the gateways stop first.
 pub struct Deployment {
     pub nodes: Vec<Gateway>,
     pub redis: Option<Redis>,
@@ -40,7 +40,7 @@ impl Deployment {
         deployment
     }
 
-    /// Two nodes on PostgreSQL; `stores` says what else they use.
+    /// Two nodes on PostgreSQL, with `stores` as further options.
     pub async fn on_postgres(env: &mut Environment, stores: &[String], options: &[&str]) -> Self {
         let postgres = Postgres::start(env).await;
         let database = format!("--database-url={}", postgres.url);
@@ -76,7 +76,7 @@ impl Deployment {
         self.postgres.as_mut().expect("this deployment has a PostgreSQL")
     }
 
-    /// Waits until every node is ready; how long that took.
+    /// Waits until every node is ready. Returns how long that took.
     pub async fn wait_until_ready(&self) -> Duration {
         let mut longest = Duration::ZERO;
         for node in &self.nodes {
@@ -85,13 +85,13 @@ impl Deployment {
         longest
     }
 
-    /// How often the nodes have warned of something that is down.
+    /// How many warnings the nodes have logged about stores that are down.
     pub fn warnings(&self) -> usize {
         self.nodes.iter().map(Gateway::warnings).sum()
     }
 
-    /// What no answer shows. No client of the load presents an old token, nothing is the gateway's own fault, and no connection is
-    /// left in a transaction.
+    /// Checks what no answer shows. No user presents an old token, so no session may have ended for
+    /// reuse. No node may have logged an error, and no connection may stay in a transaction.
     pub async fn check_logs_and_transactions(&self, record: &Record) {
         for node in &self.nodes {
             for line in node.audit("refresh_token_reused") {

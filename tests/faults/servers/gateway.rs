@@ -1,4 +1,4 @@
-//! The gateway's own program, with its log in a file.
+//! A gateway process with its log in a file.
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -16,13 +16,13 @@ const CHEAP_HASHES: [&str; 4] = [
     "--argon2-memory-kib=128",
     "--argon2-iterations=1",
     "--hash-threads=1",
-    // The load is that of many users from one address.
+    // All clients of the load come from one address.
     "--rate-limit=off",
 ];
 
 const MAX_STARTS: usize = 10;
 
-/// A node; when it is killed, it can be started again at the same address.
+/// A node that can be killed and started again at the same address.
 pub struct Gateway {
     pub address: SocketAddr,
     process: Process,
@@ -44,7 +44,6 @@ impl Gateway {
         gateway
     }
 
-    /// SIGKILL.
     pub fn kill(&mut self) {
         self.process.kill();
     }
@@ -54,7 +53,7 @@ impl Gateway {
         self.wait_until_live().await;
     }
 
-    /// Waits until it says that everything it needs is there; how long that took.
+    /// Waits until `/readyz` answers 200. Returns how long that took.
     pub async fn wait_until_ready(&self) -> Duration {
         let http = http_client();
         let started = Instant::now();
@@ -64,7 +63,7 @@ impl Gateway {
         started.elapsed()
     }
 
-    /// Runs a command of the gateway to its end, with the settings of this node.
+    /// Runs a command of the gateway with the settings of this node.
     pub fn run(&self, arguments: &[&str]) -> Output {
         command(&self.folder)
             .args(&self.options)
@@ -73,7 +72,7 @@ impl Gateway {
             .unwrap()
     }
 
-    /// The lines of its audit log with this event.
+    /// The lines of the audit log with this event.
     pub fn audit(&self, event: &str) -> Vec<Value> {
         self.log()
             .into_iter()
@@ -81,12 +80,12 @@ impl Gateway {
             .collect()
     }
 
-    /// How often it has logged an error of its own.
+    /// The number of errors in the log.
     pub fn errors(&self) -> usize {
         self.log().iter().filter(|line| line["level"] == "ERROR").count()
     }
 
-    /// How often it has warned of something that is down.
+    /// The number of warnings in the log, which report stores that are down.
     pub fn warnings(&self) -> usize {
         let is_warning = |line: &&Value| line["level"] == "WARN" && line["target"] != "audit";
         self.log().iter().filter(is_warning).count()
@@ -99,7 +98,8 @@ impl Gateway {
             .collect()
     }
 
-    /// On a machine that has too much to do, it may find the database down and give up; then it is started again.
+    /// On an overloaded machine the gateway may find the database down and exit. It is then started
+    /// again.
     async fn wait_until_live(&mut self) {
         let http = http_client();
         let url = format!("http://{}/livez", self.address);
@@ -133,7 +133,7 @@ fn launch(folder: &Path, address: SocketAddr, options: &[String]) -> Process {
     Process::start(&mut command)
 }
 
-/// With nothing set but what the suite sets; it dies with the suite.
+/// A command with an environment that only the suite sets. The kernel kills it when the suite ends.
 fn command(folder: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command

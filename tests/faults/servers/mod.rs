@@ -1,4 +1,5 @@
-//! Real servers, each a process that can be killed, paused and started again at the same address.
+//! Real servers. Each is a process that can be killed, stopped and started again at the same
+//! address.
 
 mod cluster;
 mod deployment;

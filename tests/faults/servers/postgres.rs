@@ -12,11 +12,11 @@ use sea_orm::{ConnectOptions, ConnectionTrait, Database, DbBackend, Statement};
 use super::process::{Process, eventually};
 use crate::environment::{Environment, new_password};
 
-/// Far longer than any of the gateway's transactions.
+/// Far longer than any transaction of the gateway.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// A server's files as they are in the beginning: making them takes longer than copying them.
+/// The data directory of a new server. Copying it is faster than running `initdb` each time.
 #[derive(Default)]
 pub struct PostgresTemplate(OnceLock<Template>);
 
@@ -58,14 +58,14 @@ impl Postgres {
         postgres
     }
 
-    /// Starts it again after its process has been killed.
+    /// Starts the server again after a kill.
     pub async fn start_again(&mut self, env: &Environment) {
         self.process = launch(env, &self.folder, self.address);
         self.wait_until_reachable().await;
     }
 
-    /// Whether every transaction comes to its end, once nobody works. What is written on a connection that holds one open and does
-    /// nothing is acknowledged and never stored.
+    /// Whether every transaction ends once the load has stopped. A connection that stays in an open
+    /// transaction would acknowledge writes that are never committed.
     pub async fn ends_transactions(&self) -> bool {
         let mut options = ConnectOptions::new(&self.url);
         options.sqlx_logging(false);
@@ -97,7 +97,8 @@ impl Postgres {
 }
 
 impl Template {
-    /// `password` sends the password as it is, which harms nobody on loopback and costs an unoptimised client little.
+    /// `password` sends the password in plain text. That is safe on loopback, and cheaper than
+    /// SCRAM for an unoptimised client.
     fn make(env: &Environment) -> Self {
         let folder = env.server_folder("postgres-template");
         let password = new_password();

@@ -1,20 +1,20 @@
-//! A process of ours, and the signals that it gets.
+//! A child process, and the signals that it gets.
 
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Far more than anything here takes: only what never comes runs into it.
+/// Far longer than any wait of this suite.
 const TIMEOUT: Duration = Duration::from_mins(3);
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// A server's process and those that it has started; killed when dropped.
+/// A process with its descendants. They are killed on drop.
 pub struct Process {
     child: Child,
 }
 
 impl Process {
-    /// In a process group of its own, so that Ctrl-C reaches this suite alone.
+    /// Starts the process in its own process group, so that Ctrl-C reaches only this suite.
     pub fn start(command: &mut Command) -> Self {
         let child = command.stdin(Stdio::null()).process_group(0).spawn();
         Self {
@@ -22,15 +22,16 @@ impl Process {
         }
     }
 
-    /// To the process and all of its descendants. The process first: it must not start others meanwhile.
+    /// Signals the process and all of its descendants. The process comes first, so that it cannot
+    /// start others meanwhile.
     pub fn signal(&self, signal: &str) {
         send(signal, &[self.child.id()]);
         send(signal, &descendants(self.child.id()));
     }
 
-    /// SIGKILL for the process and its descendants; returns when they are gone.
+    /// Sends SIGKILL to the process and its descendants, and waits until they are gone.
     pub fn kill(&mut self) {
-        // Stopped first: a process that sees its parent die, or its child, would act on it.
+        // Stop the process first: it would react to the death of its parent or of a child.
         send("STOP", &[self.child.id()]);
         let others = descendants(self.child.id());
         send("KILL", &others);
@@ -55,10 +56,10 @@ impl Drop for Process {
     }
 }
 
-/// Asks until it is so.
+/// Polls until the condition holds. Returns how long that took.
 ///
 /// # Panics
-/// When it never is.
+/// If the condition does not hold within the timeout.
 pub async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) -> Duration {
     let started = Instant::now();
     while !is_so().await {
@@ -79,7 +80,8 @@ fn send(signal: &str, processes: &[u32]) {
         .status();
 }
 
-/// PostgreSQL gives each of its processes a group of its own, so they are found by their parent.
+/// PostgreSQL gives each of its processes a group of its own, so descendants are found by their
+/// parent.
 fn descendants(process: u32) -> Vec<u32> {
     let parents: Vec<(u32, u32)> = std::fs::read_dir("/proc")
         .unwrap()
@@ -100,10 +102,10 @@ fn descendants(process: u32) -> Vec<u32> {
     found.split_off(1)
 }
 
-/// `None` for a process that is gone, or dead and not yet buried.
+/// `None` for a process that has ended, also if it has not been reaped yet.
 fn parent(process: u32) -> Option<u32> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The name before the last parenthesis may hold anything.
+    // The process name, which ends at the last parenthesis, may contain any character.
     let mut fields = stat.rsplit_once(") ")?.1.split(' ');
     let state = fields.next()?;
     (state != "Z").then_some(fields.next()?.parse().ok()?)

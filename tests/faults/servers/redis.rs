@@ -1,4 +1,4 @@
-//! A Redis server that keeps nothing on disk, unless it is told to.
+//! A Redis server. It writes nothing to disk unless its options or commands say so.
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use super::process::{Process, eventually};
 use crate::environment::{Environment, new_password};
 use redis::{FromRedisValue, RedisResult};
 
-/// For what is asked of a server that hangs.
+/// Bounds the commands to a server that hangs.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 pub struct Redis {
@@ -26,7 +26,7 @@ impl Redis {
         Self::start_with_password(env, &password, options).await
     }
 
-    /// With a password that it shares with others.
+    /// Starts a server whose password others share, such as a replica.
     pub async fn start_with_password(env: &mut Environment, password: &str, options: &[&str]) -> Self {
         let folder = env.server_folder("redis");
         let config = format!("requirepass {password}\nmasterauth {password}\n");
@@ -44,7 +44,7 @@ impl Redis {
         redis
     }
 
-    /// Starts it again after its process has been killed; what it wrote to disk is there.
+    /// Starts the server again after a kill, with the data that it had written to disk.
     pub async fn start_again(&mut self, env: &Environment) {
         self.process = launch(env, &self.folder, self.address, &self.options);
         self.wait_until_reachable().await;
@@ -54,7 +54,7 @@ impl Redis {
         self.url_at(self.address)
     }
 
-    /// Where a gateway reaches it by way of somebody else.
+    /// The URL for a gateway that reaches the server through a proxy.
     pub fn url_at(&self, address: SocketAddr) -> String {
         format!("redis://default:{}@{address}", self.password)
     }
@@ -78,7 +78,7 @@ impl Redis {
         command.query_async(&mut connection).await
     }
 
-    /// A number out of `INFO`.
+    /// A number from `INFO`.
     pub async fn info(&self, name: &str) -> u64 {
         let info: String = self.run(&["INFO"]).await;
         let value = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));

@@ -1,4 +1,5 @@
-//! An outside service that verifies access tokens: a Node program, and who asks it.
+//! An outside service that verifies access tokens: a Node.js program, and the thread that sends it
+//! tokens.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{BufRead, BufReader, Lines, Write};
@@ -17,9 +18,9 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 const ISSUER: &str = "http://localhost:8000";
 const AUDIENCE: &str = "auth-gateway";
 
-/// Verifies every token that it is received at once, and again just before it expires.
+/// Verifies every token at once, and again just before it expires.
 pub struct Verifier {
-    /// Where the clients send each access token that they get.
+    /// Users send their access tokens here.
     pub tokens: Sender<Tokens>,
     thread: JoinHandle<BTreeSet<String>>,
 }
@@ -44,7 +45,8 @@ impl Verifier {
         }
     }
 
-    /// The ids of the keys that signed, once the last token has been verified for the second time.
+    /// Waits until the last token is verified for the second time. Returns the ids of all keys that
+    /// signed.
     pub async fn finish(self) -> BTreeSet<String> {
         drop(self.tokens);
         while !self.thread.is_finished() {
@@ -59,7 +61,7 @@ struct VerifierThread {
     input: ChildStdin,
     answers: Lines<BufReader<ChildStdout>>,
     record: Arc<Record>,
-    /// Oldest first.
+    /// Tokens to verify again, oldest first.
     again: VecDeque<Tokens>,
     kids: BTreeSet<String>,
 }
@@ -104,7 +106,7 @@ impl VerifierThread {
         let answer = self.answers.next();
         match answer {
             Some(Ok(answer)) if asked.is_ok() && answer == "ok" => self.record.count(when),
-            // Asked too late, on a machine that has too much to do.
+            // The token expired before the answer, because the machine is overloaded.
             Some(Ok(_)) if tokens.has_expired() => {}
             other => self
                 .record

@@ -1,4 +1,5 @@
-//! What single steps cost, without HTTP around them: `cargo bench --bench hot_paths`. docs/performance.md has the whole.
+//! Measures single steps without HTTP: `cargo bench --bench hot_paths`. docs/performance.md
+//! measures whole requests.
 
 #![allow(clippy::unwrap_used, reason = "a step that fails has no cost to show")]
 
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use auth_gateway::api::Api;
+use auth_gateway::api::Doors;
 use auth_gateway::app::App;
 use auth_gateway::config::{Argon2Cost, DatabaseUrl, PasswordSettings, Settings};
 use auth_gateway::domain::account::{Account, AccountId, NewAccount};
@@ -47,14 +48,14 @@ fn access_token_issue(bencher: Bencher<'_, '_>, algorithm: SigningAlgorithm) {
 fn access_token_verify(bencher: Bencher<'_, '_>, algorithm: SigningAlgorithm) {
     let tokens = access_tokens(algorithm);
     let (account, session) = (account(), SessionId::fresh());
-    // Each of them new: one that comes again is remembered.
+    // Each iteration verifies a new token, because verified tokens are cached.
     bencher
         .with_inputs(|| tokens.issue(&account, session, now()).unwrap())
         .bench_refs(|token| tokens.verify(black_box(token.expose()), now()));
 }
 
 #[divan::bench]
-fn access_token_verify_again(bencher: Bencher<'_, '_>) {
+fn access_token_verify_cached(bencher: Bencher<'_, '_>) {
     let tokens = access_tokens(SigningAlgorithm::EdDsa);
     let token = tokens.issue(&account(), SessionId::fresh(), now()).unwrap();
     bencher.bench(|| tokens.verify(black_box(token.expose()), now()));
@@ -81,11 +82,11 @@ fn password_hash(bencher: Bencher<'_, '_>) {
     bencher.bench(|| runtime.block_on(pool.hash(password.clone())).unwrap());
 }
 
-/// With the commit on the disk.
+/// Includes the commit to disk.
 #[divan::bench]
 fn session_rotate_on_sqlite(bencher: Bencher<'_, '_>) {
-    let (runtime, place) = (runtime(), Place::empty());
-    let (store, session) = runtime.block_on(place.open_session());
+    let (runtime, folder) = (runtime(), DatabaseFolder::empty());
+    let (store, session) = runtime.block_on(folder.open_session());
     let mut claim = first_claim(session);
     bencher.bench_local(|| {
         let renewal = runtime.block_on(store.rotate(claim, now(), None)).unwrap();
@@ -96,8 +97,8 @@ fn session_rotate_on_sqlite(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn session_find_on_sqlite(bencher: Bencher<'_, '_>) {
-    let (runtime, place) = (runtime(), Place::empty());
-    let (store, session) = runtime.block_on(place.open_session());
+    let (runtime, folder) = (runtime(), DatabaseFolder::empty());
+    let (store, session) = runtime.block_on(folder.open_session());
     bencher.bench(|| {
         runtime
             .block_on(store.find(black_box(session), now()))
@@ -106,10 +107,10 @@ fn session_find_on_sqlite(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// Scanned, parsed, measured, validated and executed.
+/// Scans, parses, analyses, validates and executes the document.
 #[divan::bench]
 fn graphql_new_document(bencher: Bencher<'_, '_>) {
-    let (caller, number) = (Caller::registered(), AtomicU64::new(0));
+    let (client, number) = (SignedInClient::registered(), AtomicU64::new(0));
     bencher
         .with_inputs(|| {
             format!(
@@ -117,28 +118,29 @@ fn graphql_new_document(bencher: Bencher<'_, '_>) {
                 number.fetch_add(1, Ordering::Relaxed)
             )
         })
-        .bench_values(|document| caller.ask(&document));
+        .bench_values(|document| client.request(&document));
 }
 
-/// Executed alone: it was taken before. What it asks besides `me` keeps its answer from being remembered.
+/// Only executes the document, because it is in the cache of known documents. `__typename` keeps
+/// the answer from being cached.
 #[divan::bench]
 fn graphql_known_document(bencher: Bencher<'_, '_>) {
-    let caller = Caller::registered();
-    bencher.bench(|| caller.ask(black_box("{ __typename me { id email username } }")));
+    let client = SignedInClient::registered();
+    bencher.bench(|| client.request(black_box("{ __typename me { id email username } }")));
 }
 
-/// The same account has been answered before.
+/// The answer for the same account is cached.
 #[divan::bench]
-fn graphql_me_again(bencher: Bencher<'_, '_>) {
-    let caller = Caller::registered();
-    bencher.bench(|| caller.ask(black_box("{ me { id email username } }")));
+fn graphql_cached_me(bencher: Bencher<'_, '_>) {
+    let client = SignedInClient::registered();
+    bencher.bench(|| client.request(black_box("{ me { id email username } }")));
 }
 
-/// Somebody who has signed in at a gateway on SQLite, and asks it without a connection.
-struct Caller {
-    api: Api,
+/// A signed-in client that calls a gateway on SQLite without a network connection.
+struct SignedInClient {
+    api: Doors,
     authorization: String,
-    _place: Place,
+    _folder: DatabaseFolder,
     runtime: Runtime,
 }
 
@@ -148,10 +150,10 @@ struct Arguments {
     settings: Settings,
 }
 
-impl Caller {
+impl SignedInClient {
     fn registered() -> Self {
-        let (runtime, place) = (runtime(), Place::empty());
-        let database = format!("sqlite://{}", place.file().display());
+        let (runtime, folder) = (runtime(), DatabaseFolder::empty());
+        let database = format!("sqlite://{}", folder.file().display());
         let secret = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
         let options = [
             "bench",
@@ -166,22 +168,22 @@ impl Caller {
         let app = runtime
             .block_on(App::assemble(&settings, Arc::new(SystemClock)))
             .unwrap();
-        let mut caller = Self {
+        let mut client = Self {
             api: app.api(),
             authorization: String::new(),
-            _place: place,
+            _folder: folder,
             runtime,
         };
         let john = json!({"email": "john.doe@example.com", "username": "johndoe", "password": "Password@123"});
         let request = Request::post("/auth/register").header("content-type", "application/json");
         let request = request.body(Body::from(john.to_string())).unwrap();
-        let signed_in = caller.runtime.block_on(caller.answer(request, StatusCode::CREATED));
+        let signed_in = client.runtime.block_on(client.answer(request, StatusCode::CREATED));
         let token = signed_in["token"]["access_token"].as_str().unwrap();
-        caller.authorization = format!("Bearer {token}");
-        caller
+        client.authorization = format!("Bearer {token}");
+        client
     }
 
-    fn ask(&self, document: &str) -> Value {
+    fn request(&self, document: &str) -> Value {
         let request = Request::post("/graphql")
             .header("content-type", "application/json")
             .header("authorization", &self.authorization)
@@ -200,10 +202,10 @@ impl Caller {
     }
 }
 
-/// A folder for a database.
-struct Place(TempDir);
+/// A temporary directory for a database.
+struct DatabaseFolder(TempDir);
 
-impl Place {
+impl DatabaseFolder {
     fn empty() -> Self {
         Self(tempfile::tempdir().unwrap())
     }

@@ -1,8 +1,8 @@
-//! The schema of the database, one file per step, oldest first.
+//! The migrations of the database schema, one file each, oldest first.
 //!
-//! A step names tables and columns by its own identifiers and never imports the gateway: what a step did
-//! must not change when the code around it does. Every `*_at` column holds milliseconds since the Unix epoch,
-//! so that SQLite, PostgreSQL and Redis compare the same integers.
+//! A migration defines the names of tables and columns itself and never imports the gateway. What
+//! it does must not change when other code changes. Every `*_at` column holds milliseconds since
+//! the Unix epoch, so that SQLite, PostgreSQL and Redis compare the same integers.
 
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::{Migration, MigratorTrait, seaql_migrations};
@@ -17,7 +17,7 @@ mod m20261125_000007_ended_index;
 mod m20261201_000008_credentials_version;
 mod statements;
 
-/// The list of steps, in the order in which they are applied.
+/// Applies the migrations in their order.
 #[derive(Debug, Clone, Copy)]
 pub struct Migrator;
 

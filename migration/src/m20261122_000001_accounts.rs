@@ -1,7 +1,7 @@
-//! Accounts: who may sign in.
+//! Creates the table of accounts.
 //!
-//! `email_key` and `username_key` are the folded forms that make the values unique without regard to case;
-//! `email` and `username` keep what the person typed.
+//! `email_key` and `username_key` are case-folded, so that their unique indexes ignore case.
+//! `email` and `username` keep the spelling of the user.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,6 +1,7 @@
-//! Sessions: the truth about who is signed in.
+//! Creates the table of sessions, which is the source of truth.
 //!
-//! `generation` and `rotated_at` may lag behind Redis where Redis holds the hot state; `ended_at` never does.
+//! With Redis, `generation` and `rotated_at` may lag behind the values in Redis. `ended_at` never
+//! does.
 
 use sea_orm_migration::prelude::*;
 
@@ -52,7 +53,8 @@ impl MigrationTrait for Step {
             )
             .to_owned();
         manager.create_table(table).await?;
-        // By account for lists and logouts, by the two ends for sweeping.
+        // The account index serves lists and logouts. The other two serve the deletion of old
+        // sessions.
         for (name, column) in [
             ("sessions_account_id", Sessions::AccountId),
             ("sessions_expires_at", Sessions::ExpiresAt),

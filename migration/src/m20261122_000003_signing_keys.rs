@@ -1,4 +1,5 @@
-//! Signing keys of access tokens; the private half is sealed under `AUTH_SECRET` before it comes here.
+//! Creates the table of the keys that sign access tokens. The gateway encrypts private keys under
+//! `AUTH_SECRET` before it stores them.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,7 +1,7 @@
-//! Audit events: what happened, to be looked up later and never changed.
+//! Creates the table of audit events. A trigger rejects updates. Old rows are deleted.
 //!
-//! `account_id` and `session_id` are no foreign keys: an event outlives what it is about. A trigger refuses updates; rows are
-//! removed when they are old.
+//! `account_id` and `session_id` are not foreign keys: an event outlives its account and its
+//! session.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
@@ -48,7 +48,7 @@ impl MigrationTrait for Step {
             .col(ColumnDef::new(AuditEvents::Detail).text())
             .to_owned();
         manager.create_table(table).await?;
-        // What happened to an account, and for sweeping what is old.
+        // One index serves the history of an account, the other the deletion of old events.
         let by_account = Index::create()
             .name("audit_events_account_id_at")
             .table(AuditEvents::Table)

@@ -1,9 +1,13 @@
-//! Changed sessions: whose answers to "who is this?" others than the gateway have changed, by SQL of their own.
+//! Creates a change log of sessions that SQL from outside the gateway has changed.
 //!
-//! Triggers write down the open sessions of an account whose public fields change, sessions that are removed before their time (with
-//! their account, as a rule), and sessions that are ended without a reason, which the gateway always gives. Nodes read on from the number
-//! they have come to. PostgreSQL's triggers run when the transaction commits, so that numbers show in the order in which they are given, but
-//! for the time of a commit. They run as their owner: whoever may change an account need not know of this table.
+//! Triggers log three kinds of changes: the open sessions of an account whose public fields change,
+//! sessions deleted before their expiry (usually with their account), and sessions ended without a
+//! reason (the gateway always gives one). Each node reads the log from the last number that it has
+//! seen.
+//!
+//! PostgreSQL's triggers run at commit, so that numbers become visible in their order, except for
+//! the duration of a commit. They run with the rights of their owner: a role that may update
+//! accounts needs no rights on this table.
 
 use sea_orm_migration::prelude::*;
 
@@ -51,7 +55,8 @@ const POSTGRES_DOWN: [&str; 5] = [
     "DROP FUNCTION note_changed_account()",
 ];
 
-/// Sessions are also looked for when their account goes: a connection that does not ask for foreign keys leaves them where they are.
+/// SQLite also needs a trigger on the deletion of accounts: a connection without `PRAGMA
+/// foreign_keys` does not delete their sessions.
 const SQLITE_UP: [&str; 4] = [
     "CREATE TRIGGER accounts_note_change AFTER UPDATE OF email, username, profile_image_url, roles ON accounts \
         WHEN (OLD.email, OLD.username, OLD.profile_image_url, OLD.roles) \
@@ -96,7 +101,7 @@ impl MigrationTrait for Step {
             .col(ColumnDef::new(ChangedSessions::ChangedAt).big_integer().not_null())
             .to_owned();
         manager.create_table(table).await?;
-        // For sweeping what is old.
+        // For the deletion of old rows.
         let by_time = Index::create()
             .name("changed_sessions_changed_at")
             .table(ChangedSessions::Table)

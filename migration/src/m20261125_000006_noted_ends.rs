@@ -1,7 +1,9 @@
-//! Noted ends: on SQLite, where a node remembers sessions, triggers write down every change after which one is less alive than before,
-//! also those that the gateway makes itself. Renewals, which are the most frequent change, are none of them.
+//! On SQLite, where nodes cache sessions, the triggers log every change that ends or shortens a
+//! session, including the gateway's own changes. Refreshes, the most frequent change, are not
+//! logged.
 //!
-//! PostgreSQL stays as it is: a node that uses it remembers nothing, and tells Redis itself of what it ends.
+//! PostgreSQL does not change: with it, nodes cache no sessions and report ends to Redis
+//! themselves.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,7 +1,8 @@
-//! Ended index: on SQLite the index of ends leaves out the sessions that have none.
+//! On SQLite, removes live sessions from the index on `ended_at`.
 //!
-//! With them in it, SQLite takes it for a good way to the sessions that live, which are nearly all, and reads every one of them where
-//! it is asked for a few by their ids. PostgreSQL knows how many there are, and stays as it is.
+//! Otherwise SQLite uses this index to find live sessions, which are nearly all, and reads all of
+//! them although the query names a few ids. PostgreSQL has statistics on the number of rows, so its
+//! index does not change.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,9 +1,9 @@
-//! Statements that each database spells for itself.
+//! Executes SQL that differs between the databases.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
 
-/// Carries out those of the database at hand, in their order.
+/// Executes the statements for the current database in their order.
 pub(crate) async fn execute(manager: &SchemaManager<'_>, postgres: &[&str], sqlite: &[&str]) -> Result<(), DbErr> {
     let is_postgres = manager.get_database_backend() == DbBackend::Postgres;
     let statements = if is_postgres { postgres } else { sqlite };

@@ -34,7 +34,7 @@ impl Outcome {
         if let Self::Done(answer) = self {
             return Ok(answer);
         }
-        Err(format!("{self} came instead of success"))
+        Err(format!("{self} instead of a success"))
     }
 
     /// The refusal. Anything else is an error.
@@ -42,7 +42,7 @@ impl Outcome {
         if let Self::Refused(refusal) = self {
             return Ok(refusal);
         }
-        Err(format!("{self} came instead of a refusal"))
+        Err(format!("{self} instead of a refusal"))
     }
 
     pub fn is_lost(&self) -> bool {
@@ -106,7 +106,7 @@ impl Client {
         match answer(prepared).await {
             Ok((status, body)) => {
                 self.record.record_latency(request.operation, started.elapsed());
-                self.judge(request, status, &body)
+                self.classify(request, status, &body)
             }
             Err(error) if error.is_timeout() => {
                 let operation = request.operation;
@@ -142,7 +142,7 @@ impl Client {
         let sent = tokio::time::timeout(timeout, self.send(request, node)).await;
         sent.unwrap_or_else(|_| {
             self.record.count("hung up");
-            Outcome::Lost(format!("hung up after {timeout:?}"))
+            Outcome::Lost(format!("connection closed by the client after {timeout:?}"))
         })
     }
 
@@ -151,7 +151,7 @@ impl Client {
         answer(self.http.get(format!("http://{node}{path}"))).await.ok()
     }
 
-    fn judge(&self, request: &Request, status: u16, body: &Value) -> Outcome {
+    fn classify(&self, request: &Request, status: u16, body: &Value) -> Outcome {
         let outcome = request.outcome(status, body);
         match &outcome {
             Outcome::Done(_) => self.record.count(request.operation),

@@ -46,7 +46,7 @@ struct SharedEnvironment {
 
 impl Environment {
     /// Reads the settings that `scripts/faults` exports.
-    pub fn set(seed: u64, is_short: bool) -> Self {
+    pub fn new(seed: u64, is_short: bool) -> Self {
         let owner = required_variable("FAULTS_SERVER_OWNER");
         let (user, group) = owner.split_once(':').expect("FAULTS_SERVER_OWNER is user:group");
         let owner = (user.parse().unwrap(), group.parse().unwrap());
@@ -181,7 +181,7 @@ pub fn new_password() -> String {
     Uuid::new_v4().simple().to_string()
 }
 
-#[allow(clippy::disallowed_methods, reason = "how scripts/faults tells what it found")]
+#[allow(clippy::disallowed_methods, reason = "scripts/faults passes its settings this way")]
 fn required_variable(variable: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: start the suite with scripts/faults"))
 }

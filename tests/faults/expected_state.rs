@@ -119,7 +119,7 @@ impl Session {
         }
     }
 
-    pub fn note(&mut self, line: String) {
+    pub fn record(&mut self, line: String) {
         if self.history.len() == HISTORY {
             self.history.pop_front();
         }

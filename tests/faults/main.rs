@@ -61,8 +61,8 @@ fn main() -> ExitCode {
         .enable_all()
         .build()
         .unwrap();
-    // On the main thread, which outlives the runtime: the kernel signals the servers when the
-    // thread that started them ends.
+    // Servers start on the main thread, which lives until the end: the kernel signals a server when
+    // the thread that started it ends.
     runtime.block_on(async {
         tokio::select! {
             exit = run(arguments) => exit,
@@ -73,7 +73,7 @@ fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> ExitCode {
     let seed = arguments.seed.unwrap_or_else(|| u64::from(std::process::id()));
-    let mut env = Environment::set(seed, arguments.short);
+    let mut env = Environment::new(seed, arguments.short);
     println!("{}{}", env.versions(), form(arguments.short, seed));
     let started = Instant::now();
     let is_selected = |scenario: &Scenario| {
@@ -98,7 +98,7 @@ async fn run(arguments: Arguments) -> ExitCode {
         .into_iter()
         .map(|(scenario, env)| run_scenario(scenario, env));
     let (in_turn, concurrent) = join(in_turn, join_all(concurrent)).await;
-    println!("\nall in {:.0} s", started.elapsed().as_secs_f64());
+    println!("\ntotal: {:.0} s", started.elapsed().as_secs_f64());
     let failed: Vec<&str> = in_turn.into_iter().chain(concurrent).filter_map(Result::err).collect();
     if failed.is_empty() {
         println!("no violation");
@@ -110,9 +110,9 @@ async fn run(arguments: Arguments) -> ExitCode {
 
 /// Returns the scenario's name if it failed.
 async fn run_scenario(scenario: &Scenario, mut env: Environment) -> Result<(), &'static str> {
-    let begun = Instant::now();
+    let started = Instant::now();
     let is_good = (scenario.run)(&mut env).await;
-    println!("  {} took {:.0} s", scenario.name, begun.elapsed().as_secs_f64());
+    println!("  {} took {:.0} s", scenario.name, started.elapsed().as_secs_f64());
     if is_good { Ok(()) } else { Err(scenario.name) }
 }
 

@@ -23,7 +23,7 @@ struct Inner {
     slowest_of_fault: SlowestResponse,
     faults: Vec<String>,
     violations: Vec<String>,
-    unshown: usize,
+    not_shown: usize,
 }
 
 /// The slowest answer and its operation.
@@ -72,7 +72,7 @@ impl Record {
 
     /// Starts a fault: the slowest answer so far does not count for it.
     pub fn begin_fault(&self) {
-        let line = format!("{} a fault begins", self.clock());
+        let line = format!("{} fault begins", self.clock());
         let mut inner = self.inner();
         inner.slowest_of_fault = SlowestResponse::default();
         inner.faults.push(line);
@@ -80,7 +80,7 @@ impl Record {
 
     /// Ends a fault: the servers work again.
     pub fn end_fault(&self) {
-        let line = format!("{} it ends", self.clock());
+        let line = format!("{} fault ends", self.clock());
         self.inner().faults.push(line);
     }
 
@@ -94,20 +94,20 @@ impl Record {
         if inner.violations.len() < SHOWN_VIOLATIONS {
             inner.violations.push(what.into());
         } else {
-            inner.unshown += 1;
+            inner.not_shown += 1;
         }
     }
 
     /// Records a violation unless the condition holds. Without it the run proves nothing.
     pub fn require(&self, what: &str, is_done: bool) {
         if !is_done {
-            self.violation(format!("the run shows nothing: {what}"));
+            self.violation(format!("the run proves nothing, because this did not happen: {what}"));
         }
     }
 
     pub fn violations(&self) -> usize {
         let inner = self.inner();
-        inner.violations.len() + inner.unshown
+        inner.violations.len() + inner.not_shown
     }
 
     /// The first violations in full, and the number of the others.
@@ -115,14 +115,14 @@ impl Record {
         let inner = self.inner();
         let mut text = String::new();
         if !inner.violations.is_empty() {
-            let _infallible = writeln!(text, "  the times of the faults: {}", inner.faults.join(","));
+            let _infallible = writeln!(text, "  times of the faults: {}", inner.faults.join(","));
         }
         for (number, violation) in inner.violations.iter().enumerate() {
             let indented = violation.replace('\n', "\n      ");
             let _infallible = writeln!(text, "  violation {}: {indented}", number + 1);
         }
-        if inner.unshown > 0 {
-            let _infallible = writeln!(text, "  and {} violations more", inner.unshown);
+        if inner.not_shown > 0 {
+            let _infallible = writeln!(text, "  and {} more violations", inner.not_shown);
         }
         text
     }

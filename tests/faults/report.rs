@@ -54,13 +54,16 @@ impl<'a> Report<'a> {
         self.line("answered 503", self.record.counted("503"))
             .line("connections refused or cut", self.record.counted("cut"))
             .line(
-                "renewals repeated after a lost answer",
-                self.record.counted("repeated renewals"),
+                "refreshes repeated after a lost answer",
+                self.record.counted("repeated refreshes"),
             )
-            .line("checked: accounts that log in", self.record.counted("accounts checked"))
-            .line("checked: live sessions that go on", self.record.counted("live checked"))
             .line(
-                "checked: ended sessions that stay ended",
+                "checked: accounts that can log in",
+                self.record.counted("accounts checked"),
+            )
+            .line("checked: live sessions that work", self.record.counted("live checked"))
+            .line(
+                "checked: ended sessions that are refused",
                 self.record.counted("ended checked"),
             )
     }

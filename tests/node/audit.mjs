@@ -1,14 +1,14 @@
 // Usage: node audit.mjs URL
 //
-// Runs every GraphQL-over-HTTP audit of graphql-http against the GraphQL endpoint at URL. A recommendation that is
-// not followed counts as a failure, and so does a number of audits other than the one we know of: a package that
-// audits less must not pass for a server that conforms.
+// Runs every audit of graphql-http against the GraphQL endpoint at URL. An optional recommendation
+// that is not followed counts as a failure. A different number of audits is a failure too: a
+// package with fewer audits must not make the server pass.
 
 import { serverAudits } from 'graphql-http';
 
 const KNOWN_AUDITS = 61;
 
-/** A fault of the set-up rather than of the server's answers: one line, no stack. */
+/** An error of the set-up, not of the server: one line without a stack trace. */
 class SetupError extends Error {}
 
 function readUrl() {
@@ -19,7 +19,10 @@ function readUrl() {
   return url;
 }
 
-/** fetch says only "fetch failed"; why is in the cause, and below that for a name with several addresses. */
+/**
+ * fetch only reports "fetch failed". The reason is in the cause, or in the errors of the cause if the
+ * name has several addresses.
+ */
 function reasonOf(error) {
   const cause = error.cause?.errors?.[0] ?? error.cause ?? error;
   return cause.code ?? cause.message;
@@ -41,7 +44,7 @@ async function run(audit) {
   try {
     return await audit.fn();
   } catch (error) {
-    // The package lets everything that is not its own assertion through, such as a connection cut short.
+    // The package only catches its own assertions, not errors such as a closed connection.
     return { id: audit.id, name: audit.name, status: 'error', reason: reasonOf(error) };
   }
 }
@@ -62,7 +65,7 @@ async function main() {
     }
   }
   if (audits.length !== KNOWN_AUDITS) {
-    console.log(`graphql-http holds ${audits.length} audits, expected ${KNOWN_AUDITS}`);
+    console.log(`graphql-http has ${audits.length} audits, expected ${KNOWN_AUDITS}`);
   }
   console.log(`${passed} of ${audits.length} audits passed`);
   return passed === audits.length && audits.length === KNOWN_AUDITS;

@@ -1,4 +1,4 @@
-// A real browser that reaches the hosts under test and nothing else.
+// Starts a real browser that can reach only the hosts under test.
 //
 // The browser is Chromium, at the path in CHROMIUM or where the system installs it.
 
@@ -7,7 +7,7 @@ import { chromium } from 'playwright-core';
 
 const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser'];
 
-/** Something a visit found, or a fault of the set-up: one line, no stack. */
+/** A failed check or an error of the set-up: one line without a stack trace. */
 export class Failure extends Error {}
 
 function findBrowser() {
@@ -30,14 +30,15 @@ export async function launch(...hosts) {
     return await chromium.launch({
       executablePath,
       args: [
-        // Its sandbox needs privileges that containers lack, and the only pages visited are our own.
+        // The sandbox needs privileges that containers lack, and only our own pages are visited.
         '--no-sandbox',
         '--disable-gpu',
         '--no-first-run',
         '--disable-background-networking',
         '--disable-component-update',
         '--disable-sync',
-        // The network of an air-gapped office: a request to anywhere else fails even if the page's policy let it out.
+        // No other host resolves, as on an isolated network. Requests to other hosts fail even if
+        // the page's policy allows them.
         `--host-resolver-rules=MAP * ~NOTFOUND${excluded}`,
       ],
     });
@@ -50,10 +51,10 @@ export function firstLine(error) {
   return error.message.split('\n')[0];
 }
 
-/** Runs a visit; what it found is one line on standard error, and the exit code. */
-export async function report(visit) {
+/** Runs a check. A failure sets the exit code and prints one line on standard error. */
+export async function report(check) {
   try {
-    await visit();
+    await check();
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     console.error(error.message);

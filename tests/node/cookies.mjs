@@ -1,9 +1,9 @@
-// Usage: node cookies.mjs GATEWAY FRIEND STRANGER NEIGHBOUR
+// Usage: node cookies.mjs GATEWAY ALLOWED SAME_SITE CROSS_SITE
 //
-// Signs in by cookie in a real browser, on a page of the GATEWAY's own origin, and then tries the same from pages of
-// other origins: FRIEND, which CORS_ORIGINS names, STRANGER, which is the same site but not named, and NEIGHBOUR, which
-// is another site. Each is the origin of a server with an empty page. The account of the documentation must not exist
-// yet.
+// Signs in by cookie in a real browser, on a page of the GATEWAY's own origin. Then tries the same
+// from pages of three other origins: ALLOWED is listed in CORS_ORIGINS, SAME_SITE is the same site
+// but not listed, and CROSS_SITE is another site. Each argument is the origin of a server with an
+// empty page. The account of the documentation must not exist yet.
 
 import { Failure, firstLine, launch, report } from './browser.mjs';
 
@@ -16,8 +16,8 @@ function expect(found, expected, what) {
   if (have !== want) throw new Failure(`${what}: ${have} instead of ${want}`);
 }
 
-/** Asks from inside the page, as its own script would. */
-async function ask(page, url, body) {
+/** Sends a request from inside the page, as its own script would. */
+async function request(page, url, body) {
   return page.evaluate(
     async ([address, sent]) => {
       const headers = sent ? { 'Content-Type': 'application/json' } : {};
@@ -34,8 +34,8 @@ async function ask(page, url, body) {
   );
 }
 
-/** The token in the browser's jar, which no page can see. */
-async function stored(page) {
+/** The token in the browser's cookie store, which no page can read. */
+async function storedToken(page) {
   const found = (await page.context().cookies()).filter((cookie) => cookie.name === COOKIE);
   expect(found.length, 1, 'cookies of the name');
   const [{ httpOnly, sameSite, path, secure, value }] = found;
@@ -43,32 +43,32 @@ async function stored(page) {
   return value;
 }
 
-async function renewed(page, gateway, what) {
-  const before = await stored(page);
-  const answer = await ask(page, `${gateway}/auth/refresh`);
+async function checkRefresh(page, gateway, what) {
+  const before = await storedToken(page);
+  const answer = await request(page, `${gateway}/auth/refresh`);
   expect([answer.status, answer.body?.token?.refresh_token, answer.cookies], [200, null, ''], `a refresh ${what}`);
-  const after = await stored(page);
+  const after = await storedToken(page);
   if (after === before) throw new Failure(`a refresh ${what} left the cookie as it was`);
 }
 
-async function atHome(page, gateway) {
+async function checkOwnOrigin(page, gateway) {
   await page.goto(`${gateway}/graphql`);
-  const registered = await ask(page, `${gateway}/auth/register`, JOHN);
+  const registered = await request(page, `${gateway}/auth/register`, JOHN);
   expect([registered.status, registered.body.token.refresh_token, registered.cookies], [201, null, ''], 'a registration');
-  await renewed(page, gateway, 'on the own page');
-  const login = await ask(page, `${gateway}/graphql`, { query: LOGIN });
+  await checkRefresh(page, gateway, 'on the own page');
+  const login = await request(page, `${gateway}/graphql`, { query: LOGIN });
   expect([login.body.data, login.cookies], [{ login: { token: { refreshToken: null } } }, ''], 'a login by GraphQL');
-  await renewed(page, gateway, 'after that');
+  await checkRefresh(page, gateway, 'after that');
 }
 
-/** A page that is not named can read nothing, and what it sends blindly changes nothing. */
-async function abroad(page, gateway, origin, expectedStatus) {
+/** A page of an origin that is not listed can read no answers, and its requests change nothing. */
+async function checkForeignOrigin(page, gateway, origin, expectedStatus) {
   await page.goto(origin);
-  const before = await stored(page);
+  const before = await storedToken(page);
   for (const path of ['/auth/refresh', '/auth/logout']) {
-    expect(await ask(page, gateway + path), { blocked: 'TypeError' }, `${path} from ${origin}`);
+    expect(await request(page, gateway + path), { blocked: 'TypeError' }, `${path} from ${origin}`);
     await page.evaluate(
-      // Needs no leave, and gets no answer: what it could do is done at the gateway.
+      // A "no-cors" request needs no permission and returns no answer, but the gateway receives it.
       (address) => fetch(address, { method: 'POST', credentials: 'include', mode: 'no-cors' }).catch(() => null) && null,
       gateway + path,
     );
@@ -83,32 +83,32 @@ async function abroad(page, gateway, origin, expectedStatus) {
     expect(posted.status(), expectedStatus[path], `${path} from ${origin}, by a form`);
     await page.goto(origin);
   }
-  expect(await ask(page, `${gateway}/auth/login`, JOHN), { blocked: 'TypeError' }, `a login from ${origin}`);
-  expect(await stored(page), before, `the cookie after a visit to ${origin}`);
+  expect(await request(page, `${gateway}/auth/login`, JOHN), { blocked: 'TypeError' }, `a login from ${origin}`);
+  expect(await storedToken(page), before, `the cookie after a visit to ${origin}`);
 }
 
 async function main() {
   const origins = process.argv.slice(2);
   if (origins.length !== 4 || !origins.every((origin) => URL.canParse(origin))) {
-    throw new Failure('Usage: node cookies.mjs GATEWAY FRIEND STRANGER NEIGHBOUR, each an origin such as http://localhost:8000');
+    throw new Failure('Usage: node cookies.mjs GATEWAY ALLOWED SAME_SITE CROSS_SITE, each an origin such as http://localhost:8000');
   }
-  const [gateway, friend, stranger, neighbour] = origins;
+  const [gateway, allowed, sameSite, crossSite] = origins;
   const browser = await launch('localhost', '127.0.0.1');
   try {
     const page = await browser.newPage();
-    await atHome(page, gateway);
-    await page.goto(friend);
-    await renewed(page, gateway, 'on a page of CORS_ORIGINS');
-    await abroad(page, gateway, stranger, { '/auth/refresh': 403, '/auth/logout': 403 });
-    // No cookie comes along from another site.
-    await abroad(page, gateway, neighbour, { '/auth/refresh': 400, '/auth/logout': 401 });
-    await page.goto(friend);
-    await renewed(page, gateway, 'after all that');
-    expect((await ask(page, `${gateway}/auth/logout`)).status, 204, 'a logout');
+    await checkOwnOrigin(page, gateway);
+    await page.goto(allowed);
+    await checkRefresh(page, gateway, 'on a page of CORS_ORIGINS');
+    await checkForeignOrigin(page, gateway, sameSite, { '/auth/refresh': 403, '/auth/logout': 403 });
+    // Browsers send no SameSite=Strict cookie from another site.
+    await checkForeignOrigin(page, gateway, crossSite, { '/auth/refresh': 400, '/auth/logout': 401 });
+    await page.goto(allowed);
+    await checkRefresh(page, gateway, 'after the attacks');
+    expect((await request(page, `${gateway}/auth/logout`)).status, 204, 'a logout');
     expect((await page.context().cookies()).length, 0, 'cookies after a logout');
-    console.log('cookies: pages of two origins signed in, renewed and signed out; pages of two others got nowhere');
+    console.log('cookies: pages of two origins signed in, checkRefresh and signed out; pages of two others got nowhere');
   } catch (error) {
-    throw error instanceof Failure ? error : new Failure(`The visit did not get on: ${firstLine(error)}`);
+    throw error instanceof Failure ? error : new Failure(`The check did not finish: ${firstLine(error)}`);
   } finally {
     await browser.close();
   }

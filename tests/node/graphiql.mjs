@@ -1,9 +1,9 @@
 // Usage: node graphiql.mjs BASE_URL SCREENSHOT.png
 //
-// Visits GraphiQL at BASE_URL/graphql the way a newcomer does, in a real browser that can reach nothing but that
-// server: registers, looks at the account, signs in, puts the access token into the header editor by hand, looks again,
-// and waits for the end of the session.
-// The server must be one where the account of the ready-made tabs does not exist yet.
+// Uses GraphiQL at BASE_URL/graphql as a new user would, in a real browser that can reach no other
+// server. The user registers, reads the account, signs in, types the access token into the header
+// editor, reads the account again, and waits for the end of the session. The account of the
+// prepared tabs must not exist yet on the server.
 //
 // The browser is Chromium, at the path in CHROMIUM or where the system installs it.
 
@@ -13,7 +13,7 @@ const EMAIL = 'john.doe@example.com';
 const PLACEHOLDER = 'paste-the-accessToken-here';
 const TAB_NAMES = ['register', 'login', 'me', 'refreshToken', 'logout', 'sessionEnded'];
 const VIEWPORT = { width: 1280, height: 800 };
-const PATIENCE_MS = 20_000;
+const TIMEOUT_MS = 20_000;
 
 function readArguments() {
   const [base, screenshot] = process.argv.slice(2);
@@ -23,7 +23,7 @@ function readArguments() {
   return { base: new URL(base), screenshot };
 }
 
-/** Notes everything that must not happen, from the first request on. */
+/** Collects everything that must not happen, from the first request on. */
 function watch(page, base) {
   const seen = { requests: 0, problems: [] };
   page.on('request', (request) => {
@@ -32,7 +32,7 @@ function watch(page, base) {
     seen.requests += 1;
     if (url.origin !== base.origin) seen.problems.push(`a request left the origin: ${url.href}`);
   });
-  // A violated Content-Security-Policy is reported here as well.
+  // Violations of the Content-Security-Policy are reported here as well.
   page.on('console', (message) => {
     if (message.type() === 'error') seen.problems.push(`a console error: ${message.text()}`);
   });
@@ -40,7 +40,7 @@ function watch(page, base) {
   return seen;
 }
 
-/** The page, in the terms of someone who sits in front of it. */
+/** The page, as a user sees and controls it. */
 class Visit {
   constructor(page) {
     this.page = page;
@@ -71,7 +71,10 @@ class Visit {
     await this.waitForOperation(name);
   }
 
-  /** GraphiQL learns a tab's operation name a moment after showing it, and runs the previous one until then. */
+  /**
+   * GraphiQL updates the operation name shortly after it shows a tab. Until then it runs the previous
+   * operation.
+   */
   async waitForOperation(name) {
     await this.page.waitForFunction(
       (expected) => document.querySelector('.graphiql-query-editor .CodeMirror')?.CodeMirror.operationName === expected,
@@ -79,7 +82,7 @@ class Visit {
     );
   }
 
-  /** Runs the tab's operation, and gives the request that it caused. */
+  /** Runs the tab's operation and returns its request. */
   async run(name) {
     await this.waitForOperation(name);
     const [request] = await Promise.all([
@@ -89,7 +92,7 @@ class Visit {
     return request;
   }
 
-  /** Waits until the result on screen matches, and gives the match. */
+  /** Waits until the result on screen matches, and returns the match. */
   async readResult(pattern) {
     const handle = await this.page
       .waitForFunction(
@@ -107,7 +110,7 @@ class Visit {
     return shown.replace(/\s+/g, ' ').slice(0, 300);
   }
 
-  /** For `register` and `login`: the access token that the result shows. */
+  /** The access token in the result of `register` or `login`. */
   async readAccessToken() {
     const [, token] = await this.readResult(/"accessToken": "([^"]+)"|"code": "[^"]+"/);
     if (token) return token;
@@ -129,7 +132,7 @@ class Visit {
     return this.headers.evaluate((editor) => editor.CodeMirror.getValue());
   }
 
-  /** Selects everything and types over it, key by key: the editor closes quotes and braces by itself meanwhile. */
+  /** Replaces the text key by key, because the editor inserts closing quotes and braces itself. */
   async typeHeaders(text) {
     await this.headers.click();
     await this.page.keyboard.press('ControlOrMeta+a');
@@ -139,9 +142,9 @@ class Visit {
   }
 
   async saveScreenshot(path) {
-    // The start of the header, not the last characters of the token.
+    // Shows the start of the header, not the last characters of the token.
     await this.page.keyboard.press('ControlOrMeta+Home');
-    // Off the button, whose tooltip would cover the editor.
+    // Moves the mouse off the button, whose tooltip would cover the editor.
     await this.page.mouse.move(VIEWPORT.width / 2, VIEWPORT.height - 1);
     await this.page.getByRole('tooltip').waitFor({ state: 'detached' });
     await this.page.screenshot({ path });
@@ -153,14 +156,14 @@ async function checkBearer(request, token, what) {
   if (sent !== `Bearer ${token}`) throw new Failure(`${what} was sent with the header "${sent}".`);
 }
 
-async function visitAsNewcomer(page, base, screenshot) {
+async function visitAsNewUser(page, base, screenshot) {
   const visit = new Visit(page);
   await visit.open(new URL('/graphql', base).href);
 
   await visit.run('register');
   const registered = await visit.readAccessToken();
 
-  // Untouched, the placeholder stands for the newest token.
+  // The unchanged placeholder stands for the newest token.
   await visit.goToTab('me');
   await checkBearer(await visit.run('me'), registered, 'The untouched "me" tab after register');
   await visit.readEmail();
@@ -168,7 +171,7 @@ async function visitAsNewcomer(page, base, screenshot) {
   await visit.goToTab('login');
   await visit.run('login');
   const token = await visit.readAccessToken();
-  if (token === registered) throw new Failure('login gave the very access token that register gave.');
+  if (token === registered) throw new Failure('login returned the same access token as register.');
 
   await visit.goToTab('me');
   await visit.showHeaders();
@@ -180,13 +183,13 @@ async function visitAsNewcomer(page, base, screenshot) {
 
   await checkSubscription(visit, base, token);
 
-  // Once more: only now is GraphiQL sure to have noticed the new header, and to write it where it should not.
+  // Runs it again: only now has GraphiQL certainly noticed the new header, and would store it.
   await visit.run('me');
   await visit.readResult(/"reason": "revoked"/);
   await checkReturn(visit, [registered, token]);
 }
 
-/** The session ends somewhere else, and the page says so. */
+/** Ends the session elsewhere. The page must show it. */
 async function checkSubscription(visit, base, token) {
   await visit.goToTab('sessionEnded');
   const socket = visit.page.waitForEvent('websocket');
@@ -199,9 +202,9 @@ async function checkSubscription(visit, base, token) {
   await visit.goToTab('me');
 }
 
-/** A returning visitor finds the tabs again, the placeholder, and no token. */
+/** After a reload the tabs and the placeholder are there, and no token. */
 async function checkReturn(visit, tokens) {
-  // GraphiQL stores what it shows a moment after the last change.
+  // GraphiQL stores its state a moment after the last change.
   await visit.page.waitForFunction(
     (index) =>
       localStorage.getItem('graphiql:query')?.includes('query me') &&
@@ -222,13 +225,13 @@ async function main() {
   const browser = await launch(base.hostname);
   try {
     const page = await browser.newPage({ viewport: VIEWPORT });
-    page.setDefaultTimeout(PATIENCE_MS);
+    page.setDefaultTimeout(TIMEOUT_MS);
     const seen = watch(page, base);
-    const failure = await visitAsNewcomer(page, base, screenshot).catch((error) => error);
-    // What the browser complained of usually explains why the visit did not get on.
+    const failure = await visitAsNewUser(page, base, screenshot).catch((error) => error);
+    // A problem that the browser reported usually explains the failure.
     if (seen.problems.length > 0) throw new Failure(`GraphiQL caused ${seen.problems.join('; ')}`);
     if (failure instanceof Failure) throw failure;
-    if (failure) throw new Failure(`The visit did not get on: ${firstLine(failure)}`);
+    if (failure) throw new Failure(`The visit did not finish: ${firstLine(failure)}`);
     console.log(`GraphiQL: registered, signed in, read ${EMAIL}; ${seen.requests} requests, all to the origin`);
   } finally {
     await browser.close();

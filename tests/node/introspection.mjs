@@ -1,7 +1,8 @@
 // Usage: node introspection.mjs URL
 //
-// Asks the GraphQL endpoint at URL for its schema as tools do (GraphiQL, Apollo, Relay and code generators all send what
-// the package graphql makes), with every option on and with none, and builds a schema from each answer.
+// Requests the schema from the GraphQL endpoint at URL as tools do (GraphiQL, Apollo, Relay and
+// code generators use the query of the package graphql). Does so with all options, with none and
+// with the defaults, and builds a schema from each answer.
 
 import { buildClientSchema, getIntrospectionQuery, printSchema } from 'graphql';
 

@@ -1,8 +1,9 @@
 // Usage: node verifier.mjs JWKS_URL ISSUER AUDIENCE
 //
-// A service that verifies access tokens by itself, with jose as its documentation says and nothing tuned: it keeps the
-// JWKS and fetches it again when its copy is old or a key is missing, at most every thirty seconds. Reads one token a
-// line and answers each with one line, "ok" or why not.
+// A service that verifies access tokens itself, with jose and its default settings. jose caches the
+// JWKS and fetches it again when the copy is old or a key is missing, at most every 30 seconds. The
+// program reads one token per line and answers each with one line: "ok" or the reason of the
+// failure.
 
 import { createInterface } from 'node:readline';
 import { createRemoteJWKSet, jwtVerify } from 'jose';

@@ -1,7 +1,7 @@
 // Usage: node verify.mjs JWKS TOKEN
 //
-// Verifies TOKEN with nothing but the JSON of the key set, by Web Crypto, and that the id of its key is the thumbprint
-// of that key (RFC 7638). Prints the claims.
+// Verifies TOKEN with Web Crypto and the JSON of the key set alone. Checks that the id of the key
+// is its thumbprint (RFC 7638). Prints the claims.
 
 const { subtle } = globalThis.crypto;
 

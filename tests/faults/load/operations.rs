@@ -40,7 +40,7 @@ impl User {
             Ok(tokens) => {
                 self.publish_tokens(&tokens);
                 let mut session = Session::new(tokens);
-                outcome.attempts.into_iter().for_each(|line| session.note(line));
+                outcome.attempts.into_iter().for_each(|line| session.record(line));
                 self.expected.accounts[account].sessions.push(session);
             }
             Err(why) => {
@@ -57,7 +57,7 @@ impl User {
         let request = self.api.refresh(&presented.refresh);
         let outcome = self.request(&request).await;
         if outcome.is_repeated() {
-            self.record.count("repeated renewals");
+            self.record.count("repeated refreshes");
         }
         let Some(answer) = self.expect_success_of(&[target], outcome) else {
             return;
@@ -71,7 +71,10 @@ impl User {
             }
             Ok(new) => self.report_broken(
                 target,
-                &format!("generation {} of {} came", new.generation, new.session),
+                &format!(
+                    "the new token is generation {} of session {}",
+                    new.generation, new.session
+                ),
             ),
             Err(why) => self.report_broken(target, &why),
         }
@@ -107,7 +110,7 @@ impl User {
         let request = self.api.logout(proof, scope);
         if self.expect_success(&sessions, &request).await.is_some() {
             self.mark_ended(&ending);
-            self.check_ended_sometimes(&ending).await;
+            self.check_ended_randomly(&ending).await;
         }
     }
 
@@ -125,7 +128,7 @@ impl User {
         let request = self.api.end_session(&access, id);
         if self.expect_success(&[sibling, target], &request).await.is_some() {
             self.mark_ended(&[sibling]);
-            self.check_ended_sometimes(&[sibling]).await;
+            self.check_ended_randomly(&[sibling]).await;
         }
     }
 
@@ -146,10 +149,13 @@ impl User {
             .filter_map(|session| session["id"].as_str()?.parse().ok())
             .collect();
         let sessions = self.expected.accounts[target.account].sessions.len();
-        for session in 0..sessions {
-            let index = SessionIndex { session, ..target };
-            let known = self.expected.session(index);
-            let (id, state) = (known.tokens.session, known.state);
+        for number in 0..sessions {
+            let index = SessionIndex {
+                session: number,
+                ..target
+            };
+            let session = self.expected.session(index);
+            let (id, state) = (session.tokens.session, session.state);
             let is_listed = listed.contains(&id);
             listed.retain(|other| *other != id);
             if is_listed && state == State::Ended {
@@ -159,10 +165,7 @@ impl User {
             }
         }
         if listed.len() > self.expected.accounts[target.account].lost_sign_ins {
-            self.report_broken(
-                target,
-                &format!("the list holds sessions that nobody opened: {listed:?}"),
-            );
+            self.report_broken(target, &format!("the list holds unknown sessions: {listed:?}"));
         }
     }
 
@@ -198,14 +201,14 @@ impl User {
     fn expect_success_of(&mut self, sessions: &[SessionIndex], outcome: RetryOutcome) -> Option<Value> {
         for index in sessions {
             for line in &outcome.attempts {
-                self.expected.session_mut(*index).note(line.clone());
+                self.expected.session_mut(*index).record(line.clone());
             }
         }
         match outcome.answer {
             Ok(answer) => Some(answer),
             Err(refusal) => {
-                let verifier = *sessions.last()?;
-                self.report_broken(verifier, &format!("a live session is refused: {refusal}"));
+                let sender = *sessions.last()?;
+                self.report_broken(sender, &format!("a live session is refused: {refusal}"));
                 None
             }
         }
@@ -222,15 +225,15 @@ impl User {
             .is_err_and(|refusal| refusal.code == code && refusal.reason.as_deref() == reason);
         if !is_refused {
             for line in outcome.attempts {
-                self.expected.session_mut(target).note(line);
+                self.expected.session_mut(target).record(line);
             }
-            self.report_broken(target, &format!("an ended session is not outcome with {code}"));
+            self.report_broken(target, &format!("an ended session is not answered with {code}"));
         }
     }
 
     /// An end must hold at every node as soon as it is acknowledged. Half of the ends are checked
     /// before anything else happens.
-    async fn check_ended_sometimes(&mut self, ended: &[SessionIndex]) {
+    async fn check_ended_randomly(&mut self, ended: &[SessionIndex]) {
         if !ended.is_empty() && self.rng.one_in(2) {
             let target = *self.rng.pick(ended);
             self.check_ended(target).await;
@@ -242,7 +245,7 @@ impl User {
         for index in indexes {
             let session = self.expected.session_mut(*index);
             session.state = State::Ended;
-            session.note(format!("{clock} its end is acknowledged"));
+            session.record(format!("{clock} end acknowledged"));
         }
     }
 

@@ -43,7 +43,7 @@ pub struct UserOptions {
     /// Closes the connection in the middle of many requests, and then repeats them.
     pub hangs_up: bool,
     /// Gets every access token, for an outside service that verifies it.
-    pub token_receiver: Option<Sender<Tokens>>,
+    pub token_sender: Option<Sender<Tokens>>,
 }
 
 /// The final answer to a request, and the attempts before it.
@@ -65,7 +65,7 @@ impl Default for UserOptions {
         Self {
             pause_millis: 0..20,
             hangs_up: false,
-            token_receiver: None,
+            token_sender: None,
         }
     }
 }
@@ -150,7 +150,7 @@ impl User {
     }
 
     pub(super) fn publish_tokens(&self, tokens: &Tokens) {
-        if let Some(service) = &self.options.token_receiver {
+        if let Some(service) = &self.options.token_sender {
             let _it_may_have_closed = service.send(tokens.clone());
         }
     }

@@ -72,19 +72,19 @@ impl UserPool {
     pub async fn check(&mut self, depth: CheckDepth) {
         self.checks += 1;
         self.phase.send_replace(Phase::Check(self.checks, depth));
-        let everybody = async {
-            let mut missing = self.users.len();
-            while missing > 0 {
+        let all_checked = async {
+            let mut pending = self.users.len();
+            while pending > 0 {
                 tokio::select! {
-                    _ = self.checked.recv() => missing -= 1,
+                    _ = self.checked.recv() => pending -= 1,
                     Some(ended) = self.users.join_next() => {
-                        self.record.violation(format!("a client gave up: {ended:?}"));
-                        missing -= 1;
+                        self.record.violation(format!("a user ended early: {ended:?}"));
+                        pending -= 1;
                     }
                 }
             }
         };
-        if tokio::time::timeout(CHECK_TIMEOUT, everybody).await.is_err() {
+        if tokio::time::timeout(CHECK_TIMEOUT, all_checked).await.is_err() {
             self.record
                 .violation(format!("a check took longer than {CHECK_TIMEOUT:?}"));
         }
@@ -100,14 +100,14 @@ impl UserPool {
 }
 
 async fn run_user(mut user: User, mut phase: watch::Receiver<Phase>, done: mpsc::UnboundedSender<()>) {
-    let mut last = 0;
+    let mut last_check = 0;
     loop {
         let now = *phase.borrow_and_update();
         match now {
             Phase::Load => user.act().await,
-            Phase::Check(number, depth) if number != last => {
+            Phase::Check(number, depth) if number != last_check => {
                 user.check(depth).await;
-                last = number;
+                last_check = number;
                 if done.send(()).is_err() {
                     return;
                 }

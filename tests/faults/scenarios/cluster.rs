@@ -18,19 +18,19 @@ pub async fn run(env: &mut Environment) -> bool {
         test.work(env, 1000..2000).await;
         test.begin_fault();
         let killed_at = Instant::now();
-        let gone = cluster.kill_primary(env).await;
-        cluster.wait_until_replaced(gone).await;
+        let killed = cluster.kill_primary(env).await;
+        cluster.wait_until_replaced(killed).await;
         takeovers.push(killed_at.elapsed());
         test.wait_until_noticed().await;
         test.end_fault(&deployment).await;
-        cluster.bring_back(env, gone).await;
+        cluster.bring_back(env, killed).await;
     }
     // Give the node that came back time to serve again.
     tokio::time::sleep(Duration::from_secs(1)).await;
     let figures = test.finish(&deployment, |report| {
         report
-            .line("times that a primary was killed", kills)
-            .durations("until a replica had taken over", &takeovers);
+            .line("kills of a primary", kills)
+            .durations("until a replica took over", &takeovers);
     });
     figures.await
 }

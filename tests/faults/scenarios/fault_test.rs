@@ -19,7 +19,7 @@ pub struct FaultTest {
     clients: usize,
     depth: CheckDepth,
     title: String,
-    renewals_before: u64,
+    refreshes_before: u64,
     lost_before: u64,
     recoveries: Vec<Duration>,
     slowest: SlowestResponse,
@@ -50,7 +50,7 @@ impl FaultTest {
             },
             record,
             title: title.to_owned(),
-            renewals_before: 0,
+            refreshes_before: 0,
             lost_before: 0,
             recoveries: Vec::new(),
             slowest: SlowestResponse::default(),
@@ -63,7 +63,7 @@ impl FaultTest {
     }
 
     pub fn begin_fault(&mut self) {
-        self.renewals_before = self.record.counted("refresh");
+        self.refreshes_before = self.record.counted("refresh");
         self.lost_before = self.lost();
         self.record.begin_fault();
     }
@@ -75,12 +75,12 @@ impl FaultTest {
     }
 
     /// Waits until the load has caused something. Without it the run proves nothing.
-    pub async fn wait_until(&self, what: &str, is_so: impl Fn() -> bool) {
+    pub async fn wait_until(&self, what: &str, condition: impl Fn() -> bool) {
         let started = Instant::now();
-        while !is_so() && started.elapsed() < TIMEOUT {
+        while !condition() && started.elapsed() < TIMEOUT {
             tokio::time::sleep(POLL_INTERVAL).await;
         }
-        self.record.require(what, is_so());
+        self.record.require(what, condition());
     }
 
     fn lost(&self) -> u64 {
@@ -96,8 +96,9 @@ impl FaultTest {
             self.slowest = slowest;
         }
         self.users.check(self.depth).await;
-        let is_renewed = || self.record.counted("refresh") > self.renewals_before;
-        self.wait_until("sessions are renewed around a fault", is_renewed).await;
+        let is_refreshed = || self.record.counted("refresh") > self.refreshes_before;
+        self.wait_until("sessions are refreshed around a fault", is_refreshed)
+            .await;
     }
 
     /// Checks everything, then stops the users.
@@ -114,8 +115,8 @@ impl FaultTest {
         lines(&report);
         if !self.recoveries.is_empty() {
             report
-                .durations("from the end of the fault until all is ready", &self.recoveries)
-                .line("slowest answer while a fault lasted", self.slowest);
+                .durations("from the end of the fault until all nodes are ready", &self.recoveries)
+                .line("slowest answer during a fault", self.slowest);
         }
         report.load();
         report.print()

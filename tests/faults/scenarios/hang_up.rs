@@ -33,7 +33,7 @@ async fn hang_up(env: &mut Environment, deployment: &Deployment, title: &str) ->
     }
     let hung_up = test.record.counted("hung up");
     let figures = test.finish(deployment, |report| {
-        report.line("requests whose client went away before the answer", hung_up);
+        report.line("requests whose client closed the connection", hung_up);
     });
     figures.await
 }

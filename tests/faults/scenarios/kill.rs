@@ -29,11 +29,11 @@ async fn kill(env: &mut Environment, mut deployment: Deployment, title: &str) ->
         test.end_fault(&deployment).await;
     }
     test.record
-        .require("kills cut connections", test.record.counted("cut") > 0);
+        .require("kills close connections", test.record.counted("cut") > 0);
     let figures = test.finish(&deployment, |report| {
         report
-            .line("gateways killed and started again", kills)
-            .durations("from the kill until it was ready again", &outages);
+            .line("kills of a gateway", kills)
+            .durations("from the kill until the node was ready", &outages);
     });
     figures.await
 }

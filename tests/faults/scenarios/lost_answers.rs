@@ -37,17 +37,17 @@ async fn lose_answers(env: &mut Environment, deployment: &Deployment, title: &st
         let client = RetryingClient::register(number, &deployment.addresses(), &record, env.rng.fork()).await;
         clients.spawn(client.lose_and_retry_repeatedly(refreshes / CLIENTS));
     }
-    for ended in clients.join_all().await {
-        record.require("every client comes to its end", ended);
+    for has_finished in clients.join_all().await {
+        record.require("every client finishes", has_finished);
     }
-    record.require("answers are lost", record.counted("renewals") == refreshes as u64);
+    record.require("answers are lost", record.counted("refreshes") == refreshes as u64);
     deployment.check_logs_and_transactions(&record).await;
     report
-        .line("refreshes whose answer was lost", record.counted("renewals"))
-        .line("answers lost, those of retries included", record.counted("lost"))
-        .line("retries that gave exactly the lost token", record.counted("same token"))
-        .line("chains that went on after that", record.counted("went on"))
-        .line("access tokens that were good", record.counted("me"));
+        .line("refreshes whose answer was lost", record.counted("refreshes"))
+        .line("lost answers, including those of retries", record.counted("lost"))
+        .line("retries that returned the lost token", record.counted("same token"))
+        .line("sessions that continued afterwards", record.counted("continued"))
+        .line("access tokens that worked", record.counted("me"));
     report.print()
 }
 
@@ -103,17 +103,17 @@ impl RetryingClient {
             lost.push(self.refresh_and_lose(&presented).await?);
             self.record.count("lost");
         }
-        self.record.count("renewals");
+        self.record.count("refreshes");
         let retried = self.refresh(&presented).await?;
         if lost.iter().any(|lost| lost.refresh != retried.refresh) {
-            return Err("a retry gave another token than the one that was lost".to_owned());
+            return Err("a retry returned another token than the lost one".to_owned());
         }
         self.record.count("same token");
         let next = self.refresh(&retried).await?;
         if next.generation != presented.generation + 2 {
-            return Err(format!("the chain went on with generation {}", next.generation));
+            return Err(format!("the next refresh returned generation {}", next.generation));
         }
-        self.record.count("went on");
+        self.record.count("continued");
         let me = self.api.me(&lost[0].access);
         self.client
             .send_until_answered(&me, self.proxies[0].address)
@@ -140,7 +140,7 @@ impl RetryingClient {
         proxy.lose(1);
         let outcome = self.client.send(request, proxy.address).await;
         if !outcome.is_lost() {
-            return Err(format!("an answer came although it was lost: {outcome:?}"));
+            return Err(format!("the proxy did not drop the answer: {outcome:?}"));
         }
         let bodies = proxy.lost();
         let [body] = bodies.as_slice() else {

@@ -35,7 +35,7 @@ async fn kill(env: &mut Environment, mut deployment: Deployment, title: &str) ->
         test.end_fault(&deployment).await;
     }
     let figures = test.finish(&deployment, |report| {
-        report.line("times that PostgreSQL was killed and started again", kills);
+        report.line("kills of PostgreSQL", kills);
     });
     figures.await
 }

@@ -9,24 +9,24 @@ use crate::servers::{Deployment, Redis, eventually};
 pub async fn flush(env: &mut Environment) -> bool {
     let deployment = Deployment::postgres_redis(env, &[]).await;
     let mut test = FaultTest::start(env, &deployment, "flush: FLUSHALL, two nodes on PostgreSQL and Redis");
-    let (flushes, storm) = (env.times(10, 3), env.times(200, 50));
+    let (flushes, rapid_flushes) = (env.times(10, 3), env.times(200, 50));
     for _ in 0..flushes {
         test.work(env, 400..900).await;
         test.begin_fault();
         deployment.redis().run::<String>(&["FLUSHALL"]).await;
         test.end_fault(&deployment).await;
     }
-    // The storm loses sessions while the gateway writes them back.
+    // The quick sequence loses sessions while the gateway writes them back.
     test.begin_fault();
-    for _ in 0..storm {
+    for _ in 0..rapid_flushes {
         deployment.redis().run::<String>(&["FLUSHALL"]).await;
         test.work(env, 1..20).await;
     }
     test.end_fault(&deployment).await;
     let figures = test.finish(&deployment, |report| {
         report
-            .line("times that Redis was emptied, one by one", flushes)
-            .line("times that Redis was emptied in one storm", storm);
+            .line("FLUSHALL, one at a time", flushes)
+            .line("FLUSHALL in a quick sequence", rapid_flushes);
     });
     figures.await
 }
@@ -49,13 +49,13 @@ pub async fn restart(env: &mut Environment) -> bool {
         test.end_fault(&deployment).await;
     }
     let figures = test.finish(&deployment, |report| {
-        report.line("times that Redis was killed and started empty", kills);
+        report.line("kills of Redis", kills);
     });
     figures.await
 }
 
 /// Bytes above the memory in use: enough for connections and for few of the sessions.
-const ROOM: u64 = 48 * 1024;
+const FREE_BYTES: u64 = 48 * 1024;
 
 pub async fn eviction(env: &mut Environment) -> bool {
     let redis = Redis::start(env, &["--maxmemory-policy", "allkeys-lru"]).await;
@@ -67,7 +67,7 @@ pub async fn eviction(env: &mut Environment) -> bool {
         "eviction: a Redis that is too small, two nodes on PostgreSQL and Redis",
     );
     test.work(env, 1000..1001).await;
-    let limit = deployment.redis().info("used_memory").await + ROOM;
+    let limit = deployment.redis().info("used_memory").await + FREE_BYTES;
     test.begin_fault();
     deployment
         .redis()
@@ -80,12 +80,12 @@ pub async fn eviction(env: &mut Environment) -> bool {
     let evicted = async || deployment.redis().info("evicted_keys").await;
     eventually("Redis evicts keys", async || evicted().await > 0).await;
     let evicted = evicted().await;
-    let held: u64 = deployment.redis().run(&["DBSIZE"]).await;
+    let keys: u64 = deployment.redis().run(&["DBSIZE"]).await;
     let figures = test.finish(&deployment, |report| {
         report
             .line("maxmemory, in bytes", limit)
             .line("evicted_keys", evicted)
-            .line("keys that Redis held at the end", held);
+            .line("keys in Redis at the end", keys);
     });
     figures.await
 }

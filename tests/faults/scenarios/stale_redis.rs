@@ -25,10 +25,10 @@ async fn fail_over(env: &mut Environment, number: usize) -> bool {
     let failover = FailoverProxy::to(primary.address).await;
     let url = primary.url_at(failover.address);
     let deployment = Deployment::with_redis(env, replica, &url, &[]).await;
-    let title = format!("stale-replica: failover {number} to a replica that had stopped hearing its primary");
+    let title = format!("stale-replica: failover {number} to a replica that had lost its primary");
     let mut test = FaultTest::start(env, &deployment, &title);
     test.work(env, LOST_MILLIS).await;
-    eventually("the replica hears its primary", async || {
+    eventually("the replica is connected to its primary", async || {
         let role: Vec<redis::Value> = deployment.redis().run(&["ROLE"]).await;
         role.contains(&redis::Value::BulkString(b"connected".to_vec()))
     })
@@ -45,8 +45,8 @@ async fn fail_over(env: &mut Environment, number: usize) -> bool {
     test.end_fault(&deployment).await;
     let figures = test.finish(&deployment, |report| {
         report
-            .line("renewals that the replica did not hear of", lost.renewals)
-            .line("logouts that the replica did not hear of", lost.logouts);
+            .line("refreshes that the replica missed", lost.refreshes)
+            .line("logouts that the replica missed", lost.logouts);
     });
     figures.await
 }
@@ -65,9 +65,9 @@ pub async fn snapshot(env: &mut Environment) -> bool {
         deployment.redis().run::<String>(&["SAVE"]).await;
         let before = Acknowledged::now(&test);
         test.work(env, LOST_MILLIS).await;
-        let forgotten = before.wait_for_more(&test).await;
-        lost.renewals += forgotten.renewals;
-        lost.logouts += forgotten.logouts;
+        let missing = before.wait_for_more(&test).await;
+        lost.refreshes += missing.refreshes;
+        lost.logouts += missing.logouts;
         test.begin_fault();
         deployment.redis_mut().process.kill();
         deployment.redis_mut().start_again(env).await;
@@ -76,8 +76,8 @@ pub async fn snapshot(env: &mut Environment) -> bool {
     let figures = test.finish(&deployment, |report| {
         report
             .line("times that Redis came back with an old snapshot", kills)
-            .line("renewals that the snapshots did not hold", lost.renewals)
-            .line("logouts that the snapshots did not hold", lost.logouts);
+            .line("refreshes missing in the snapshots", lost.refreshes)
+            .line("logouts missing in the snapshots", lost.logouts);
     });
     figures.await
 }
@@ -85,14 +85,14 @@ pub async fn snapshot(env: &mut Environment) -> bool {
 /// Numbers of acknowledged requests.
 #[derive(Default)]
 struct Acknowledged {
-    renewals: u64,
+    refreshes: u64,
     logouts: u64,
 }
 
 impl Acknowledged {
     fn now(test: &FaultTest) -> Self {
         Self {
-            renewals: test.record.counted("refresh"),
+            refreshes: test.record.counted("refresh"),
             logouts: test.record.counted("logout") + test.record.counted("end session"),
         }
     }
@@ -102,12 +102,12 @@ impl Acknowledged {
         let added = || {
             let now = Self::now(test);
             Self {
-                renewals: now.renewals - self.renewals,
+                refreshes: now.refreshes - self.refreshes,
                 logouts: now.logouts - self.logouts,
             }
         };
-        let has_both = || added().renewals > 0 && added().logouts > 0;
-        test.wait_until("renewals and logouts are lost", has_both).await;
+        let has_both = || added().refreshes > 0 && added().logouts > 0;
+        test.wait_until("refreshes and logouts are lost", has_both).await;
         added()
     }
 }

@@ -31,7 +31,7 @@ struct Browser {
     client: Client,
     nodes: Vec<SocketAddr>,
     newest: Tokens,
-    before: Option<Tokens>,
+    previous: Option<Tokens>,
 }
 
 async fn refresh_in_rounds(env: &mut Environment, deployment: &Deployment, title: &str) -> bool {
@@ -43,7 +43,10 @@ async fn refresh_in_rounds(env: &mut Environment, deployment: &Deployment, title
         browser.round(&record, &mut env.rng).await;
     }
     let generations = browser.newest.generation - 1;
-    record.require("each round renews once", u64::from(generations) == rounds as u64);
+    record.require(
+        "each round starts exactly one generation",
+        u64::from(generations) == rounds as u64,
+    );
     deployment.check_logs_and_transactions(&record).await;
     report
         .line("tabs", TABS)
@@ -54,7 +57,7 @@ async fn refresh_in_rounds(env: &mut Environment, deployment: &Deployment, title
         .line("  refused", record.counted("refused"))
         .line("generations of the session", generations)
         .line("rounds in which the generations forked", record.counted("forks"))
-        .line("access tokens that were good afterwards", record.counted("me"));
+        .line("access tokens that worked afterwards", record.counted("me"));
     report.print()
 }
 
@@ -68,7 +71,7 @@ impl Browser {
             client,
             nodes,
             newest: Tokens::read(&answer.expect("an account can be registered")).unwrap(),
-            before: None,
+            previous: None,
         }
     }
 
@@ -76,9 +79,9 @@ impl Browser {
     /// newest one. Then all tabs refresh with the newest token. Afterwards the previous token would
     /// count as stolen.
     async fn round(&mut self, record: &Arc<Record>, rng: &mut Rng) {
-        if let Some(before) = self.before.clone() {
+        if let Some(previous) = self.previous.clone() {
             let late = rng.below(TABS / 4) + 1;
-            let successors = self.all_at_once(&before, late, record, rng).await;
+            let successors = self.refresh_at_once(&previous, late, record, rng).await;
             record.add("late", late as u64);
             if successors
                 .iter()
@@ -89,7 +92,7 @@ impl Browser {
             }
         }
         let presented = self.newest.clone();
-        let successors = self.all_at_once(&presented, TABS, record, rng).await;
+        let successors = self.refresh_at_once(&presented, TABS, record, rng).await;
         record.add("current", TABS as u64);
         let distinct: BTreeSet<&str> = successors.iter().map(|tokens| tokens.refresh.as_str()).collect();
         if distinct.len() != 1 || successors.iter().any(|new| new.generation != presented.generation + 1) {
@@ -102,12 +105,12 @@ impl Browser {
         }
         if let Some(newest) = successors.last() {
             self.check_access_token(newest, record, rng).await;
-            self.before = Some(presented);
+            self.previous = Some(presented);
             self.newest = newest.clone();
         }
     }
 
-    async fn all_at_once(&self, token: &Tokens, tabs: usize, record: &Arc<Record>, rng: &mut Rng) -> Vec<Tokens> {
+    async fn refresh_at_once(&self, token: &Tokens, tabs: usize, record: &Arc<Record>, rng: &mut Rng) -> Vec<Tokens> {
         let start = Arc::new(Barrier::new(tabs));
         let mut answers = JoinSet::new();
         for tab in 0..tabs {

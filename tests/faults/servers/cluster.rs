@@ -67,8 +67,8 @@ impl Cluster {
     }
 
     /// Waits until the other nodes have agreed on a new primary for the slots of the killed one.
-    pub async fn wait_until_replaced(&self, gone: usize) {
-        let others = || self.nodes.iter().enumerate().filter(|(number, _)| *number != gone);
+    pub async fn wait_until_replaced(&self, killed: usize) {
+        let others = || self.nodes.iter().enumerate().filter(|(number, _)| *number != killed);
         eventually("a replica takes over", async || {
             let mut primaries = 0;
             for (_, node) in others() {
@@ -91,13 +91,13 @@ impl Cluster {
     /// Waits until every node reports a working cluster, and each replica is connected to its
     /// primary.
     async fn wait_until_complete(&self) {
-        eventually("the cluster is whole", async || {
+        eventually("the cluster is complete", async || {
             let mut replicas = 0;
             for node in &self.nodes {
                 if !is_ok(node).await {
                     return false;
                 }
-                replicas += usize::from(hears_its_primary(node).await);
+                replicas += usize::from(is_connected_to_primary(node).await);
             }
             replicas == NODES / 2
         })
@@ -115,7 +115,7 @@ async fn role(node: &Redis) -> String {
     redis::from_redis_value(role[0].clone()).unwrap()
 }
 
-async fn hears_its_primary(node: &Redis) -> bool {
+async fn is_connected_to_primary(node: &Redis) -> bool {
     let info: String = node.run(&["INFO", "replication"]).await;
     info.contains("master_link_status:up")
 }

@@ -95,10 +95,10 @@ impl Deployment {
     pub async fn check_logs_and_transactions(&self, record: &Record) {
         for node in &self.nodes {
             for line in node.audit("refresh_token_reused") {
-                record.violation(format!("a session was ended as stolen: {line}"));
+                record.violation(format!("a session ended for reuse: {line}"));
             }
             if node.errors() > 0 {
-                record.violation(format!("{} logged {} errors of its own", node.address, node.errors()));
+                record.violation(format!("{} logged {} errors", node.address, node.errors()));
             }
         }
         if let Some(postgres) = &self.postgres

@@ -105,7 +105,7 @@ impl Gateway {
         let url = format!("http://{}/livez", self.address);
         let log = self.folder.join("log");
         let mut starts = 1;
-        let lives = async || {
+        let is_live = async || {
             if self.process.has_ended() {
                 let log = std::fs::read_to_string(&log).unwrap_or_default();
                 assert!(starts < MAX_STARTS, "the gateway did not start: {log}");
@@ -114,7 +114,7 @@ impl Gateway {
             }
             http.get(&url).send().await.is_ok()
         };
-        eventually("the gateway lives", lives).await;
+        eventually("the gateway is live", is_live).await;
     }
 }
 

@@ -60,9 +60,9 @@ impl Drop for Process {
 ///
 /// # Panics
 /// If the condition does not hold within the timeout.
-pub async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) -> Duration {
+pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) -> Duration {
     let started = Instant::now();
-    while !is_so().await {
+    while !condition().await {
         assert!(started.elapsed() < TIMEOUT, "{what}: not within {TIMEOUT:?}");
         tokio::time::sleep(POLL_INTERVAL).await;
     }

@@ -62,7 +62,7 @@ struct VerifierThread {
     answers: Lines<BufReader<ChildStdout>>,
     record: Arc<Record>,
     /// Tokens to verify again, oldest first.
-    again: VecDeque<Tokens>,
+    to_verify_again: VecDeque<Tokens>,
     kids: BTreeSet<String>,
 }
 
@@ -73,7 +73,7 @@ impl VerifierThread {
             answers: BufReader::new(child.stdout.take().unwrap()).lines(),
             child,
             record,
-            again: VecDeque::new(),
+            to_verify_again: VecDeque::new(),
             kids: BTreeSet::new(),
         }
     }
@@ -83,14 +83,14 @@ impl VerifierThread {
             match received.recv_timeout(POLL_INTERVAL) {
                 Ok(tokens) => {
                     self.verify(&tokens, "verified at once");
-                    self.again.push_back(tokens);
+                    self.to_verify_again.push_back(tokens);
                 }
-                Err(RecvTimeoutError::Disconnected) if self.again.is_empty() => break,
+                Err(RecvTimeoutError::Disconnected) if self.to_verify_again.is_empty() => break,
                 Err(RecvTimeoutError::Disconnected) => std::thread::sleep(POLL_INTERVAL),
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            while let Some(tokens) = self.again.pop_front_if(|tokens| tokens.is_almost_expired()) {
-                self.verify(&tokens, "verified just before its end");
+            while let Some(tokens) = self.to_verify_again.pop_front_if(|tokens| tokens.is_almost_expired()) {
+                self.verify(&tokens, "verified just before its expiry");
             }
         }
         drop(self.input);

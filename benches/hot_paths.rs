@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use auth_gateway::api::Doors;
+use auth_gateway::api::Api;
 use auth_gateway::app::App;
 use auth_gateway::config::{Argon2Cost, DatabaseUrl, PasswordSettings, Settings};
 use auth_gateway::domain::account::{Account, AccountId, NewAccount};
@@ -138,7 +138,7 @@ fn graphql_cached_me(bencher: Bencher<'_, '_>) {
 
 /// A signed-in client that calls a gateway on SQLite without a network connection.
 struct SignedInClient {
-    api: Doors,
+    api: Api,
     authorization: String,
     _folder: DatabaseFolder,
     runtime: Runtime,
@@ -177,7 +177,7 @@ impl SignedInClient {
         let john = json!({"email": "john.doe@example.com", "username": "johndoe", "password": "Password@123"});
         let request = Request::post("/auth/register").header("content-type", "application/json");
         let request = request.body(Body::from(john.to_string())).unwrap();
-        let signed_in = client.runtime.block_on(client.answer(request, StatusCode::CREATED));
+        let signed_in = client.runtime.block_on(client.send(request, StatusCode::CREATED));
         let token = signed_in["token"]["access_token"].as_str().unwrap();
         client.authorization = format!("Bearer {token}");
         client
@@ -189,12 +189,12 @@ impl SignedInClient {
             .header("authorization", &self.authorization)
             .body(Body::from(json!({ "query": document }).to_string()))
             .unwrap();
-        let answer = self.runtime.block_on(self.answer(request, StatusCode::OK));
+        let answer = self.runtime.block_on(self.send(request, StatusCode::OK));
         assert!(answer.get("errors").is_none());
         answer
     }
 
-    async fn answer(&self, request: Request<Body>, expected: StatusCode) -> Value {
+    async fn send(&self, request: Request<Body>, expected: StatusCode) -> Value {
         let response = self.api.clone().answer(request).await;
         assert_eq!(response.status(), expected);
         let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();

@@ -5,10 +5,10 @@
 //! `ATTACK_SEED`.
 
 mod bodies;
+mod documents;
 #[path = "../../faults/rng.rs"]
 #[allow(dead_code, reason = "shared with tests/faults, which draws more from it")]
 mod rng;
-mod documents;
 mod tokens;
 
 use std::fs::{self, File};

@@ -1,16 +1,21 @@
 # shellcheck shell=bash
-# Throwaway PostgreSQL and Redis servers for whatever sources this file: the tests, a benchmark, a fault suite.
+# Starts temporary PostgreSQL and Redis servers, for scripts that source this file.
 #
-#   start_postgres [postgres option...]   sets POSTGRES_SERVER_URL, POSTGRES_SERVER_PID and POSTGRES_SERVER_LOG
-#   start_redis [redis-server option...]  sets REDIS_SERVER_URL, REDIS_SERVER_PID and REDIS_SERVER_LOG
-#   stop_servers                          stops both and removes their files; meant for `trap stop_servers EXIT`
+#   start_postgres [postgres option...]   starts PostgreSQL; sets POSTGRES_SERVER_URL,
+#                                         POSTGRES_SERVER_PID and POSTGRES_SERVER_LOG
+#   start_redis [redis-server option...]  starts Redis; sets REDIS_SERVER_URL, REDIS_SERVER_PID
+#                                         and REDIS_SERVER_LOG
+#   stop_servers                          stops both and removes their files; meant for
+#                                         `trap stop_servers EXIT`
 #
-# Each server listens on a free port of 127.0.0.1 under a random password, keeps everything in one temporary
-# directory, and dies with the shell that started it, even if that is killed (then the directory stays behind).
-# Call the functions in that shell itself: in a subshell, $(...) included, the server would end with the subshell.
+# Each server listens on a free port of 127.0.0.1 with a random password, and keeps its files in one
+# temporary directory. It ends with the shell that started it, even if that is killed; then the
+# directory remains. Do not call the functions in a subshell, such as $(...): the server would end
+# with the subshell.
 #
-# The defaults trade durability for speed. Options come last and win, so a benchmark asks for what it measures:
-# `start_postgres -c fsync=on -c synchronous_commit=on -c full_page_writes=on`, `start_redis --appendonly yes`.
+# The defaults prefer speed to durability. The caller's options come last and win, for example:
+# `start_postgres -c fsync=on -c synchronous_commit=on -c full_page_writes=on`, `start_redis
+# --appendonly yes`.
 
 say() {
   printf '%s: %s\n' "${0##*/}" "$*" >&2
@@ -21,8 +26,8 @@ fail() {
   exit 1
 }
 
-# Prints the folder that holds one version's PostgreSQL programs: the one on PATH, else the newest that Debian's
-# packages installed, which they keep off PATH.
+# Prints the directory with the PostgreSQL programs: the one on PATH, else the newest that Debian's
+# packages installed, which is not on PATH.
 postgres_folder() {
   local folder folders=() on_path
   if on_path=$(command -v initdb); then folders=("$(dirname "$(readlink -f "$on_path")")"); fi
@@ -49,8 +54,8 @@ start_postgres() {
   POSTGRES_SERVER_LOG=$SERVERS_DIR/postgres.log
   printf '%s\n' "$password" | private_file "$SERVERS_DIR/postgres.password"
 
-  # "password" sends the password as it is, which harms nobody on loopback and spares an unoptimised client the
-  # 4096 rounds of hashing that SCRAM asks of it at each connection.
+  # "password" sends the password in plain text, which is safe on loopback. SCRAM would cost an
+  # unoptimised client 4096 rounds of hashing for each connection.
   setsid "${SERVER_RUNNER[@]}" --pdeathsig TERM "$folder/initdb" --pgdata="$data" --username=postgres \
     --pwfile="$SERVERS_DIR/postgres.password" --auth=password --encoding=UTF8 --locale=C.UTF-8 --no-sync \
     >"$POSTGRES_SERVER_LOG" 2>&1 </dev/null &
@@ -61,13 +66,13 @@ start_postgres() {
   fi
 
   while port=$(random_port); do
-    # SIGQUIT is "immediate shutdown": there is nothing to save.
+    # SIGQUIT means "immediate shutdown": no data needs to be saved.
     setsid "${SERVER_RUNNER[@]}" --pdeathsig QUIT "$folder/postgres" -D "$data" \
       -c listen_addresses=127.0.0.1 -c port="$port" -c unix_socket_directories="$SERVERS_DIR" -c max_connections=300 \
       -c fsync=off -c synchronous_commit=off -c full_page_writes=off "$@" >"$POSTGRES_SERVER_LOG" 2>&1 </dev/null &
     POSTGRES_SERVER_PID=$!
     disown "$POSTGRES_SERVER_PID"
-    # Asked through the socket in our own directory: at the port another server might answer, or hang.
+    # Checks the socket in our own directory: at the port, another server might answer or hang.
     wait_until_ready "$POSTGRES_SERVER_PID" "$folder/pg_isready" --quiet --host="$SERVERS_DIR" --port="$port" && break
     kill_server "$POSTGRES_SERVER_PID" QUIT
     POSTGRES_SERVER_PID=''
@@ -85,7 +90,7 @@ start_redis() {
   make_servers_dir
   password=$(random_password)
   REDIS_SERVER_LOG=$SERVERS_DIR/redis.log
-  # In a file, since every user of the machine can read a command line.
+  # The password is in a file, because every user of the machine can read a command line.
   private_file "$SERVERS_DIR/redis.conf" <<<"requirepass $password"
 
   while port=$(random_port); do
@@ -107,7 +112,7 @@ start_redis() {
   say "started redis ${version%% *} on 127.0.0.1:$port"
 }
 
-# Whatever ended a server before this did is said aloud: it explains the tests that failed.
+# Reports a server that ended before this, because that explains failed tests.
 stop_servers() {
   trap '' INT TERM HUP
   end_server PostgreSQL "${POSTGRES_SERVER_PID:-}" QUIT "${POSTGRES_SERVER_LOG:-}"
@@ -119,21 +124,23 @@ stop_servers() {
   fi
 }
 
-# Sets SERVERS_DIR, which the servers' user owns.
+# Sets SERVERS_DIR to a new directory that belongs to the servers' user.
 make_servers_dir() {
   [[ -z ${SERVERS_DIR:-} ]] || return 0
   find_server_runner
-  # Not under TMPDIR: that may be closed to another user, or too long for the path of a unix socket (107 bytes).
+  # Not under TMPDIR: another user may be unable to read it, or its path too long for a unix socket
+  # (107 bytes).
   SERVERS_DIR=$(mktemp -d /tmp/auth-gateway-servers.XXXXXX)
   SERVER_RUNNER=(env -C "$SERVERS_DIR" "${SERVER_RUNNER[@]}")
   if ((EUID == 0)); then chown "$SERVER_OWNER" "$SERVERS_DIR"; fi
 }
 
-# Sets SERVER_OWNER, the user that the servers run as, and SERVER_RUNNER, the command that they run under, which takes
-# more options of setpriv. initdb and postgres refuse root, and Redis needs none of its rights.
+# Sets SERVER_OWNER to the user that runs the servers, and SERVER_RUNNER to the command that starts
+# them, which accepts further options of setpriv. initdb and postgres refuse to run as root, and
+# Redis needs no root rights.
 find_server_runner() {
   if ! command -v setsid >/dev/null || ! command -v setpriv >/dev/null; then
-    fail "setsid and setpriv (util-linux) are missing: install them, or name servers that already run."
+    fail "setsid and setpriv (util-linux) are missing: install them, or use servers that already run."
   fi
   SERVER_RUNNER=(env LC_ALL=C setpriv)
   SERVER_OWNER=$(id -un)
@@ -154,7 +161,7 @@ random_password() {
   od -An -N16 -tx1 /dev/urandom | tr -d ' \n'
 }
 
-# Below the range that the system gives to outgoing connections, so that only another server can hold it.
+# Below the range for outgoing connections, so that only another server can use the port.
 random_port() {
   printf '%s\n' $((20000 + RANDOM % 12000))
 }
@@ -167,7 +174,8 @@ redis_answers() {
   [[ $(REDISCLI_AUTH=$2 redis-cli -s "$1" ping 2>/dev/null) == PONG ]]
 }
 
-# wait_until_ready PID COMMAND...: until the command succeeds; fails when the process is gone or 30 seconds are.
+# wait_until_ready PID COMMAND...: waits until the command succeeds. Fails if the process ends, or
+# after 30 seconds.
 wait_until_ready() {
   local pid=$1 deadline=$((SECONDS + 30))
   shift
@@ -181,14 +189,14 @@ end_server() {
   local name=$1 pid=$2 signal=$3 log=$4
   [[ -n $pid ]] || return 0
   if ! kill -0 "$pid" 2>/dev/null; then
-    say "$name ended during the run; its last words:"
+    say "$name ended during the run; the end of its log:"
     tail -n 5 "$log" >&2
   fi
   kill_server "$pid" "$signal"
 }
 
-# Returns when the process is gone: by the signal, or after 10 seconds by SIGKILL. What it leaves behind in its
-# process group would write into the directory while that is removed, so it goes too.
+# Sends the signal, and SIGKILL after 10 seconds, and waits until the process has ended. Then kills
+# the rest of its process group, which would write into the directory while that is removed.
 kill_server() {
   local pid=$1 signal=$2 deadline=$((SECONDS + 10))
   while kill -"$signal" "$pid" 2>/dev/null; do

@@ -1,17 +1,17 @@
 # shellcheck shell=bash
-# Programs that check the code and are no part of it, for whatever sources this file.
+# Finds or installs development tools, for scripts that source this file.
 #
-#   find_tool NAME     prints the program's path: the one on PATH, else one that is installed now, at the version that
+#   find_tool NAME     prints the program's path. If it is not on PATH, installs the version that
 #                      scripts/tools/NAME.txt pins
 #
-# Each has a Python environment of its own in the cache: nothing of the system changes, and the next run finds it.
+# Each tool has its own Python environment in the user's cache, where the next run finds it.
 
 TOOLS_DIR=${XDG_CACHE_HOME:-$HOME/.cache}/auth-gateway/tools
 
 find_tool() {
   local name=$1 pinned=scripts/tools/$1.txt folder log
   if command -v "$name"; then return; fi
-  # Named by what is pinned: another version is another folder.
+  # The name depends on the pinned version, so that another version gets another directory.
   folder=$TOOLS_DIR/$name-$(cksum <"$pinned" | cut -d ' ' -f 1)
   if [[ ! -x $folder/bin/$name ]]; then
     mkdir -p "$TOOLS_DIR"
@@ -30,7 +30,7 @@ install_wheel() {
   python3 -m venv "$1" && "$1/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: --requirement "$2"
 }
 
-# For a machine that no wheel is made for, or that has no Python: minutes in place of seconds.
+# For machines without Python or without a wheel. Takes minutes instead of seconds.
 install_crate() {
   local version
   [[ $2 == cargo-* ]] || return

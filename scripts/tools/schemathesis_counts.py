@@ -1,9 +1,9 @@
-"""Prints the counts of one of schemathesis' reports as scripts/attack adds them up."""
+"""Prints the counts of a schemathesis report in the format that scripts/attack adds up."""
 
 import json
 import sys
 
-# What a failed check means; every other failure is an answer that the document does not describe.
+# Every other failed check is an answer that the OpenAPI document does not describe.
 SERVER_ERRORS = {"ServerError"}
 ACCEPTED = {"IgnoredAuth", "UseAfterFree", "EnsureResourceAvailability", "ObjectLevelAuthorizationViolation", "AcceptedNegativeData"}
 

@@ -115,7 +115,7 @@ impl Report {
         self.loads.write(
             &mut text,
             "### Loads",
-            "What | Where | Per second | p50, ms | p99, ms | max, ms | Server's processor time per response, µs | Ratio (min to max of the rounds) | Bound | Result",
+            "What | Where | Per second | p50, ms | p99, ms | max, ms | Server's CPU time per response, µs | Ratio (min to max of the rounds) | Bound | Result",
         );
         self.figures
             .write(&mut text, "### Figures", "What | Where | Figure | Bound | Result");

@@ -29,7 +29,7 @@ fn compare(env: &mut Environment, backend: Backend, deployment: &Deployment) -> 
     let bare = BareServer::start(&env.this_program, sizes, deployment.redis_url.as_deref())?;
     let (servers, meters) = servers_and_meters(&gateway);
     let (bare_servers, bare_meters) = ([bare.address], [bare.meter()]);
-    let asked = users
+    let requests = users
         .iter()
         .map(|user| refresh_request("/refresh", &user.refresh_token))
         .collect();
@@ -37,7 +37,7 @@ fn compare(env: &mut Environment, backend: Backend, deployment: &Deployment) -> 
         Target {
             servers: &bare_servers,
             meters: &bare_meters,
-            clients: repeating_clients(asked, env.connections),
+            clients: repeating_clients(requests, env.connections),
         },
         Target {
             servers: &servers,
@@ -45,8 +45,8 @@ fn compare(env: &mut Environment, backend: Backend, deployment: &Deployment) -> 
             clients: refresh(&users, env.connections),
         },
     ];
-    let [bare, renewals] = exactly(measure_interleaved(&mut targets, env.schedule.fast)?)?;
-    let stats = renewals.against(&bare);
+    let [bare, refreshes] = exactly(measure_interleaved(&mut targets, env.schedule.fast)?)?;
+    let stats = refreshes.against(&bare);
     let (name, bound) = match backend {
         Backend::Sqlite => ("a bare handler", None),
         Backend::PostgresRedis => ("a bare Redis script behind HTTP", Some(Bound::AtLeast(0.50))),
@@ -59,6 +59,6 @@ fn compare(env: &mut Environment, backend: Backend, deployment: &Deployment) -> 
     );
     let ratio = Ratio { to: name, stats, bound };
     env.report
-        .load("refresh, REST", deployment.name, &renewals, Some(&ratio));
+        .load("refresh, REST", deployment.name, &refreshes, Some(&ratio));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Simulated users that work at the same time and can all be told to check their expected state.
+//! Simulated users that work at the same time. They check their expected state on demand.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -115,7 +115,7 @@ impl FaultTest {
         lines(&report);
         if !self.recoveries.is_empty() {
             report
-                .durations("from the end of the fault until all nodes are ready", &self.recoveries)
+                .durations("recovery of all nodes after the fault", &self.recoveries)
                 .line("slowest answer during a fault", self.slowest);
         }
         report.load();

@@ -102,10 +102,10 @@ impl VerifierThread {
         let access = &tokens.access;
         let header = part(access, 0).unwrap_or_default();
         let kid = header["kid"].as_str().unwrap_or("none").to_owned();
-        let asked = writeln!(self.input, "{access}");
+        let written = writeln!(self.input, "{access}");
         let answer = self.answers.next();
         match answer {
-            Some(Ok(answer)) if asked.is_ok() && answer == "ok" => self.record.count(when),
+            Some(Ok(answer)) if written.is_ok() && answer == "ok" => self.record.count(when),
             // The token expired before the answer, because the machine is overloaded.
             Some(Ok(_)) if tokens.has_expired() => {}
             other => self

@@ -5,13 +5,15 @@
 
 pub use crate::api::fuzzing::{forwarded, graphql_document, request_body};
 pub use crate::security::fuzzing::{access_token, refresh_token};
+pub use crate::security::password::fuzzing::argon2;
 
 /// A function that takes any bytes.
 pub type Target = fn(&[u8]);
 
 /// All of them, by name; each has a file in `fuzz/fuzz_targets` and a folder in `fuzz/corpus`.
-pub const TARGETS: [(&str, Target); 5] = [
+pub const TARGETS: [(&str, Target); 6] = [
     ("access_token", access_token),
+    ("argon2", argon2),
     ("forwarded", forwarded),
     ("graphql_document", graphql_document),
     ("refresh_token", refresh_token),

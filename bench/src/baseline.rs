@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use argon2::{Algorithm, Params, Version};
+use argon2::Params;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
-use quick_argon2::{Memory, Recipe};
+use quick_argon2::{HashMemory, HashParams};
 use redis::Script;
 use redis::aio::ConnectionManager;
 
@@ -177,21 +177,16 @@ pub fn hash(implementation: Implementation, time: Duration) -> Result<f64> {
 /// Counts complete hashes only. Returns hashes per second.
 fn hash_until(implementation: Implementation, end: Instant) -> Result<f64> {
     let (memory, passes, lanes) = DEFAULT_COST;
-    let recipe = Recipe {
-        algorithm: Algorithm::Argon2id,
-        version: Version::V0x13,
-        params: Params::new(memory, passes, lanes, None)?,
-        secret: &[],
-    };
-    let room = recipe.params.block_count();
+    let params = HashParams::argon2id(Params::new(memory, passes, lanes, None)?);
+    let blocks = params.costs.block_count();
     let mut memory = match implementation {
-        Implementation::QuickArgon2 => Memory::new(room),
-        Implementation::Argon2Crate => Memory::portable(room),
+        Implementation::QuickArgon2 => HashMemory::with_capacity(blocks),
+        Implementation::Argon2Crate => HashMemory::portable_with_capacity(blocks),
     };
     let mut output = [0; 32];
     let (begun, mut hashes) = (Instant::now(), 0);
     while Instant::now() < end {
-        memory.hash(&recipe, PASSWORD.as_bytes(), &[7; 16], &mut output)?;
+        memory.hash(&params, PASSWORD.as_bytes(), &[7; 16], &mut output)?;
         hashes += 1;
     }
     Ok(to_f64(hashes) / begun.elapsed().as_secs_f64())

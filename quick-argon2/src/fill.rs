@@ -1,56 +1,60 @@
-//! Fills the memory: which block each step refers to (RFC 9106 section 3.4), and the blocks at both ends (section 3.2).
+//! Fills the memory: the first and last blocks (RFC 9106 section 3.2), and the choice of reference
+//! blocks (section 3.4).
 
 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 
-use argon2::{Algorithm, Version};
+use argon2::{Algorithm, Result, Version};
 use zeroize::Zeroizing;
 
 use crate::block::{BYTES, Block, Step, WORDS, Write};
-use crate::{Recipe, digest};
+use crate::{HashParams, digest, pages};
 
-/// Parts of a lane between which lanes wait for each other.
+/// Slices of a pass. Within a slice, no lane refers to the current segment of another lane.
 const SLICES: usize = 4;
-const CACHE_LINE: usize = 64;
+const CACHE_LINE_BYTES: usize = 64;
 
 /// How the memory is divided.
-struct Shape {
+struct Layout {
     lanes: usize,
-    /// Blocks of a lane.
-    lane: usize,
-    /// Blocks of a segment, which is what a slice and a lane have in common.
-    segment: usize,
+    /// Blocks in a lane.
+    lane_blocks: usize,
+    /// Blocks in a segment, the intersection of a slice and a lane.
+    segment_blocks: usize,
 }
 
 /// One segment in one pass.
 struct Segment<'a> {
-    shape: &'a Shape,
-    recipe: &'a Recipe<'a>,
+    layout: &'a Layout,
+    params: &'a HashParams<'a>,
     pass: usize,
     slice: usize,
     lane: usize,
 }
 
-/// Fills the memory, and gives out what the hash is the hash of. Lanes are filled one after the other.
+/// Fills the memory and returns the block that the hash is computed from. Lanes are filled one
+/// after another, on the calling thread.
 #[target_feature(enable = "avx2")]
-pub(crate) fn fill(blocks: &mut Vec<Block>, recipe: &Recipe, first: &[u8]) -> Zeroizing<[u8; BYTES]> {
-    let count = recipe.params.block_count();
-    if blocks.len() < count {
-        blocks.resize(count, Block::zero());
-    }
+pub(crate) fn fill(
+    blocks: &mut Vec<Block>,
+    params: &HashParams,
+    initial_hash: &[u8],
+) -> Result<Zeroizing<[u8; BYTES]>> {
+    let count = params.costs.block_count();
+    pages::grow(blocks, count, Block::zero())?;
     let blocks = &mut blocks[..count];
-    let lanes = recipe.params.p_cost() as usize;
-    let shape = Shape {
+    let lanes = params.costs.p_cost() as usize;
+    let layout = Layout {
         lanes,
-        lane: count / lanes,
-        segment: count / lanes / SLICES,
+        lane_blocks: count / lanes,
+        segment_blocks: count / lanes / SLICES,
     };
-    begin(blocks, &shape, first);
-    for pass in 0..recipe.params.t_cost() as usize {
+    write_first_blocks(blocks, &layout, initial_hash);
+    for pass in 0..params.costs.t_cost() as usize {
         for slice in 0..SLICES {
             for lane in 0..lanes {
                 let segment = Segment {
-                    shape: &shape,
-                    recipe,
+                    layout: &layout,
+                    params,
                     pass,
                     slice,
                     lane,
@@ -59,16 +63,16 @@ pub(crate) fn fill(blocks: &mut Vec<Block>, recipe: &Recipe, first: &[u8]) -> Ze
             }
         }
     }
-    end(blocks, &shape)
+    Ok(xor_last_blocks(blocks, &layout))
 }
 
-/// The first two blocks of each lane.
+/// Derives the first two blocks of each lane from H0.
 #[target_feature(enable = "avx2")]
-fn begin(blocks: &mut [Block], shape: &Shape, first: &[u8]) {
-    for (lane, blocks) in (0_u32..).zip(blocks.chunks_exact_mut(shape.lane)) {
+fn write_first_blocks(blocks: &mut [Block], layout: &Layout, initial_hash: &[u8]) {
+    for (lane, blocks) in (0_u32..).zip(blocks.chunks_exact_mut(layout.lane_blocks)) {
         for (number, block) in (0_u32..).zip(blocks.iter_mut().take(2)) {
             let mut bytes = Zeroizing::new([0; BYTES]);
-            digest::long(&[first, &number.to_le_bytes(), &lane.to_le_bytes()], &mut *bytes);
+            digest::variable_length_hash(&[initial_hash, &number.to_le_bytes(), &lane.to_le_bytes()], &mut *bytes);
             let mut words = Zeroizing::new([0; WORDS]);
             for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
                 *word = u64::from_le_bytes(*bytes);
@@ -78,12 +82,12 @@ fn begin(blocks: &mut [Block], shape: &Shape, first: &[u8]) {
     }
 }
 
-/// The last blocks of all lanes, in one.
+/// XORs the last blocks of all lanes.
 #[target_feature(enable = "avx2")]
-fn end(blocks: &[Block], shape: &Shape) -> Zeroizing<[u8; BYTES]> {
+fn xor_last_blocks(blocks: &[Block], layout: &Layout) -> Zeroizing<[u8; BYTES]> {
     let mut sum = Block::zero();
-    for lane in blocks.chunks_exact(shape.lane) {
-        sum.xor(&lane[shape.lane - 1]);
+    for lane in blocks.chunks_exact(layout.lane_blocks) {
+        sum.xor(&lane[layout.lane_blocks - 1]);
     }
     let words = Zeroizing::new(sum.words());
     let mut bytes = Zeroizing::new([0; BYTES]);
@@ -96,21 +100,22 @@ fn end(blocks: &[Block], shape: &Shape) -> Zeroizing<[u8; BYTES]> {
 impl Segment<'_> {
     #[target_feature(enable = "avx2")]
     fn fill(&self, blocks: &mut [Block]) {
-        let from = if self.pass == 0 && self.slice == 0 { 2 } else { 0 };
-        let mut state = blocks[self.before(from)];
-        if self.is_independent() {
-            self.fill_independently(blocks, &mut state, from);
+        let first = if self.pass == 0 && self.slice == 0 { 2 } else { 0 };
+        let mut state = blocks[self.previous_block(first)];
+        if self.is_data_independent() {
+            self.fill_data_independent(blocks, &mut state, first);
         } else {
-            self.fill_dependently(blocks, &mut state, from);
+            self.fill_data_dependent(blocks, &mut state, first);
         }
     }
 
-    /// The next block to refer to is known long before it is needed.
+    /// The reference blocks follow from the position alone, so the next one is prefetched a whole
+    /// step ahead.
     #[target_feature(enable = "avx2")]
-    fn fill_independently(&self, blocks: &mut [Block], state: &mut Block, from: usize) {
+    fn fill_data_independent(&self, blocks: &mut [Block], state: &mut Block, first: usize) {
         let mut addresses = Addresses::new(self);
-        let mut reference = self.reference(from, addresses.word(from));
-        for index in from..self.shape.segment {
+        let mut reference = self.reference(first, addresses.word(first));
+        for index in first..self.layout.segment_blocks {
             let step = self.step(index, reference);
             reference = self.reference(index + 1, addresses.word(index + 1));
             prefetch(&blocks[reference]);
@@ -118,11 +123,12 @@ impl Segment<'_> {
         }
     }
 
-    /// The next block to refer to depends on the one that is being made: it is fetched as soon as it can be known.
+    /// The first word of the new block selects the next reference block, which is prefetched as
+    /// soon as that word is known.
     #[target_feature(enable = "avx2")]
-    fn fill_dependently(&self, blocks: &mut [Block], state: &mut Block, from: usize) {
-        let mut reference = self.reference(from, state.first_word());
-        for index in from..self.shape.segment {
+    fn fill_data_dependent(&self, blocks: &mut [Block], state: &mut Block, first: usize) {
+        let mut reference = self.reference(first, state.first_word());
+        for index in first..self.layout.segment_blocks {
             let step = self.step(index, reference);
             state.compress(blocks, step, |blocks, word| {
                 reference = self.reference(index + 1, word);
@@ -131,8 +137,8 @@ impl Segment<'_> {
         }
     }
 
-    fn is_independent(&self) -> bool {
-        match self.recipe.algorithm {
+    fn is_data_independent(&self) -> bool {
+        match self.params.algorithm {
             Algorithm::Argon2i => true,
             Algorithm::Argon2d => false,
             Algorithm::Argon2id => self.pass == 0 && self.slice < SLICES / 2,
@@ -140,61 +146,68 @@ impl Segment<'_> {
     }
 
     fn step(&self, index: usize, reference: usize) -> Step {
-        let is_over = self.pass == 0 || self.recipe.version == Version::V0x10;
+        let replaces = self.pass == 0 || self.params.version == Version::V0x10;
         Step {
             reference,
-            new: self.place(index),
-            write: if is_over { Write::Over } else { Write::Into },
+            new: self.block(index),
+            write: if replaces { Write::Replace } else { Write::Xor },
         }
     }
 
-    /// Where in the memory a block of this segment is.
-    fn place(&self, index: usize) -> usize {
-        self.lane * self.shape.lane + self.slice * self.shape.segment + index
+    /// The index in the memory of a block of this segment.
+    fn block(&self, index: usize) -> usize {
+        self.lane * self.layout.lane_blocks + self.slice * self.layout.segment_blocks + index
     }
 
-    /// Where the block before is: before the first one of a lane is its last.
-    fn before(&self, index: usize) -> usize {
-        match self.slice * self.shape.segment + index {
-            0 => self.place(self.shape.lane - 1),
-            _ => self.place(index) - 1,
+    /// The index in the memory of the block before. The last block of a lane precedes its first.
+    fn previous_block(&self, index: usize) -> usize {
+        match self.slice * self.layout.segment_blocks + index {
+            0 => self.block(self.layout.lane_blocks - 1),
+            _ => self.block(index) - 1,
         }
     }
 
-    /// Which block a word refers to, for the block of this segment that is made with it (RFC 9106 section 3.4.2). Always one within the
-    /// memory; for the index after the last one it has no meaning.
+    /// The index in the memory of the reference block that `word` (J1 || J2) selects for block
+    /// `index` of this segment (RFC 9106 section 3.4.2).
+    ///
+    /// For the index after the last one it is within the memory too: it is prefetched and not used.
     #[inline]
     fn reference(&self, index: usize, word: u64) -> usize {
-        let shape = self.shape;
+        let layout = self.layout;
         let lane = match (self.pass, self.slice) {
             (0, 0) => self.lane,
-            // Spares the usual case a division, which would delay the prefetch.
-            _ if shape.lanes == 1 => 0,
-            _ => (word >> 32) as usize % shape.lanes,
+            // Saves the common case a division, which would delay the prefetch.
+            _ if layout.lanes == 1 => 0,
+            _ => (word >> 32) as usize % layout.lanes,
         };
         let (start, finished) = match self.pass {
-            0 => (0, self.slice * shape.segment),
-            _ => ((self.slice + 1) * shape.segment, shape.lane - shape.segment),
+            0 => (0, self.slice * layout.segment_blocks),
+            _ => (
+                (self.slice + 1) * layout.segment_blocks,
+                layout.lane_blocks - layout.segment_blocks,
+            ),
         };
-        // Of its own lane, this segment's blocks too; the block before is what is mixed with, wherever it is.
-        let choice = if lane == self.lane {
+        // In its own lane a block may also refer to this segment. The previous block is excluded:
+        // it is the other input of the step.
+        let candidates = if lane == self.lane {
             finished + index - 1
         } else {
             finished - usize::from(index == 0)
         };
         let square = ((word & 0xffff_ffff) * (word & 0xffff_ffff)) >> 32;
-        let back = ((choice as u64 * square) >> 32) as usize;
-        let offset = start + choice - 1 - back;
-        lane * shape.lane
-            + if offset < shape.lane {
+        let back = ((candidates as u64 * square) >> 32) as usize;
+        let offset = start + candidates - 1 - back;
+        lane * layout.lane_blocks
+            + if offset < layout.lane_blocks {
                 offset
             } else {
-                offset - shape.lane
+                offset - layout.lane_blocks
             }
     }
 }
 
-/// Words that name blocks to refer to and depend on no input (RFC 9106 section 3.4.1.1): a counter, encrypted so to say.
+/// The pseudo-random words of data-independent addressing (RFC 9106 section 3.4.1.2): G applied
+/// twice to the position and a counter.
 struct Addresses {
     input: [u64; WORDS],
     words: [u64; WORDS],
@@ -204,40 +217,40 @@ impl Addresses {
     #[target_feature(enable = "avx2")]
     fn new(segment: &Segment) -> Self {
         let mut input = [0; WORDS];
-        let recipe = segment.recipe;
+        let params = segment.params;
         input[..6].copy_from_slice(&[
             segment.pass as u64,
             segment.lane as u64,
             segment.slice as u64,
-            recipe.params.block_count() as u64,
-            u64::from(recipe.params.t_cost()),
-            recipe.algorithm as u64,
+            params.costs.block_count() as u64,
+            u64::from(params.costs.t_cost()),
+            params.algorithm as u64,
         ]);
         let mut addresses = Self {
             input,
             words: [0; WORDS],
         };
-        addresses.next();
+        addresses.generate();
         addresses
     }
 
-    /// Asked for in order.
+    /// Must be called with consecutive indices.
     #[target_feature(enable = "avx2")]
     fn word(&mut self, index: usize) -> u64 {
         if index > 0 && index.is_multiple_of(WORDS) {
-            self.next();
+            self.generate();
         }
         self.words[index % WORDS]
     }
 
     #[target_feature(enable = "avx2")]
-    fn next(&mut self) {
+    fn generate(&mut self) {
         self.input[6] += 1;
         let mut state = Block::from_words(&self.input);
         let step = Step {
             reference: 0,
             new: 0,
-            write: Write::Over,
+            write: Write::Replace,
         };
         for _ in 0..2 {
             state.compress(&mut [Block::zero()], step, |_, _| ());
@@ -246,12 +259,12 @@ impl Addresses {
     }
 }
 
-/// Asks the processor to have a block at hand soon. Where a block lies never changes what a hash is.
+/// Starts to load a block into the cache. A prefetch reads nothing that the program can see.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn prefetch(block: &Block) {
     let start = std::ptr::from_ref(block).cast::<i8>();
-    for line in 0..BYTES / CACHE_LINE {
-        _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(line * CACHE_LINE));
+    for line in 0..BYTES / CACHE_LINE_BYTES {
+        _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(line * CACHE_LINE_BYTES));
     }
 }

@@ -1,9 +1,4 @@
-//! argon2 (RFC 9106) in memory that is kept from one hash to the next.
-//!
-//! The work is that of the `argon2` crate, to the bit, for every algorithm, version and cost. On x86-64 with AVX2 this crate fills the
-//! memory itself, in about half the time: it keeps the block at hand in one place, where the crate copies it three times, and it has the
-//! next block that a step refers to fetched while the step before is still at work. Every other processor gets the crate. For both the memory
-//! is in large pages, where the system has them.
+#![doc = include_str!("../README.md")]
 
 #[cfg(target_arch = "x86_64")]
 mod block;
@@ -13,52 +8,154 @@ mod digest;
 mod fill;
 mod pages;
 
-use argon2::{Algorithm, Argon2, Params, Result, Version};
+use std::fmt;
+
+pub use argon2::{Algorithm, AssociatedData, Error, Params, ParamsBuilder, Result, Version};
+
+use argon2::Argon2;
 use zeroize::Zeroize;
 
-/// What to make of a password: everything that a hash states about itself.
-#[derive(Debug, Clone)]
-pub struct Recipe<'secret> {
-    /// Which argon2.
+/// The algorithm, its version, its costs and its key: every input of a hash but the password and
+/// the salt.
+///
+/// ```
+/// use quick_argon2::{Algorithm, HashParams, Params, Version};
+///
+/// # fn main() -> quick_argon2::Result<()> {
+/// let params = HashParams {
+///     algorithm: Algorithm::Argon2id,
+///     version: Version::V0x13,
+///     costs: Params::new(19_456, 2, 1, None)?,
+///     secret: b"a key that is stored outside the database",
+/// };
+/// assert_eq!(params.costs.block_count(), 19_456);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct HashParams<'secret> {
     pub algorithm: Algorithm,
-    /// Which revision of it.
     pub version: Version,
-    /// Memory, passes, lanes.
-    pub params: Params,
-    /// A key that is hashed too (RFC 9106 section 3.1); empty for none.
+    /// Memory in KiB, iterations, lanes; optionally the output length and associated data.
+    pub costs: Params,
+    /// The secret value K of RFC 9106 section 3.1, also called a pepper. Empty means none.
     pub secret: &'secret [u8],
 }
 
-/// The memory that hashes are made in. It is wiped when it goes.
-#[derive(Debug)]
-pub struct Memory(Blocks);
+impl HashParams<'_> {
+    /// Argon2id, version 0x13, no secret: the variant that RFC 9106 section 4 recommends.
+    ///
+    /// ```
+    /// use quick_argon2::{Algorithm, HashParams, Params};
+    ///
+    /// let params = HashParams::argon2id(Params::DEFAULT);
+    /// assert_eq!(params.algorithm, Algorithm::Argon2id);
+    /// assert!(params.secret.is_empty());
+    /// ```
+    #[must_use]
+    pub const fn argon2id(costs: Params) -> Self {
+        Self {
+            algorithm: Algorithm::Argon2id,
+            version: Version::V0x13,
+            costs,
+            secret: &[],
+        }
+    }
+}
 
-#[derive(Debug)]
+/// Leaves out the secret.
+impl fmt::Debug for HashParams<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("HashParams")
+            .field("algorithm", &self.algorithm)
+            .field("version", &self.version)
+            .field("costs", &self.costs)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Working memory that is kept from one hash to the next, and wiped on drop.
+///
+/// One hash runs at a time, on the calling thread. To hash on several threads, give each thread a
+/// `HashMemory` of its own.
+pub struct HashMemory(Blocks);
+
 enum Blocks {
+    /// Made in [`HashMemory::with_capacity`] alone, after the processor has reported AVX2.
     #[cfg(target_arch = "x86_64")]
     Avx2(Vec<block::Block>),
     Portable(Vec<argon2::Block>),
 }
 
-impl Memory {
-    /// Room for so many blocks of 1 KiB, for the fastest code that this processor can run. The system need not find it before the first
-    /// hash; a hash that takes more finds more, and it is kept.
+impl HashMemory {
+    /// Reserves address space for `blocks` blocks of 1 KiB ([`Params::block_count`]). The first
+    /// hash touches the pages. On x86-64 with AVX2, hashes run the AVX2 code of this crate; on any
+    /// other processor, the `argon2` crate.
+    ///
+    /// A hash that needs more blocks replaces the memory by a larger one, which is kept. If the
+    /// system refuses the memory, the hash reports [`Error::OutOfMemory`].
+    ///
+    /// ```
+    /// use quick_argon2::{HashMemory, HashParams, Params};
+    ///
+    /// # fn main() -> quick_argon2::Result<()> {
+    /// let params = HashParams::argon2id(Params::new(64, 1, 1, None)?);
+    /// let mut memory = HashMemory::with_capacity(params.costs.block_count());
+    /// let mut hash = [0; 32];
+    /// memory.hash(&params, b"password", b"somesalt", &mut hash)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
-    pub fn new(room: usize) -> Self {
+    pub fn with_capacity(blocks: usize) -> Self {
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") {
-            return Self(Blocks::Avx2(pages::room(room)));
+            return Self(Blocks::Avx2(pages::reserve(blocks).unwrap_or_default()));
         }
-        Self::portable(room)
+        Self::portable_with_capacity(blocks)
     }
 
-    /// The same for the `argon2` crate, on any processor.
+    /// The same, but every hash runs the `argon2` crate, on any processor: for comparison.
+    ///
+    /// ```
+    /// use quick_argon2::{HashMemory, HashParams, Params};
+    ///
+    /// # fn main() -> quick_argon2::Result<()> {
+    /// let params = HashParams::argon2id(Params::new(64, 1, 1, None)?);
+    /// let (mut quick, mut portable) = ([0; 32], [0; 32]);
+    /// HashMemory::with_capacity(64).hash(&params, b"password", b"somesalt", &mut quick)?;
+    /// let mut memory = HashMemory::portable_with_capacity(64);
+    /// memory.hash(&params, b"password", b"somesalt", &mut portable)?;
+    /// assert_eq!(quick, portable);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
-    pub fn portable(room: usize) -> Self {
-        Self(Blocks::Portable(pages::room(room)))
+    pub fn portable_with_capacity(blocks: usize) -> Self {
+        Self(Blocks::Portable(pages::reserve(blocks).unwrap_or_default()))
     }
 
-    /// Overwrites what the last hash left. Whoever reads it could try passwords at a fraction of the cost.
+    /// Overwrites what the last hash left, and keeps the memory.
+    ///
+    /// From its blocks an attacker could test guesses of the password at a fraction of the cost.
+    /// The next hash overwrites them too, so call this before a pause in which no hash is
+    /// expected.
+    ///
+    /// ```
+    /// use quick_argon2::{HashMemory, HashParams, Params};
+    ///
+    /// # fn main() -> quick_argon2::Result<()> {
+    /// let params = HashParams::argon2id(Params::new(64, 1, 1, None)?);
+    /// let mut memory = HashMemory::with_capacity(64);
+    /// let (mut first, mut second) = ([0; 32], [0; 32]);
+    /// memory.hash(&params, b"password", b"somesalt", &mut first)?;
+    /// memory.wipe();
+    /// memory.hash(&params, b"password", b"somesalt", &mut second)?;
+    /// assert_eq!(first, second);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn wipe(&mut self) {
         match &mut self.0 {
             #[cfg(target_arch = "x86_64")]
@@ -67,62 +164,87 @@ impl Memory {
         }
     }
 
-    /// Hashes a password into all of `output`.
+    /// Hashes a password into all of `output`: the length of `output` is the length of the hash.
     ///
     /// # Errors
-    /// Where the salt or the output has a length that argon2, or the recipe, does not allow.
-    pub fn hash(&mut self, recipe: &Recipe, password: &[u8], salt: &[u8], output: &mut [u8]) -> Result<()> {
+    /// - [`Error::OutputTooShort`], [`Error::OutputTooLong`]: `output` has another length than
+    ///   [`Params::output_len`] states; or, if none is stated, fewer than 4 bytes.
+    /// - [`Error::SaltTooShort`]: fewer than 8 bytes.
+    /// - [`Error::PwdTooLong`], [`Error::SaltTooLong`], [`Error::SecretTooLong`]: 4 GiB or more.
+    /// - [`Error::OutOfMemory`]: the system refuses the memory.
+    ///
+    /// On an error `output` is unchanged.
+    ///
+    /// ```
+    /// use quick_argon2::{Error, HashMemory, HashParams, Params};
+    ///
+    /// # fn main() -> quick_argon2::Result<()> {
+    /// let params = HashParams::argon2id(Params::new(64, 1, 1, None)?);
+    /// let mut memory = HashMemory::with_capacity(64);
+    /// let result = memory.hash(&params, b"password", b"salt", &mut [0; 32]);
+    /// assert_eq!(result, Err(Error::SaltTooShort));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn hash(&mut self, params: &HashParams, password: &[u8], salt: &[u8], output: &mut [u8]) -> Result<()> {
         match &mut self.0 {
             #[cfg(target_arch = "x86_64")]
             Blocks::Avx2(blocks) => {
-                check(recipe, password, salt, output)?;
-                let first = digest::initial(recipe, password, salt, output.len())?;
-                // SAFETY: `Avx2` is made in `new` alone, which has asked the processor.
-                #[expect(unsafe_code, reason = "code for AVX2 is called from code for any processor")]
-                let last = unsafe { fill::fill(blocks, recipe, &*first) };
-                digest::long(&[&*last], output);
+                check_lengths(params, password, salt, output)?;
+                let initial = digest::initial_hash(params, password, salt, output.len())?;
+                // SAFETY: `fill` requires AVX2 and nothing else. `Blocks::Avx2` exists only if
+                // `is_x86_feature_detected!` has reported AVX2 on this processor.
+                #[expect(unsafe_code, reason = "a function with target features is called from one without")]
+                let last = unsafe { fill::fill(blocks, params, &*initial) }?;
+                digest::variable_length_hash(&[&*last], output);
                 Ok(())
             }
             Blocks::Portable(blocks) => {
-                if blocks.len() < recipe.params.block_count() {
-                    blocks.resize(recipe.params.block_count(), argon2::Block::new());
-                }
-                let Recipe {
-                    algorithm,
-                    version,
-                    params,
-                    secret,
-                } = recipe;
-                Argon2::new_with_secret(secret, *algorithm, *version, params.clone())?
+                pages::grow(blocks, params.costs.block_count(), argon2::Block::new())?;
+                Argon2::new_with_secret(params.secret, params.algorithm, params.version, params.costs.clone())?
                     .hash_password_into_with_memory(password, salt, output, blocks)
             }
         }
     }
 }
 
-impl Drop for Memory {
+/// Leaves out the blocks: they are as secret as the password.
+impl fmt::Debug for HashMemory {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (implementation, blocks) = match &self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Blocks::Avx2(blocks) => ("avx2", blocks.len()),
+            Blocks::Portable(blocks) => ("argon2", blocks.len()),
+        };
+        formatter
+            .debug_struct("HashMemory")
+            .field("implementation", &implementation)
+            .field("blocks", &blocks)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for HashMemory {
     fn drop(&mut self) {
         self.wipe();
     }
 }
 
-/// The bounds of RFC 9106 section 3.1, in the words of the `argon2` crate.
+/// The bounds of RFC 9106 section 3.1, with the errors of the `argon2` crate in its order.
 #[cfg(target_arch = "x86_64")]
-fn check(recipe: &Recipe, password: &[u8], salt: &[u8], output: &[u8]) -> Result<()> {
-    use argon2::Error;
-
-    let wanted = recipe.params.output_len();
-    if output.len() < wanted.unwrap_or(Params::MIN_OUTPUT_LEN) {
+fn check_lengths(params: &HashParams, password: &[u8], salt: &[u8], output: &[u8]) -> Result<()> {
+    let stated = params.costs.output_len();
+    if params.secret.len() > argon2::MAX_SECRET_LEN {
+        return Err(Error::SecretTooLong);
+    }
+    if output.len() < stated.unwrap_or(Params::MIN_OUTPUT_LEN) {
         return Err(Error::OutputTooShort);
     }
-    if output.len() > wanted.unwrap_or(Params::MAX_OUTPUT_LEN) {
+    if output.len() > stated.unwrap_or(Params::MAX_OUTPUT_LEN) {
         return Err(Error::OutputTooLong);
     }
     if password.len() > argon2::MAX_PWD_LEN {
         return Err(Error::PwdTooLong);
-    }
-    if recipe.secret.len() > argon2::MAX_SECRET_LEN {
-        return Err(Error::SecretTooLong);
     }
     match salt.len() {
         0..argon2::MIN_SALT_LEN => Err(Error::SaltTooShort),

@@ -1,47 +1,65 @@
-//! Memory in large pages, where the system leaves them to programs (`madvise` in Linux's
-//! `/sys/kernel/mm/transparent_hugepage/enabled`, which is usual).
+//! Memory in huge pages, where Linux offers them to programs that ask: `madvise` or `always` in
+//! `/sys/kernel/mm/transparent_hugepage/enabled`.
 //!
-//! A hash jumps about in its memory. With pages of 4 KiB nearly every jump has the processor look up the page too, and whatever else runs on
-//! the machine pushes what it found out of its caches.
+//! A hash reads its blocks in random order. With pages of 4 KiB nearly every read misses the
+//! processor's cache of page addresses (TLB), which other work on the machine also fills.
 
-/// Room for so many items. None of it is taken from the system before it is written to.
+use argon2::{Error, Result};
+use zeroize::Zeroize;
+
+/// Makes `blocks` at least `count` blocks long, with copies of `zero`. On an error they are as
+/// before.
+pub(crate) fn grow<T: Clone + Zeroize>(blocks: &mut Vec<T>, count: usize, zero: T) -> Result<()> {
+    if blocks.capacity() < count {
+        let larger = reserve(count)?;
+        // `Vec` would free the old memory with the blocks of the last hash still in it.
+        blocks.iter_mut().for_each(Zeroize::zeroize);
+        *blocks = larger;
+    }
+    if blocks.len() < count {
+        blocks.resize(count, zero);
+    }
+    Ok(())
+}
+
+/// An empty vector with room for `count` items. The system provides each page at its first write.
+pub(crate) fn reserve<T>(count: usize) -> Result<Vec<T>> {
+    let mut memory = Vec::new();
+    memory.try_reserve_exact(count).map_err(|_| Error::OutOfMemory)?;
+    #[cfg(target_os = "linux")]
+    advise_huge_pages(&mut memory);
+    Ok(memory)
+}
+
 #[cfg(target_os = "linux")]
-pub(crate) fn room<T>(count: usize) -> Vec<T> {
+fn advise_huge_pages<T>(memory: &mut Vec<T>) {
     use rustix::mm::{Advice, madvise};
 
-    let mut room: Vec<T> = Vec::with_capacity(count);
-    // Whole pages of it: what lies beside it is not ours to speak for.
+    // Whole pages alone: the rest of the first and of the last page belongs to other allocations.
     let page = rustix::param::page_size();
-    let start = room.as_mut_ptr();
-    let before = start.addr().next_multiple_of(page) - start.addr();
-    let length = (count * size_of::<T>()).saturating_sub(before) / page * page;
-    if length > 0 {
-        let pages = start.wrapping_byte_add(before).cast();
-        // SAFETY: the pages lie within what `room` owns, and this advice changes nothing of what is in them.
-        #[expect(unsafe_code, reason = "other advice would throw memory away")]
-        // A system that knows no large pages refuses, and the memory is as it was.
-        let _best_effort = unsafe { madvise(pages, length, Advice::LinuxHugepage) };
+    let start = memory.as_mut_ptr();
+    let skipped = start.addr().next_multiple_of(page) - start.addr();
+    let length = (memory.capacity() * size_of::<T>()).saturating_sub(skipped) / page * page;
+    if length == 0 {
+        return;
     }
-    room
+    let pages = start.wrapping_byte_add(skipped).cast();
+    // A kernel without huge pages answers with an error; the memory is usable all the same.
+    #[expect(unsafe_code, reason = "`madvise` is unsafe: other advice discards content")]
+    // SAFETY: the range lies within the allocation of `memory`, which is borrowed mutably. This
+    // advice changes neither the content nor the validity of the pages.
+    let _best_effort = unsafe { madvise(pages, length, Advice::LinuxHugepage) };
 }
 
-/// Room for so many items.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn room<T>(count: usize) -> Vec<T> {
-    Vec::with_capacity(count)
-}
-
-#[cfg(all(test, target_os = "linux"))]
-#[allow(clippy::unwrap_used, reason = "a test may fail so")]
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use std::fs;
-    use std::path::Path;
+    use super::*;
 
-    use super::room;
-
-    /// Whether large pages are asked for at this address, by the flags of its mapping (`proc_pid_smaps(5)`).
+    /// Whether huge pages are advised at this address: flag `hg` in `proc_pid_smaps(5)`.
+    #[cfg(target_os = "linux")]
     fn is_advised(address: usize) -> bool {
-        let mappings = fs::read_to_string("/proc/self/smaps").unwrap();
+        let mappings = std::fs::read_to_string("/proc/self/smaps").unwrap();
         let mut is_here = false;
         for line in mappings.lines() {
             let range = line.split_once(' ').and_then(|(range, _)| range.split_once('-'));
@@ -57,16 +75,24 @@ mod tests {
     }
 
     #[test]
-    fn large_pages_are_asked_for_where_there_are_any() {
-        let large: Vec<u8> = room(16 << 20);
-        let are_known = Path::new("/sys/kernel/mm/transparent_hugepage").exists();
-        assert_eq!(is_advised(large.as_ptr().addr() + large.capacity() / 2), are_known);
+    #[cfg(target_os = "linux")]
+    fn huge_pages_are_advised_where_the_kernel_has_them() {
+        let large: Vec<u8> = reserve(16 << 20).unwrap();
+        let are_supported = std::path::Path::new("/sys/kernel/mm/transparent_hugepage").exists();
+        assert_eq!(is_advised(large.as_ptr().addr() + large.capacity() / 2), are_supported);
     }
 
     #[test]
-    fn little_room_has_no_page_of_its_own() {
+    fn less_than_a_page_can_be_reserved() {
         for count in [0, 1, 100] {
-            assert!(room::<u64>(count).capacity() >= count);
+            assert!(reserve::<u64>(count).unwrap().capacity() >= count);
         }
+    }
+
+    #[test]
+    fn more_than_the_address_space_is_an_error_and_keeps_the_blocks() {
+        let mut blocks = vec![7_u64; 3];
+        assert_eq!(grow(&mut blocks, usize::MAX, 0), Err(Error::OutOfMemory));
+        assert_eq!(blocks, [7; 3]);
     }
 }

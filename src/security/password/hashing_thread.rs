@@ -10,12 +10,12 @@ use aws_lc_rs::{constant_time, rand};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use metrics::gauge;
 use password_hash::phc::{Output, ParamsString, PasswordHash as Phc, Salt};
-use quick_argon2::{Memory, Recipe};
 use tokio::sync::oneshot;
 
 use crate::config::Argon2Cost;
 use crate::domain::password::{PasswordHash, PresentedPassword};
 use crate::domain::{Error, Result};
+use crate::security::password::argon2_memory::{HashMemory, HashParams};
 use crate::security::password::hash_costs::{HashCosts, cost};
 
 /// Length of a salt, in bytes (RFC 9106 section 3.1).
@@ -47,13 +47,13 @@ pub(crate) struct HashingThread {
     waiting: Receiver<Job>,
     params: Params,
     costs: Arc<HashCosts>,
-    memory: Memory,
+    memory: HashMemory,
 }
 
 impl HashingThread {
     pub(crate) fn new(waiting: Receiver<Job>, params: Params, costs: Arc<HashCosts>) -> Self {
         Self {
-            memory: Memory::new(params.block_count()),
+            memory: HashMemory::with_capacity(params.block_count()),
             waiting,
             params,
             costs,
@@ -93,65 +93,62 @@ impl HashingThread {
         let mut salt = [0; SALT_BYTES];
         rand::fill(&mut salt).map_err(|_| Error::internal("the system gives no random bytes"))?;
         let mut output = [0; HASH_BYTES];
-        self.fill(&argon2id(self.params.clone()), password, &salt, &mut output)?;
+        self.fill(&HashParams::argon2id(self.params.clone()), password, &salt, &mut output)?;
         phc(&self.params, &salt, &output)
     }
 
     fn compare(&mut self, password: &PresentedPassword, stored: &PasswordHash) -> Result<bool> {
         let phc = Phc::new(&stored.0).map_err(Error::internal)?;
-        let recipe = recipe(&phc)?;
+        let hash_params = hash_params(&phc)?;
         let (Some(salt), Some(expected)) = (phc.salt, phc.hash) else {
             return Err(Error::internal("a stored password hash has no salt or no hash"));
         };
         let mut output = vec![0; expected.len()];
-        let paid = cost(&recipe.params);
+        let paid = cost(&hash_params.costs);
         self.costs.note(paid);
-        self.fill(&recipe, password, &salt, &mut output)?;
+        self.fill(&hash_params, password, &salt, &mut output)?;
         let is_equal = constant_time::verify_slices_are_equal(&output, expected.as_bytes()).is_ok();
         if !is_equal {
             for other in self.costs.but(paid) {
-                let recipe = argon2id(params(other)?);
-                self.fill(&recipe, password, &[0; SALT_BYTES], &mut [0; HASH_BYTES])?;
+                let hash_params = HashParams::argon2id(params(other)?);
+                self.fill(&hash_params, password, &[0; SALT_BYTES], &mut [0; HASH_BYTES])?;
             }
         }
         Ok(is_equal)
     }
 
-    fn fill(&mut self, recipe: &Recipe, password: &PresentedPassword, salt: &[u8], output: &mut [u8]) -> Result<()> {
-        let blocks = recipe.params.block_count();
-        let mut passing;
+    fn fill(
+        &mut self,
+        hash_params: &HashParams,
+        password: &PresentedPassword,
+        salt: &[u8],
+        output: &mut [u8],
+    ) -> Result<()> {
+        let blocks = hash_params.costs.block_count();
+        let mut temporary;
         let memory = if blocks > self.params.block_count() {
-            // One costly hash of old must not hold its memory for ever.
-            passing = Memory::new(blocks);
-            &mut passing
+            // A stored hash of a higher cost must not make the thread keep more memory.
+            temporary = HashMemory::with_capacity(blocks);
+            &mut temporary
         } else {
             &mut self.memory
         };
         memory
-            .hash(recipe, password.expose(), salt, output)
+            .hash(hash_params, password.expose(), salt, output)
             .map_err(Error::internal)
     }
 }
 
-fn argon2id(params: Params) -> Recipe<'static> {
-    Recipe {
-        algorithm: Algorithm::Argon2id,
-        version: Version::V0x13,
-        params,
-        secret: &[],
-    }
-}
-
-/// What a stored hash was made with: any argon2 at any cost.
-fn recipe(phc: &Phc) -> Result<Recipe<'static>> {
-    Ok(Recipe {
+/// The parameters of a stored hash: any algorithm and version of argon2, at any cost.
+fn hash_params(phc: &Phc) -> Result<HashParams<'static>> {
+    Ok(HashParams {
         algorithm: Algorithm::try_from(phc.algorithm.as_str()).map_err(Error::internal)?,
-        // The reference implementation names none in its hashes of version 0x10.
+        // The reference implementation writes no version into its hashes of version 0x10.
         version: phc
             .version
             .map_or(Ok(Version::V0x10), Version::try_from)
             .map_err(Error::internal)?,
-        params: Params::try_from(phc).map_err(Error::internal)?,
+        costs: Params::try_from(phc).map_err(Error::internal)?,
         secret: &[],
     })
 }
@@ -198,7 +195,12 @@ mod tests {
         let password = PresentedPassword::parse("password").unwrap();
         let mut output = [0; HASH_BYTES];
         thread
-            .fill(&argon2id(params), &password, b"somesaltsomesalt", &mut output)
+            .fill(
+                &HashParams::argon2id(params),
+                &password,
+                b"somesaltsomesalt",
+                &mut output,
+            )
             .unwrap();
         assert_eq!(output, REFERENCE);
     }

@@ -1,5 +1,8 @@
 //! Password hashing: argon2id on threads of its own.
 
+mod argon2_memory;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod hash_costs;
 mod hashing_thread;
 mod pool;

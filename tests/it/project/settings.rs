@@ -1,4 +1,4 @@
-//! `.env.example` and the settings in the code say the same.
+//! `.env.example` and `docs/settings.md` name every setting of the code.
 
 use std::collections::BTreeMap;
 
@@ -29,8 +29,8 @@ fn the_example_names_every_setting_with_its_default() {
 }
 
 #[test]
-fn the_readme_lists_every_setting() {
-    let readme = include_str!("../../../README.md");
+fn the_settings_page_lists_every_setting() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/settings.md")).unwrap();
     let command = Settings::augment_args(Command::new("test"));
     for name in command
         .get_arguments()
@@ -38,8 +38,8 @@ fn the_readme_lists_every_setting() {
         .map(variable)
     {
         assert!(
-            readme.contains(&format!("`{name}`")),
-            "README.md does not mention {name}"
+            page.contains(&format!("| `{name}` |")),
+            "docs/settings.md has no row for {name}"
         );
     }
 }

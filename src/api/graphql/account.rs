@@ -1,13 +1,12 @@
 //! The caller's own account.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, SimpleObject};
 use uuid::Uuid;
 
 use crate::api::graphql::error::null_with;
 use crate::api::http::request_context::RequestContext;
-use crate::domain::Result;
 use crate::domain::account::Account;
 use crate::service::Service;
 
@@ -15,20 +14,6 @@ use crate::service::Service;
 #[derive(Default)]
 pub(crate) struct AccountQuery;
 
-/// The caller's account, where it was asked for before the engine was: for whoever of the document asks first.
-pub(crate) struct Found(Mutex<Option<Result<Arc<Account>>>>);
-
-impl Found {
-    pub(crate) fn new(account: Result<Arc<Account>>) -> Self {
-        Self(Mutex::new(Some(account)))
-    }
-
-    fn take(&self) -> Option<Result<Arc<Account>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-// Every field must follow from the account alone: answers are remembered beside it (`document/answers.rs`).
 /// The public side of an account.
 #[derive(SimpleObject)]
 pub(crate) struct User {
@@ -61,14 +46,8 @@ impl AccountQuery {
     /// The account of whoever asks: of the access token in `Authorization: Bearer …`. Without a valid one it is null, with an
     /// `UNAUTHENTICATED` error.
     async fn me(&self, context: &Context<'_>) -> Option<User> {
-        let found = context.data_opt::<Found>().and_then(Found::take);
-        let found = if let Some(found) = found {
-            found
-        } else {
-            let request = context.data_unchecked::<RequestContext>();
-            service(context).me(&request.credentials).await
-        };
-        match found {
+        let request = context.data_unchecked::<RequestContext>();
+        match service(context).me(&request.credentials).await {
             Ok(account) => Some(account.as_ref().into()),
             Err(error) => null_with(context, error),
         }

@@ -50,8 +50,8 @@ pub(crate) fn null_with<T>(context: &Context<'_>, error: Error) -> Option<T> {
     None
 }
 
-/// Gives an error of the engine itself the code of a request that is not right; such an error has none.
-pub(crate) fn give_code(mut error: ServerError) -> ServerError {
+/// Adds the code `BAD_REQUEST` to an error of the engine itself, which has no code.
+pub(crate) fn add_code(mut error: ServerError) -> ServerError {
     let extensions = error.extensions.get_or_insert_default();
     if extensions.get("code").is_none() {
         extensions.set("code", Error::bad_request("").code());

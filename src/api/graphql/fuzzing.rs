@@ -2,27 +2,26 @@
 
 #![allow(clippy::panic, reason = "a fuzzer's target fails by panicking")]
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute};
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
-use async_graphql::{Name, Response, ValidationMode, Variables};
+use async_graphql::{Name, Response, Variables};
 use futures_util::FutureExt;
 
-use crate::api::graphql::document::{Documents, Parameters, Rules};
+use crate::api::graphql::document::{DocumentRules, Documents, Parameters};
 use crate::api::graphql::{Gateway, schema};
 use crate::domain::Result;
 use crate::domain::document_limits::DocumentLimits;
 
 /// The limits that a gateway has unless it is told otherwise, and the widest that it can be told.
-const USUAL: Rules = rules(20, 300, 30, 2000);
-const WIDEST: Rules = rules(60, 100_000, 100_000, 100_000);
+const USUAL: DocumentRules = rules(20, 300, 30, 2000);
+const WIDEST: DocumentRules = rules(60, 100_000, 100_000, 100_000);
 
-const fn rules(depth: usize, fields: usize, few: usize, tokens: usize) -> Rules {
-    Rules {
+const fn rules(depth: usize, fields: usize, few: usize, tokens: usize) -> DocumentRules {
+    DocumentRules {
         limits: DocumentLimits {
             depth,
             fields,
@@ -35,14 +34,10 @@ const fn rules(depth: usize, fields: usize, few: usize, tokens: usize) -> Rules 
     }
 }
 
-/// The engine as it validates what is new, and as it does what it has taken before.
-static ENGINE: LazyLock<Gateway> = LazyLock::new(|| engine(ValidationMode::Strict));
-static LENIENT_ENGINE: LazyLock<Gateway> = LazyLock::new(|| engine(ValidationMode::Fast));
-
-fn engine(mode: ValidationMode) -> Gateway {
-    let builder = schema().extension(Halt).validation_mode(mode);
+static ENGINE: LazyLock<Gateway> = LazyLock::new(|| {
+    let builder = schema().extension(Halt);
     builder.limit_recursive_depth(USUAL.limits.depth).finish()
-}
+});
 
 /// Ends a request when it has been validated.
 struct Halt;
@@ -67,9 +62,7 @@ impl Extension for Halt {
 pub fn document(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let documents = Documents::new(WIDEST);
-    let _within_the_stack = documents
-        .parse(asking(&text))
-        .map(|parsed| documents.check(parsed).map(drop));
+    let _within_the_stack = documents.parse(asking(&text)).map(drop);
     through_the_engine(|| Ok(asking(&text)));
 }
 
@@ -77,19 +70,19 @@ pub fn document(data: &[u8]) {
 pub(crate) fn body(data: &[u8]) {
     through_the_engine(|| Parameters::from_body(data));
     let address = String::from_utf8_lossy(data);
-    through_the_engine(|| Parameters::from_address(&address));
+    through_the_engine(|| Parameters::from_url_query(&address));
 }
 
-fn asking(text: &str) -> Parameters<'_> {
+fn asking(text: &str) -> Parameters {
     Parameters {
-        query: Cow::Borrowed(text),
+        query: text.to_owned(),
         operation_name: None,
         variables: Variables::default(),
     }
 }
 
 /// Twice: what was taken is remembered, and must be judged as it was.
-fn through_the_engine<'a>(read: impl Fn() -> Result<Parameters<'a>>) {
+fn through_the_engine(read: impl Fn() -> Result<Parameters>) {
     let documents = Documents::new(USUAL);
     let verdicts = [(); 2].map(|()| match read() {
         Ok(parameters) => verification(&documents, parameters),
@@ -102,19 +95,17 @@ fn through_the_engine<'a>(read: impl Fn() -> Result<Parameters<'a>>) {
 }
 
 /// The codes of the errors in the answer.
-fn verification(documents: &Documents, parameters: Parameters<'_>) -> Vec<String> {
-    let text = parameters.query.to_string();
-    let Ok(parsed) = documents.parse(parameters) else {
-        return Vec::new();
-    };
-    let Ok(checked) = documents.check(parsed) else {
+fn verification(documents: &Documents, parameters: Parameters) -> Vec<String> {
+    let text = parameters.query.clone();
+    let Ok(request) = documents.parse(parameters) else {
         return Vec::new();
     };
     assert_bounded(&text);
-    let engine = if checked.is_valid { &LENIENT_ENGINE } else { &ENGINE };
-    let outcome = engine.execute(checked.request).now_or_never().unwrap_or_default();
-    documents.learn(checked.candidate, &outcome);
-    let errors = documents.tidied(outcome).errors.into_iter();
+    let Ok(request) = request.into_engine_request() else {
+        return Vec::new();
+    };
+    let outcome = ENGINE.execute(request).now_or_never().unwrap_or_default();
+    let errors = documents.sanitize_errors(outcome).errors.into_iter();
     errors
         .map(|error| {
             let extensions = error.extensions.unwrap_or_default();

@@ -7,32 +7,24 @@ use std::sync::Arc;
 
 use async_graphql::ServerError;
 use async_graphql::parser::types::OperationType;
-use axum::body::Bytes;
 use axum::extract::Request as HttpRequest;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::api::graphiql;
-use crate::api::graphql::account::Found;
-use crate::api::graphql::document::{self, Answers, Checked, DocumentId, Documents, Parameters, Parsed};
+use crate::api::graphql::document::{self, BoundedRequest, Documents, Parameters};
 use crate::api::graphql::error::GraphqlError;
 use crate::api::graphql::{Gateway, websocket};
 use crate::api::http::request::BodyRules;
 use crate::api::http::request_context::RequestContext;
 use crate::api::http::response;
-use crate::domain::account::Account;
-use crate::domain::{Error, Result};
-use crate::service::Service;
+use crate::domain::Error;
 
 /// The GraphQL engine and how it is shown.
 pub(crate) struct GraphqlState {
     pub(crate) schema: Gateway,
-    /// The same schema for documents that are known to be valid: it looks for less that could be wrong with them.
-    pub(crate) lenient_schema: Gateway,
     pub(crate) documents: Documents,
-    pub(crate) answers: Answers,
-    pub(crate) service: Arc<Service>,
     pub(crate) bodies: BodyRules,
     pub(crate) sockets: websocket::Sockets,
     pub(crate) is_graphiql_on: bool,
@@ -73,12 +65,12 @@ pub(crate) async fn read(state: Arc<GraphqlState>, context: RequestContext, requ
     let Some(media) = negotiate(headers) else {
         return refuse(Media::Json, Error::NotAcceptable);
     };
-    let parameters = match Parameters::from_address(request.uri().query().unwrap_or_default()) {
+    let parameters = match Parameters::from_url_query(request.uri().query().unwrap_or_default()) {
         Ok(parameters) => parameters,
         Err(error) => return refuse(media, error),
     };
     match state.documents.parse(parameters) {
-        Ok(parsed) if parsed.kind() == Some(OperationType::Mutation) => {
+        Ok(request) if request.operation_type() == Some(OperationType::Mutation) => {
             // A link or an image must not change anything.
             let mut response = refuse(media, Error::MethodNotAllowed);
             response
@@ -86,7 +78,7 @@ pub(crate) async fn read(state: Arc<GraphqlState>, context: RequestContext, requ
                 .insert(header::ALLOW, HeaderValue::from_static("POST"));
             response
         }
-        Ok(parsed) => execute(&state, context, media, parsed).await,
+        Ok(request) => execute(&state, context, media, request).await,
         Err(error) => reject(media, vec![error]),
     }
 }
@@ -102,73 +94,23 @@ pub(crate) async fn write(state: Arc<GraphqlState>, context: RequestContext, req
         Err(error) => return refuse(media, error),
     };
     match Parameters::from_body(&bytes).map(|parameters| state.documents.parse(parameters)) {
-        Ok(Ok(parsed)) => execute(&state, context, media, parsed).await,
+        Ok(Ok(request)) => execute(&state, context, media, request).await,
         Ok(Err(error)) => reject(media, vec![error]),
         Err(error) => refuse(media, error),
     }
 }
 
-async fn execute(state: &GraphqlState, context: RequestContext, media: Media, parsed: Parsed<'_>) -> Response {
-    match parsed.about_me() {
-        Some(document) => tell_of_me(state, context, media, parsed, document).await,
-        // Boxed, as the next one: the engine's future is large, and an answer that is known does without.
-        None => Box::pin(ask_engine(state, context, media, parsed, None)).await,
-    }
-}
-
-/// Answers a document that asks for the caller's account alone, with what that account was answered before, if it is as it was.
-async fn tell_of_me(
-    state: &GraphqlState,
-    context: RequestContext,
-    media: Media,
-    parsed: Parsed<'_>,
-    document: DocumentId,
-) -> Response {
-    let found = state.service.me(&context.credentials).await;
-    if let Ok(account) = &found
-        && let Some(body) = state.answers.find(document, account)
-    {
-        return reply(media, StatusCode::OK, body);
-    }
-    Box::pin(ask_engine(state, context, media, parsed, Some((document, found)))).await
-}
-
-/// The account may be known already, and is all that the answer to this document depends on.
-async fn ask_engine(
-    state: &GraphqlState,
-    context: RequestContext,
-    media: Media,
-    parsed: Parsed<'_>,
-    me: Option<(DocumentId, Result<Arc<Account>>)>,
-) -> Response {
-    let Checked {
-        request,
-        is_valid,
-        candidate,
-    } = match state.documents.check(parsed) {
-        Ok(checked) => checked,
+async fn execute(state: &GraphqlState, context: RequestContext, media: Media, request: BoundedRequest) -> Response {
+    let request = match request.into_engine_request() {
+        Ok(request) => request.data(context),
         Err(error) => return reject(media, vec![GraphqlError::from(error).into()]),
     };
-    let schema = if is_valid { &state.lenient_schema } else { &state.schema };
-    let mut request = request.data(context);
-    let mut about = None;
-    if let Some((document, found)) = me {
-        about = found.as_ref().ok().map(|account| (document, account.clone()));
-        request = request.data(Found::new(found));
+    let response = state.schema.execute(request).await;
+    let response = state.documents.sanitize_errors(response);
+    if document::is_request_error(&response) {
+        return reject(media, response.errors);
     }
-    let outcome = schema.execute(request).await;
-    state.documents.learn(candidate, &outcome);
-    let outcome = state.documents.tidied(outcome);
-    if document::is_refusal(&outcome) {
-        return reject(media, outcome.errors);
-    }
-    let Some(body) = json(&outcome) else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
-    if let Some((document, account)) = about.filter(|_| outcome.errors.is_empty()) {
-        state.answers.remember(document, account, &body);
-    }
-    reply(media, StatusCode::OK, body)
+    write_json(media, StatusCode::OK, &response)
 }
 
 /// The document does not parse or validate, or is too large: nothing was executed.
@@ -192,23 +134,13 @@ fn write_errors(media: Media, status: StatusCode, errors: Vec<ServerError>) -> R
 }
 
 fn write_json(media: Media, status: StatusCode, answer: &impl Serialize) -> Response {
-    match json(answer) {
-        Some(body) => reply(media, status, body),
-        None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    }
-}
-
-fn json(answer: &impl Serialize) -> Option<Bytes> {
-    match serde_json::to_vec(answer) {
-        Ok(body) => Some(body.into()),
+    let body = match serde_json::to_vec(answer) {
+        Ok(body) => body,
         Err(error) => {
-            tracing::error!(%error, "a GraphQL answer could not be written");
-            None
+            tracing::error!(%error, "a GraphQL response could not be serialized");
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
         }
-    }
-}
-
-fn reply(media: Media, status: StatusCode, body: Bytes) -> Response {
+    };
     let media = match media {
         Media::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
         Media::Json => "application/json; charset=utf-8",

@@ -13,7 +13,7 @@ mod websocket;
 
 use std::sync::Arc;
 
-use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, Schema, SchemaBuilder, ValidationMode};
+use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, Schema, SchemaBuilder};
 use axum::Router;
 use axum::routing::get;
 
@@ -21,7 +21,7 @@ use crate::api::http::origins::Origins;
 use crate::api::{ApiOptions, Shared};
 use account::AccountQuery;
 use credentials::PasswordMutation;
-use document::{Answers, Documents, Rules};
+use document::{DocumentRules, Documents};
 use session::{SessionMutation, SessionQuery, SessionSubscription};
 use sign_in::SignInMutation;
 use websocket::Sockets;
@@ -41,17 +41,13 @@ struct Subscription(SessionSubscription);
 type Gateway = Schema<Query, Mutation, Subscription>;
 
 pub(crate) fn routes(shared: &Shared, options: &ApiOptions) -> Router<Shared> {
-    let engine = |mode| engine(shared, options, mode);
-    let rules = Rules {
+    let rules = DocumentRules {
         limits: options.document_limits,
         is_introspection_on: options.is_introspection_on,
     };
     let state = Arc::new(http::GraphqlState {
-        schema: engine(ValidationMode::Strict),
-        lenient_schema: engine(ValidationMode::Fast),
+        schema: engine(shared, options),
         documents: Documents::new(rules),
-        answers: Answers::none(),
-        service: shared.service.clone(),
         bodies: shared.bodies,
         sockets: Sockets {
             origins: Arc::new(Origins::new(&options.browsers)),
@@ -73,11 +69,10 @@ pub(crate) fn routes(shared: &Shared, options: &ApiOptions) -> Router<Shared> {
     }
 }
 
-fn engine(shared: &Shared, options: &ApiOptions, mode: ValidationMode) -> Gateway {
+fn engine(shared: &Shared, options: &ApiOptions) -> Gateway {
     // The engine's own limit is never the first to be met: it counts as `document` does.
     let builder = schema()
         .data(shared.service.clone())
-        .validation_mode(mode)
         .limit_recursive_depth(options.document_limits.depth);
     if options.is_introspection_on {
         builder.finish()

@@ -281,20 +281,18 @@ struct Subscriptions {
 
 impl Subscriptions {
     fn read(&self, request: Request) -> std::result::Result<Request, ServerError> {
-        let parsed = self.documents.parse(Parameters {
-            query: request.query.into(),
+        let request = self.documents.parse(Parameters {
+            query: request.query,
             operation_name: request.operation_name,
             variables: request.variables,
         })?;
-        match parsed.kind() {
+        match request.operation_type() {
             Some(OperationType::Query | OperationType::Mutation) => Err(refusal(
                 "A WebSocket takes subscriptions only: send queries and mutations by POST.".to_owned(),
             )),
             // The check says that there is no such operation.
-            Some(OperationType::Subscription) | None => self
-                .documents
-                .check(parsed)
-                .map(|checked| checked.request)
+            Some(OperationType::Subscription) | None => request
+                .into_engine_request()
                 .map_err(|error| GraphqlError::from(error).into()),
         }
     }
@@ -313,7 +311,7 @@ impl Subscriptions {
         let documents = self.documents.clone();
         let answers = answers.map(move |answer| {
             let _held_until_the_end = &permit;
-            documents.tidied(answer)
+            documents.sanitize_errors(answer)
         });
         Ok(answers.boxed())
     }
@@ -330,7 +328,7 @@ fn refused(error: ServerError) -> EngineResponse {
 impl Executor for Subscriptions {
     async fn execute(&self, request: Request) -> EngineResponse {
         match self.read(request) {
-            Ok(request) => self.documents.tidied(self.schema.execute(request).await),
+            Ok(request) => self.documents.sanitize_errors(self.schema.execute(request).await),
             Err(error) => refused(error),
         }
     }

@@ -1,72 +1,75 @@
-//! How large a document is once its fragments are in place.
+//! The size of a document with all fragments expanded.
 //!
-//! The engine follows every spread of a fragment anew: thirty fragments that each spread the next one twice are a kilobyte to send and
-//! a thousand million steps to check. So each fragment is measured here once, and the engine sees nothing that is too large.
+//! The engine expands a fragment again for each spread. Thirty fragments that each spread the next
+//! one twice are a kilobyte of text, and 2^30 steps of validation. This module measures each
+//! fragment once, so that the engine never gets a document that is too large.
 
 use std::collections::HashMap;
 
 use async_graphql::parser::types::{Directive, ExecutableDocument, Field, Selection, SelectionSet};
 use async_graphql::{Name, Positioned};
 
-use crate::api::graphql::document::Rules;
+use crate::api::graphql::document::rules::DocumentRules;
 use crate::domain::document_limits::{DocumentRefusal, Measure};
 use crate::domain::{Error, Result};
 
-/// What introspection begins with (GraphQL specification, section 4.2); `__typename` tells nothing that was not asked for.
-const INTROSPECTION: [&str; 2] = ["__schema", "__type"];
+/// The fields that introspection starts with (GraphQL specification, section 4). `__typename` is
+/// not one of them: it reveals nothing that the client does not know.
+const INTROSPECTION_FIELDS: [&str; 2] = ["__schema", "__type"];
 
-/// Checks a document before the engine sees it.
+/// Checks a document before the engine gets it.
 ///
 /// # Errors
-/// `Document` for one that is too large or asks for what is off, `BadRequest` for fragments that go round in circles.
-pub(crate) fn check(document: &ExecutableDocument, rules: &Rules) -> Result<()> {
-    let mut sizes = Sizes {
+/// `Document` if it is too large, or uses introspection where that is off; `BadRequest` for a cycle
+/// of fragments.
+pub(crate) fn check(document: &ExecutableDocument, rules: &DocumentRules) -> Result<()> {
+    let mut measurement = Measurement {
         document,
         rules,
-        known: HashMap::new(),
+        fragments: HashMap::new(),
     };
-    let mut whole = Size::default();
+    let mut total = Size::default();
     for (_, operation) in document.operations.iter() {
         let operation = &operation.node;
-        whole.add(sizes.of(&operation.selection_set.node, 1)?);
-        whole.add_directives(&operation.directives);
+        total.add(measurement.selection_set(&operation.selection_set.node, 1)?);
+        total.add_directives(&operation.directives);
         for variable in &operation.variable_definitions {
-            whole.add_directives(&variable.node.directives);
+            total.add_directives(&variable.node.directives);
         }
     }
-    rules.limits.check(Measure::RootFields, whole.top)?;
-    // The engine validates a fragment that nothing spreads, too.
+    rules.limits.check(Measure::RootFields, total.root_fields)?;
+    // The engine also validates fragments without a spread.
     for name in document.fragments.keys() {
-        whole = whole.or_larger(sizes.of_fragment(name, 1)?);
+        total = total.max(measurement.fragment(name, 1)?);
     }
     for (measure, count) in [
-        (Measure::Depth, whole.depth),
-        (Measure::Aliases, whole.aliases),
-        (Measure::Directives, whole.directives),
-        (Measure::Fields, whole.fields),
+        (Measure::Depth, total.depth),
+        (Measure::Aliases, total.aliases),
+        (Measure::Directives, total.directives),
+        (Measure::Fields, total.fields),
     ] {
         rules.limits.check(measure, count)?;
     }
     Ok(())
 }
 
-/// The size of a part of a document. Sums stop at the largest number: a bomb has more fields than that.
+/// The size of a part of a document. Sums saturate, because doubling fragments overflow them.
 #[derive(Debug, Clone, Copy, Default)]
 struct Size {
     depth: usize,
     fields: usize,
-    /// Fields that stand at the top of the part.
-    top: usize,
+    /// Fields at the top level of the part.
+    root_fields: usize,
     aliases: usize,
     directives: usize,
 }
 
 impl Size {
-    /// Takes in a part that stands beside.
+    /// Adds a part beside this one.
     fn add(&mut self, other: Self) {
         self.depth = self.depth.max(other.depth);
         self.fields = self.fields.saturating_add(other.fields);
-        self.top = self.top.saturating_add(other.top);
+        self.root_fields = self.root_fields.saturating_add(other.root_fields);
         self.aliases = self.aliases.saturating_add(other.aliases);
         self.directives = self.directives.saturating_add(other.directives);
     }
@@ -75,77 +78,79 @@ impl Size {
         self.directives = self.directives.saturating_add(directives.len());
     }
 
-    fn or_larger(self, other: Self) -> Self {
+    /// The larger one of each measure.
+    fn max(self, other: Self) -> Self {
         Self {
             depth: self.depth.max(other.depth),
             fields: self.fields.max(other.fields),
-            top: self.top.max(other.top),
+            root_fields: self.root_fields.max(other.root_fields),
             aliases: self.aliases.max(other.aliases),
             directives: self.directives.max(other.directives),
         }
     }
 }
 
-struct Sizes<'a> {
+struct Measurement<'a> {
     document: &'a ExecutableDocument,
-    rules: &'a Rules,
-    /// `None` while the fragment is being measured.
-    known: HashMap<&'a Name, Option<Size>>,
+    rules: &'a DocumentRules,
+    /// The fragments measured so far; `None` for a fragment whose measurement is in progress.
+    fragments: HashMap<&'a Name, Option<Size>>,
 }
 
-impl<'a> Sizes<'a> {
-    /// The size of a selection set that stands at this level: a long chain of fragments ends before it is deep for this function.
-    fn of(&mut self, set: &'a SelectionSet, level: usize) -> Result<Size> {
+impl<'a> Measurement<'a> {
+    /// The size of a selection set at this level. The check of the level also bounds the recursion
+    /// of this function through a long chain of fragments.
+    fn selection_set(&mut self, set: &'a SelectionSet, level: usize) -> Result<Size> {
         let mut size = Size::default();
         if set.items.is_empty() {
             return Ok(size);
         }
         self.rules.limits.check(Measure::Depth, level)?;
         for item in &set.items {
-            size.add(self.of_selection(&item.node, level)?);
+            size.add(self.selection(&item.node, level)?);
         }
         size.depth += 1;
         Ok(size)
     }
 
-    fn of_selection(&mut self, selection: &'a Selection, level: usize) -> Result<Size> {
+    fn selection(&mut self, selection: &'a Selection, level: usize) -> Result<Size> {
         let mut size = match selection {
-            Selection::Field(field) => self.of_field(&field.node, level)?,
-            Selection::InlineFragment(fragment) => self.of(&fragment.node.selection_set.node, level + 1)?,
-            Selection::FragmentSpread(spread) => self.of_fragment(&spread.node.fragment_name.node, level + 1)?,
+            Selection::Field(field) => self.field(&field.node, level)?,
+            Selection::InlineFragment(fragment) => self.selection_set(&fragment.node.selection_set.node, level + 1)?,
+            Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node, level + 1)?,
         };
         size.add_directives(selection.directives());
         Ok(size)
     }
 
-    fn of_field(&mut self, field: &'a Field, level: usize) -> Result<Size> {
-        if !self.rules.is_introspection_on && INTROSPECTION.contains(&field.name.node.as_str()) {
+    fn field(&mut self, field: &'a Field, level: usize) -> Result<Size> {
+        if !self.rules.is_introspection_on && INTROSPECTION_FIELDS.contains(&field.name.node.as_str()) {
             return Err(Error::Document(DocumentRefusal::IntrospectionOff));
         }
-        let mut size = self.of(&field.selection_set.node, level + 1)?;
+        let mut size = self.selection_set(&field.selection_set.node, level + 1)?;
         size.fields = size.fields.saturating_add(1);
-        size.top = 1;
+        size.root_fields = 1;
         size.aliases = size.aliases.saturating_add(usize::from(field.alias.is_some()));
         Ok(size)
     }
 
-    fn of_fragment(&mut self, name: &'a Name, level: usize) -> Result<Size> {
-        match self.known.get(name) {
+    fn fragment(&mut self, name: &'a Name, level: usize) -> Result<Size> {
+        match self.fragments.get(name) {
             Some(Some(size)) => return Ok(*size),
             Some(None) => return Err(Error::bad_request(format!("The fragment {name} spreads itself."))),
             None => {}
         }
         let Some(fragment) = self.document.fragments.get(name) else {
-            // For the engine to report, which it does for each spread: so it counts.
+            // The engine reports the unknown fragment at each spread, so each spread counts.
             return Ok(Size {
                 fields: 1,
                 ..Size::default()
             });
         };
-        self.known.insert(name, None);
-        let mut size = self.of(&fragment.node.selection_set.node, level)?;
+        self.fragments.insert(name, None);
+        let mut size = self.selection_set(&fragment.node.selection_set.node, level)?;
         size.add_directives(&fragment.node.directives);
-        self.known.insert(name, Some(size));
+        self.fragments.insert(name, Some(size));
         Ok(size)
     }
 }

@@ -1,34 +1,35 @@
-//! How large the text of a document is, before it is parsed.
+//! The number of tokens and the depth of a document's text, before it is parsed.
 //!
-//! The parser recurses for every bracket and takes its time for every token; how much stack and time a client may cost should not hang
-//! on its care. Nothing here recurses: one pass over the bytes, which ends at the first limit, in the lexical grammar of the
-//! specification (section 2.1 and appendix B.1). A text in which the parser sees another beginning of a string would hide brackets
-//! from this pass; so a string without an end is refused here, and everything else means the same to both.
+//! The parser recurses for every bracket and takes time for every token, so the text alone must
+//! bound its stack and time. The scanner does not recurse: it is one pass over the bytes that stops
+//! at the first limit. It follows the lexical grammar of the specification (section 2.1 and
+//! appendix B.1).
+//!
+//! If the parser and the scanner disagreed on where a string starts, brackets could be hidden from
+//! the scanner. They disagree on unterminated strings alone, so these are refused here.
 
 use async_graphql::Pos;
 
 use crate::domain::Error;
 use crate::domain::document_limits::{DocumentLimits, Measure};
 
-/// What is wrong with a text.
 #[derive(Debug)]
-pub(crate) enum Fault {
-    /// It is too large.
+pub(crate) enum ScanError {
     TooLarge(Error),
-    /// A string has no end; where it begins.
-    OpenString(Pos),
+    /// A string has no end. Gives the position of its start.
+    UnterminatedString(Pos),
 }
 
-/// Counts the tokens of a text, and how deep its brackets are nested; gives the number of tokens.
+/// Counts the tokens of a text and checks the depth of its brackets.
 ///
 /// # Errors
-/// The first fault.
-pub(crate) fn check(text: &str, limits: &DocumentLimits) -> Result<usize, Fault> {
+/// The first limit that the text exceeds, or an unterminated string.
+pub(crate) fn count_tokens(text: &str, limits: &DocumentLimits) -> Result<usize, ScanError> {
     let (mut at, mut tokens, mut depth) = (0, 0, 0_usize);
     let bytes = text.as_bytes();
     while let Some(&byte) = bytes.get(at) {
         let Some(length) = length(&bytes[at..]) else {
-            return Err(Fault::OpenString(position(text, at)));
+            return Err(ScanError::UnterminatedString(position(text, at)));
         };
         at += length;
         if is_ignored(byte) {
@@ -40,19 +41,21 @@ pub(crate) fn check(text: &str, limits: &DocumentLimits) -> Result<usize, Fault>
             b'}' | b']' | b')' => depth = depth.saturating_sub(1),
             _ => {}
         }
-        limits.check(Measure::Tokens, tokens).map_err(Fault::TooLarge)?;
-        limits.check(Measure::Depth, depth).map_err(Fault::TooLarge)?;
+        limits.check(Measure::Tokens, tokens).map_err(ScanError::TooLarge)?;
+        limits.check(Measure::Depth, depth).map_err(ScanError::TooLarge)?;
     }
     Ok(tokens)
 }
 
-/// White space, line ends, commas, comments and the byte order mark stand between tokens (section 2.1.7). No other character outside
-/// ASCII may stand outside a string or comment: the parser refuses it, wherever it counts.
+/// Whether the byte starts something between tokens: white space, line ends, commas, comments and
+/// the byte order mark (section 2.1.7). The parser refuses any other character outside ASCII that
+/// is not in a string or a comment, so it makes no difference how the scanner counts it.
 fn is_ignored(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b',' | b'#') || !byte.is_ascii()
 }
 
-/// The length of what begins here; `None` for a string without an end.
+/// The length of the token or ignored part at the start of `rest`; `None` for an unterminated
+/// string.
 fn length(rest: &[u8]) -> Option<usize> {
     let run = |belongs: fn(u8) -> bool| rest.iter().take_while(|byte| belongs(**byte)).count();
     match rest[0] {
@@ -118,15 +121,15 @@ mod tests {
     };
 
     fn outcome(text: &str) -> String {
-        match check(text, &LIMITS) {
+        match count_tokens(text, &LIMITS) {
             Ok(_) => "ok".to_owned(),
-            Err(Fault::TooLarge(error)) => error.code().to_owned(),
-            Err(Fault::OpenString(at)) => format!("{at}"),
+            Err(ScanError::TooLarge(error)) => error.code().to_owned(),
+            Err(ScanError::UnterminatedString(start)) => start.to_string(),
         }
     }
 
     #[test]
-    fn tokens_are_those_of_the_specification() {
+    fn tokens_are_counted_as_the_specification_defines_them() {
         for (text, tokens) in [
             ("", 0),
             ("\u{feff} \t\r\n,,,  # a comment { [ ( \"\n", 0),
@@ -140,14 +143,14 @@ mod tests {
             ("@skip(if: true)", 7),
             ("a:b|c&d", 7),
         ] {
-            let exactly = |tokens| check(text, &DocumentLimits { tokens, ..LIMITS }).is_ok();
+            let exactly = |tokens| count_tokens(text, &DocumentLimits { tokens, ..LIMITS }).is_ok();
             assert!(exactly(tokens), "{text}");
             assert!(tokens == 0 || !exactly(tokens - 1), "{text}");
         }
     }
 
     #[test]
-    fn brackets_nest_whatever_their_kind_and_not_in_strings_and_comments() {
+    fn all_kinds_of_brackets_count_except_in_strings_and_comments() {
         for (text, expected) in [
             ("{ a { b(c: [1]) } }", "ok"),
             ("{ a { b(c: [[1]]) } }", "GRAPHQL_TOO_DEEP"),
@@ -162,11 +165,12 @@ mod tests {
         }
     }
 
-    /// The parser reads three quotes without an end as an empty string and the beginning of another: what follows would be hidden.
+    /// The parser reads an unterminated block string as an empty string and the start of another one,
+    /// so the scanner would not see the brackets that follow.
     #[test]
-    fn a_string_without_an_end_is_refused() {
+    fn an_unterminated_string_is_refused() {
         let hidden = format!("{{ a(b: [\"\"\"x\" {}]) }}", "[]".repeat(50));
-        assert!(parse_query(&hidden).is_ok(), "the reason for this test");
+        assert!(parse_query(&hidden).is_ok(), "otherwise this test proves nothing");
         assert_eq!(outcome(&hidden), "1:9");
         assert_eq!(outcome("{ a\n  b: \"x\n\" }"), "2:6");
         assert_eq!(outcome("\"\\\n\""), "1:1");

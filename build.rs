@@ -1,14 +1,17 @@
 //! Embeds the browser files of `GraphiQL`, so that the page needs no network at run time.
 //!
-//! Their versions and digests are locked next to the page, in `src/api/graphiql`. A machine without npm can
-//! still build: the page then names the same files on a public CDN.
+//! Their versions and digests are locked in `src/api/graphiql`, next to the page. The build also
+//! works without npm: the page then loads the same files from a public CDN.
 //!
-//! `AUTH_GATEWAY_GRAPHIQL=cdn` chooses that on purpose, `AUTH_GATEWAY_GRAPHIQL=embed` makes it an error instead,
-//! for release builds. Unset means: embed if possible.
+//! The variable `AUTH_GATEWAY_GRAPHIQL` selects the source:
+//!
+//! - `embed`: embed the files, or fail. For release builds.
+//! - `cdn`: use the CDN.
+//! - unset: embed the files if possible, else use the CDN.
 
 #![allow(
     clippy::disallowed_methods,
-    reason = "a build script is told everything through the environment"
+    reason = "Cargo configures a build script through the environment"
 )]
 
 use std::error::Error;
@@ -21,7 +24,7 @@ const SOURCE: &str = "src/api/graphiql";
 const LOCK: &str = "package-lock.json";
 const SWITCH: &str = "AUTH_GATEWAY_GRAPHIQL";
 
-/// Path below `node_modules`, and the content type to serve it with.
+/// The path below `node_modules` and the content type of each file.
 const FILES: [(&str, &str); 4] = [
     ("graphiql/graphiql.min.css", "text/css; charset=utf-8"),
     ("graphiql/graphiql.min.js", "text/javascript; charset=utf-8"),
@@ -33,7 +36,8 @@ const FILES: [(&str, &str); 4] = [
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // Not PATH: it differs between an editor and a terminal, and each change would rebuild the whole crate.
+    // Not PATH: an editor and a terminal have different ones, and each change would rebuild the
+    // whole crate.
     println!("cargo::rerun-if-env-changed={SWITCH}");
     for input in ["build.rs".into(), source("package.json"), source(LOCK)] {
         println!("cargo::rerun-if-changed={}", input.display());
@@ -57,7 +61,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "the signature that `map_or_else` asks for")]
+#[allow(clippy::needless_pass_by_value, reason = "`map_or_else` requires this signature")]
 fn warn(cause: Box<dyn Error>) -> bool {
     println!(
         "cargo::warning=GraphiQL will load its packages from a public CDN in the browser, because {cause}; to embed \
@@ -66,17 +70,16 @@ fn warn(cause: Box<dyn Error>) -> bool {
     false
 }
 
-/// Puts the files into `folder`, unless they are there already for the same lock.
+/// Installs the files into `folder`, unless it contains them for the same lock file.
 ///
 /// # Errors
-///
-/// When npm is missing, cannot download, or meets a package that differs from the lock.
+/// If npm is missing, cannot download, or finds a package that differs from the lock file.
 fn install(folder: &Path) -> Result<(), Box<dyn Error>> {
-    // Written last, so that an interrupted installation does not count.
-    let done = folder.join("installed-lock.json");
+    // Written last, so that an interrupted installation is repeated.
+    let marker = folder.join("installed-lock.json");
     let lock = fs::read(source(LOCK))?;
     let has_all = FILES.iter().all(|(path, _)| folder.join(name(path)).is_file());
-    if has_all && fs::read(&done).is_ok_and(|installed| installed == lock) {
+    if has_all && fs::read(&marker).is_ok_and(|installed| installed == lock) {
         return Ok(());
     }
 
@@ -89,9 +92,9 @@ fn install(folder: &Path) -> Result<(), Box<dyn Error>> {
     for (path, _) in FILES {
         fs::copy(modules.join(path), folder.join(name(path)))?;
     }
-    // 25 MB, of which the four files above are the only ones wanted.
+    // 25 MB, of which the build needs only the four files above.
     fs::remove_dir_all(modules)?;
-    fs::write(done, lock)?;
+    fs::write(marker, lock)?;
     Ok(())
 }
 
@@ -100,7 +103,7 @@ fn run_npm(folder: &Path) -> Result<(), Box<dyn Error>> {
     let output = Command::new(program)
         .current_dir(folder)
         .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-        // Without a network, npm's own patience would hold up the build for minutes.
+        // Without a network, npm's default timeouts would delay the build for minutes.
         .args(["--prefer-offline", "--fetch-retries=1", "--fetch-retry-mintimeout=1000"])
         .stdin(Stdio::null())
         .output()
@@ -108,8 +111,8 @@ fn run_npm(folder: &Path) -> Result<(), Box<dyn Error>> {
     if output.status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let cause = said
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let cause = stderr
         .lines()
         .find_map(|line| {
             let line = line
@@ -124,11 +127,11 @@ fn run_npm(folder: &Path) -> Result<(), Box<dyn Error>> {
 fn generate(files: &[(&str, &str)]) -> Result<String, Box<dyn Error>> {
     let mut code = String::from(
         "/// The embedded files: name, content type, content. Empty when the page uses the CDN.\n\
-         static EMBEDDED: &[(&str, &str, &[u8])] = &[\n",
+         pub(crate) static EMBEDDED: &[(&str, &str, &[u8])] = &[\n",
     );
     for (path, content_type) in files {
         let name = name(path);
-        // Relative to the generated file, which lies beside the folder.
+        // Relative to the generated file, which is beside the folder.
         writeln!(
             code,
             "    ({name:?}, {content_type:?}, include_bytes!(\"graphiql/{name}\")),"

@@ -1,18 +1,19 @@
-// Starts GraphiQL on the page's own address, with ready-made tabs: as many as can be read side by side.
+// Starts GraphiQL at the page's own URL, with prepared tabs for the main operations.
 //
-// The page remembers the newest tokens it has seen, in memory only, and sends them wherever a request still holds
-// a placeholder. So "register, then me" needs no copying, and tokens stay out of the browser's storage, where GraphiQL
-// keeps the variables that are typed in.
+// The page keeps the newest tokens that it has received, in memory only, and replaces the
+// placeholder of a request with them. So "register, then me" needs no copying, and no token gets
+// into the browser's storage, where GraphiQL keeps the variables.
 
 const ACCESS_TOKEN_PLACEHOLDER = 'paste-the-accessToken-here';
 const REFRESH_TOKEN_PLACEHOLDER = 'paste-the-refreshToken-here';
 
-/** Begins each of GraphiQL's keys in the browser's storage. */
+/** The prefix of GraphiQL's keys in the browser's storage. */
 const PREFIX = 'graphiql:';
 
 const BEARER_HEADER = `{ "Authorization": "Bearer ${ACCESS_TOKEN_PLACEHOLDER}" }`;
 
-// Sized so that each tab fits into a window of 1280 by 800 pixels: at most 50 columns, 20 lines, 6 lines of variables.
+// Each tab fits into a window of 1280 by 800 pixels: at most 50 columns, 20 lines, and 6 lines of
+// variables.
 const TABS = [
   {
     query: `# Creates an account and signs it in.
@@ -42,9 +43,9 @@ mutation register($input: RegisterInput!) {
 } }`,
   },
   {
-    query: `# Signs in to an account that exists.
-# The variables below may give "username"
-# in place of "email".
+    query: `# Signs in to an existing account.
+# The variables below may name "username"
+# instead of "email".
 
 mutation login($input: LoginInput!) {
   login(input: $input) {
@@ -67,11 +68,11 @@ mutation login($input: LoginInput!) {
 } }`,
   },
   {
-    query: `# Shows whose access token this is. Just run it
-# after register or login: the page sends the
-# newest access token that it has received, for
-# as long as the placeholder stands in "Headers"
-# below. Put another token there to use that one.
+    query: `# Shows the account of the access token. Run it
+# after register or login: the page replaces the
+# placeholder in "Headers" below with the newest
+# access token that it has received. To use
+# another token, enter it there.
 
 query me {
   me {
@@ -84,10 +85,10 @@ query me {
     headers: BEARER_HEADER,
   },
   {
-    query: `# Trades a refresh token for a new pair of tokens.
-# The page sends the newest refresh token that it
-# has received, for as long as the placeholder
-# stands in the variables below.
+    query: `# Exchanges a refresh token for a new pair of
+# tokens. The page replaces the placeholder in the
+# variables below with the newest refresh token
+# that it has received.
 
 mutation refreshToken($refreshToken: String) {
   refreshToken(refreshToken: $refreshToken) {
@@ -104,10 +105,10 @@ mutation refreshToken($refreshToken: String) {
     variables: `{ "refreshToken": "${REFRESH_TOKEN_PLACEHOLDER}" }`,
   },
   {
-    query: `# Signs out. CURRENT ends the session that the
-# access token in "Headers" belongs to, OTHERS all
-# but that one, ALL every one of the account. The
-# placeholder in "Headers" works just as for me.
+    query: `# Signs out. CURRENT ends the session of the
+# access token in "Headers", OTHERS all other
+# sessions of the account, ALL all of them. The
+# placeholder in "Headers" works as in the tab me.
 
 mutation logout($scope: LogoutScope! = CURRENT) {
   logout(scope: $scope)
@@ -116,11 +117,11 @@ mutation logout($scope: LogoutScope! = CURRENT) {
     headers: BEARER_HEADER,
   },
   {
-    query: `# Waits until the session that the access token in
-# "Headers" belongs to has ended, and says why. Run
-# it, then sign out in another window, or with
-# logout in another tab of this one: GraphiQL goes
-# on waiting here meanwhile.
+    query: `# Waits until the session of the access token in
+# "Headers" ends, and shows the reason. Run it,
+# then sign out in another window, or run logout
+# in another tab of this window: this subscription
+# stays open meanwhile.
 
 subscription sessionEnded {
   sessionEnded {
@@ -133,7 +134,7 @@ subscription sessionEnded {
   },
 ].map((tab) => ({ variables: '', headers: '', ...tab }));
 
-/** The newest tokens seen since the page was loaded. */
+/** The newest tokens received since the page was loaded. */
 const newest = { accessToken: undefined, refreshToken: undefined };
 
 function remember(result) {
@@ -150,7 +151,7 @@ function fillHeaders(headers = {}) {
     if (newest.accessToken) {
       filled[name] = value.replace(ACCESS_TOKEN_PLACEHOLDER, newest.accessToken);
     } else {
-      // "No token" is a truer message than "a malformed token" to someone who has not signed in yet.
+      // Before the first sign-in, the error is then "no token" instead of "a malformed token".
       delete filled[name];
     }
   }
@@ -165,9 +166,10 @@ function fillVariables(variables) {
 function createFetcher() {
   const send = GraphiQL.createFetcher({
     url: location.pathname,
-    // Subscriptions go over a WebSocket, with the headers as its connection parameters: a page can send no others there.
+    // Subscriptions use a WebSocket, with the headers as connection parameters: a page cannot set
+    // headers of a WebSocket.
     subscriptionUrl: `${location.origin.replace(/^http/, 'ws')}${location.pathname}`,
-    // The gateway answers in one piece; this also keeps "multipart/mixed" out of the Accept header.
+    // The gateway sends each response as a whole. This also keeps "multipart/mixed" out of Accept.
     enableIncrementalDelivery: false,
     headers: { accept: 'application/graphql-response+json, application/json;q=0.9' },
   });
@@ -179,7 +181,7 @@ function createFetcher() {
   };
 }
 
-/** The browser's storage, or `null` where the visitor has turned it off: merely naming it throws there. */
+/** The browser's storage, or `null` if the user has disabled it, in which case reading it throws. */
 function findStorage() {
   try {
     return window.localStorage;
@@ -188,14 +190,16 @@ function findStorage() {
   }
 }
 
-/** A storage for GraphiQL that leaves the headers out of its history, which ignores `shouldPersistHeaders`. */
+/**
+ * A storage that removes the headers from GraphiQL's history, which ignores `shouldPersistHeaders`.
+ */
 function withoutHeaders(storage) {
-  const withHistory = [`${PREFIX}queries`, `${PREFIX}favorites`];
+  const historyKeys = [`${PREFIX}queries`, `${PREFIX}favorites`];
   const withoutField = (name, value) => (name === 'headers' ? undefined : value);
   const stripped = (json) => JSON.stringify(JSON.parse(json), withoutField);
   return {
     getItem: (key) => storage.getItem(key),
-    setItem: (key, value) => storage.setItem(key, withHistory.includes(key) ? stripped(value) : value),
+    setItem: (key, value) => storage.setItem(key, historyKeys.includes(key) ? stripped(value) : value),
     removeItem: (key) => storage.removeItem(key),
     clear: () => {
       for (const key of Object.keys(storage)) {
@@ -210,18 +214,18 @@ function withoutHeaders(storage) {
 
 function start(container) {
   const storage = findStorage();
-  const hasOwnTabs = Boolean(storage?.getItem(`${PREFIX}tabState`));
+  const hasStoredTabs = Boolean(storage?.getItem(`${PREFIX}tabState`));
   const [firstTab] = TABS;
   const props = {
     fetcher: createFetcher(),
     defaultTabs: TABS,
-    // For new tabs, and for the tabs of a returning visitor, which come back without their headers.
+    // For new tabs, and for restored tabs, whose headers are not stored.
     defaultHeaders: BEARER_HEADER,
-    defaultQuery: '# Write an operation here.\n# Ctrl-Space suggests how to go on.\n\n',
-    // Headers hold tokens, and anything kept in the browser's storage outlives the session.
+    defaultQuery: '# Write an operation here.\n# Ctrl-Space shows suggestions.\n\n',
+    // Headers contain tokens, and the browser's storage outlives the session.
     shouldPersistHeaders: false,
-    // On a first visit GraphiQL takes only the query of the tab that it opens with.
-    ...(hasOwnTabs ? {} : { variables: firstTab.variables, headers: firstTab.headers }),
+    // Without stored tabs, GraphiQL uses only the query of the first default tab.
+    ...(hasStoredTabs ? {} : { variables: firstTab.variables, headers: firstTab.headers }),
     storage: storage && withoutHeaders(storage),
   };
   const logo = React.createElement(GraphiQL.Logo, null, 'auth-gateway');
@@ -233,5 +237,5 @@ if (window.React && window.ReactDOM && window.GraphiQL) {
   start(container);
 } else {
   container.querySelector('.loading').textContent =
-    'GraphiQL could not be loaded. Reload the page, or check that this browser may reach the addresses it comes from.';
+    'GraphiQL could not be loaded. Reload the page, or check that this browser can load its scripts.';
 }

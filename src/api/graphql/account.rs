@@ -1,31 +1,27 @@
 //! The caller's own account.
 
-use std::sync::Arc;
-
 use async_graphql::{Context, ID, Object, SimpleObject};
 use uuid::Uuid;
 
+use crate::api::graphql::context::{request_context, service};
 use crate::api::graphql::error::null_with;
-use crate::api::http::request_context::RequestContext;
 use crate::domain::account::Account;
-use crate::service::Service;
 
-/// Questions about the account.
 #[derive(Default)]
 pub(crate) struct AccountQuery;
 
-/// The public side of an account.
+/// The public fields of an account.
 #[derive(SimpleObject)]
 pub(crate) struct User {
-    /// The same value as `uuid`, for clients that keep objects by their `id`.
+    /// The same value as `uuid`, for clients that cache objects by their `id`.
     id: ID,
-    /// Names the account for ever; the `sub` of its access tokens.
+    /// The permanent identifier of the account; the `sub` claim of its access tokens.
     uuid: Uuid,
-    /// The e-mail as it was typed at registration.
+    /// The e-mail address as it was entered at registration.
     email: String,
-    /// The username as it was typed at registration.
+    /// The username as it was entered at registration.
     username: String,
-    /// Where the account's picture is.
+    /// The URL of the account's picture.
     profile_image_url: Option<String>,
 }
 
@@ -43,17 +39,12 @@ impl From<&Account> for User {
 
 #[Object]
 impl AccountQuery {
-    /// The account of whoever asks: of the access token in `Authorization: Bearer …`. Without a valid one it is null, with an
-    /// `UNAUTHENTICATED` error.
+    /// The account of the caller, identified by the access token in `Authorization: Bearer …`.
+    /// Without a valid access token it is null, with an `UNAUTHENTICATED` error.
     async fn me(&self, context: &Context<'_>) -> Option<User> {
-        let request = context.data_unchecked::<RequestContext>();
-        match service(context).me(&request.credentials).await {
+        match service(context).me(&request_context(context).credentials).await {
             Ok(account) => Some(account.as_ref().into()),
             Err(error) => null_with(context, error),
         }
     }
-}
-
-pub(crate) fn service<'a>(context: &Context<'a>) -> &'a Service {
-    context.data_unchecked::<Arc<Service>>()
 }

@@ -1,7 +1,7 @@
-//! From a domain error to a GraphQL error: the only place of this state that shapes errors.
+//! From a domain error to a GraphQL error.
 //!
-//! `GraphqlError` must not implement `Display`: async-graphql turns every `Display` error into one without extensions, and `?` in a
-//! resolver would drop the code silently.
+//! `GraphqlError` must not implement `Display`: async-graphql converts every `Display` error into
+//! one without extensions, so `?` in a resolver would silently drop the code.
 
 use async_graphql::{Context, ErrorExtensionValues, ServerError, Value};
 
@@ -9,7 +9,6 @@ use crate::api::http::{request, response};
 use crate::domain::Error;
 use crate::domain::error::FieldProblem;
 
-/// An error on its way out of this state.
 #[derive(Debug)]
 pub(crate) struct GraphqlError(Error);
 
@@ -31,7 +30,7 @@ impl From<GraphqlError> for async_graphql::Error {
 }
 
 impl From<GraphqlError> for ServerError {
-    /// For a request as a whole: there is no place in a document to point to.
+    /// A request error: it has no position in the document and no path.
     fn from(error: GraphqlError) -> Self {
         let async_graphql::Error {
             message, extensions, ..
@@ -43,7 +42,8 @@ impl From<GraphqlError> for ServerError {
     }
 }
 
-/// Null in place of a field that may be null, with the error beside it. Returned as an error, it would take the rest of the answer along.
+/// Null for a nullable field, with the error in `errors`. The engine would propagate an `Err` of
+/// the resolver to the parent even though the field is nullable, and lose the rest of the response.
 pub(crate) fn null_with<T>(context: &Context<'_>, error: Error) -> Option<T> {
     let error = async_graphql::Error::from(GraphqlError(error)).into_server_error(context.item.pos);
     context.add_error(context.set_error_path(error));
@@ -80,7 +80,7 @@ fn extensions(error: &Error) -> ErrorExtensionValues {
     extensions
 }
 
-/// The sentence, with the fields in this state's spelling.
+/// The message, with the field names in camel case.
 fn message(error: &Error) -> String {
     if error.fields().is_empty() {
         return error.to_string();
@@ -90,7 +90,7 @@ fn message(error: &Error) -> String {
     Error::Validation(problems).to_string()
 }
 
-/// `refresh_token` is `refreshToken` at this state.
+/// `refresh_token` is `refreshToken` in GraphQL.
 fn camel_case(name: &str) -> String {
     let mut words = name.split('_');
     let first = words.next().unwrap_or_default().to_owned();

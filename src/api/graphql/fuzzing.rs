@@ -1,6 +1,6 @@
-//! Documents and bodies of any bytes, up to the point where the engine would call a resolver.
+//! Fuzz targets for documents and bodies, up to the point where the engine would call a resolver.
 
-#![allow(clippy::panic, reason = "a fuzzer's target fails by panicking")]
+#![allow(clippy::panic, reason = "a fuzz target fails by panicking")]
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
@@ -12,68 +12,70 @@ use async_graphql::{Name, Response, Variables};
 use futures_util::FutureExt;
 
 use crate::api::graphql::document::{DocumentRules, Documents, Parameters};
-use crate::api::graphql::{Gateway, schema};
+use crate::api::graphql::schema::{self, GraphqlSchema};
 use crate::domain::Result;
 use crate::domain::document_limits::DocumentLimits;
 
-/// The limits that a gateway has unless it is told otherwise, and the widest that it can be told.
-const USUAL: DocumentRules = rules(20, 300, 30, 2000);
-const WIDEST: DocumentRules = rules(60, 100_000, 100_000, 100_000);
+/// The default limits.
+const DEFAULT_RULES: DocumentRules = rules(20, 300, 30, 2000);
+/// The largest limits that the settings accept.
+const MAX_RULES: DocumentRules = rules(60, 100_000, 100_000, 100_000);
 
-const fn rules(depth: usize, fields: usize, few: usize, tokens: usize) -> DocumentRules {
+const fn rules(depth: usize, fields: usize, others: usize, tokens: usize) -> DocumentRules {
     DocumentRules {
         limits: DocumentLimits {
             depth,
             fields,
-            aliases: few,
-            root_fields: few,
-            directives: few,
+            aliases: others,
+            root_fields: others,
+            directives: others,
             tokens,
         },
         is_introspection_on: true,
     }
 }
 
-static ENGINE: LazyLock<Gateway> = LazyLock::new(|| {
-    let builder = schema().extension(Halt);
-    builder.limit_recursive_depth(USUAL.limits.depth).finish()
+static ENGINE: LazyLock<GraphqlSchema> = LazyLock::new(|| {
+    let builder = schema::builder().extension(SkipExecution);
+    builder.limit_recursive_depth(DEFAULT_RULES.limits.depth).finish()
 });
 
-/// Ends a request when it has been validated.
-struct Halt;
+/// Ends a request after its validation.
+struct SkipExecution;
 
-impl ExtensionFactory for Halt {
+impl ExtensionFactory for SkipExecution {
     fn create(&self) -> Arc<dyn Extension> {
         Arc::new(Self)
     }
 }
 
 #[async_trait::async_trait]
-impl Extension for Halt {
+impl Extension for SkipExecution {
     async fn execute(&self, _: &ExtensionContext<'_>, _: Option<&str>, _: NextExecute<'_>) -> Response {
         Response::default()
     }
 }
 
-/// A document, bounded, parsed, measured and validated.
+/// Bounds, parses, measures and validates a document.
 ///
 /// # Panics
-/// When one that is let through is larger than the limits allow, or an error lacks its code.
+/// If an accepted document is larger than the limits allow, or an error has no code.
 pub fn document(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let documents = Documents::new(WIDEST);
-    let _within_the_stack = documents.parse(asking(&text)).map(drop);
-    through_the_engine(|| Ok(asking(&text)));
+    let documents = Documents::new(MAX_RULES);
+    // Even the largest limits must not overflow the stack.
+    let _request = documents.parse(parameters(&text)).map(drop);
+    validate_twice(|| Ok(parameters(&text)));
 }
 
-/// A body, or the query of an address.
+/// Reads a body, and the same bytes as the query of a URL.
 pub(crate) fn body(data: &[u8]) {
-    through_the_engine(|| Parameters::from_body(data));
-    let address = String::from_utf8_lossy(data);
-    through_the_engine(|| Parameters::from_url_query(&address));
+    validate_twice(|| Parameters::from_body(data));
+    let query = String::from_utf8_lossy(data);
+    validate_twice(|| Parameters::from_url_query(&query));
 }
 
-fn asking(text: &str) -> Parameters {
+fn parameters(text: &str) -> Parameters {
     Parameters {
         query: text.to_owned(),
         operation_name: None,
@@ -81,21 +83,21 @@ fn asking(text: &str) -> Parameters {
     }
 }
 
-/// Twice: what was taken is remembered, and must be judged as it was.
-fn through_the_engine(read: impl Fn() -> Result<Parameters>) {
-    let documents = Documents::new(USUAL);
-    let verdicts = [(); 2].map(|()| match read() {
-        Ok(parameters) => verification(&documents, parameters),
+/// A cached document must get the same errors as a new one.
+fn validate_twice(read: impl Fn() -> Result<Parameters>) {
+    let documents = Documents::new(DEFAULT_RULES);
+    let [first, second] = [(); 2].map(|()| match read() {
+        Ok(parameters) => validate(&documents, parameters),
         Err(error) => {
             assert!(["BAD_REQUEST", "GRAPHQL_BATCH"].contains(&error.code()), "{error}");
             Vec::new()
         }
     });
-    assert_eq!(verdicts[0], verdicts[1], "a repeated document is validated differently");
+    assert_eq!(first, second, "a repeated document is validated differently");
 }
 
-/// The codes of the errors in the answer.
-fn verification(documents: &Documents, parameters: Parameters) -> Vec<String> {
+/// The codes of the errors in the response.
+fn validate(documents: &Documents, parameters: Parameters) -> Vec<String> {
     let text = parameters.query.clone();
     let Ok(request) = documents.parse(parameters) else {
         return Vec::new();
@@ -104,55 +106,58 @@ fn verification(documents: &Documents, parameters: Parameters) -> Vec<String> {
     let Ok(request) = request.into_engine_request() else {
         return Vec::new();
     };
-    let outcome = ENGINE.execute(request).now_or_never().unwrap_or_default();
-    let errors = documents.sanitize_errors(outcome).errors.into_iter();
+    let response = ENGINE.execute(request).now_or_never().unwrap_or_default();
+    let errors = documents.sanitize_errors(response).errors.into_iter();
     errors
         .map(|error| {
             let extensions = error.extensions.unwrap_or_default();
             let code = extensions.get("code");
-            code.unwrap_or_else(|| panic!("without a code: {}", error.message))
+            code.unwrap_or_else(|| panic!("an error without a code: {}", error.message))
                 .to_string()
         })
         .collect()
 }
 
-/// Follows every spread, as the engine does, and counts fields and aliases one by one.
+/// Expands every fragment, as the engine does, and counts fields and aliases one by one.
 fn assert_bounded(text: &str) {
-    let document = parse_query(text).unwrap_or_else(|error| panic!("it parsed before: {error}"));
-    let mut walk = Walk {
+    let document = parse_query(text).unwrap_or_else(|error| panic!("an accepted document does not parse: {error}"));
+    let mut counter = Counter {
         document: &document,
-        fields: USUAL.limits.fields,
-        aliases: USUAL.limits.aliases,
+        remaining_fields: DEFAULT_RULES.limits.fields,
+        remaining_aliases: DEFAULT_RULES.limits.aliases,
     };
     for (_, operation) in document.operations.iter() {
-        walk.through(&operation.node.selection_set.node);
+        counter.count(&operation.node.selection_set.node);
     }
 }
 
-struct Walk<'a> {
+struct Counter<'a> {
     document: &'a ExecutableDocument,
-    /// How many may still come.
-    fields: usize,
-    aliases: usize,
+    remaining_fields: usize,
+    remaining_aliases: usize,
 }
 
-impl<'a> Walk<'a> {
-    fn through(&mut self, set: &'a SelectionSet) {
+impl<'a> Counter<'a> {
+    fn count(&mut self, set: &'a SelectionSet) {
         let fragments: &HashMap<Name, _> = &self.document.fragments;
         for selection in &set.items {
             match &selection.node {
                 Selection::Field(field) => {
-                    let left = self
-                        .fields
-                        .checked_sub(1)
-                        .zip(self.aliases.checked_sub(usize::from(field.node.alias.is_some())));
-                    (self.fields, self.aliases) = left.unwrap_or_else(|| panic!("larger than it was measured"));
-                    self.through(&field.node.selection_set.node);
+                    let aliases = usize::from(field.node.alias.is_some());
+                    let remaining = (
+                        self.remaining_fields.checked_sub(1),
+                        self.remaining_aliases.checked_sub(aliases),
+                    );
+                    let (Some(fields), Some(aliases)) = remaining else {
+                        panic!("an accepted document is larger than the limits");
+                    };
+                    (self.remaining_fields, self.remaining_aliases) = (fields, aliases);
+                    self.count(&field.node.selection_set.node);
                 }
-                Selection::InlineFragment(fragment) => self.through(&fragment.node.selection_set.node),
+                Selection::InlineFragment(fragment) => self.count(&fragment.node.selection_set.node),
                 Selection::FragmentSpread(spread) => {
                     if let Some(fragment) = fragments.get(&spread.node.fragment_name.node) {
-                        self.through(&fragment.node.selection_set.node);
+                        self.count(&fragment.node.selection_set.node);
                     }
                 }
             }

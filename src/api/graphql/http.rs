@@ -1,7 +1,7 @@
-//! GraphQL over HTTP, as the specification of that name (September 2025 draft) has it.
+//! GraphQL over HTTP, as the specification of that name requires (draft of September 2025).
 //!
-//! The state reads and writes the bytes itself: async-graphql's own extractor takes `text/plain` bodies of any size and does not
-//! negotiate the answer's media type.
+//! The handlers read requests and write responses themselves: the extractor of async-graphql
+//! accepts `text/plain` bodies of any size, and does not negotiate the media type of the response.
 
 use std::sync::Arc;
 
@@ -13,169 +13,173 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::api::graphiql;
-use crate::api::graphql::document::{self, BoundedRequest, Documents, Parameters};
+use crate::api::graphql::document::{self, BoundedRequest, Parameters};
 use crate::api::graphql::error::GraphqlError;
-use crate::api::graphql::{Gateway, websocket};
-use crate::api::http::request::BodyRules;
+use crate::api::graphql::state::GraphqlState;
+use crate::api::graphql::websocket;
 use crate::api::http::request_context::RequestContext;
 use crate::api::http::response;
 use crate::domain::Error;
 
-/// The GraphQL engine and how it is shown.
-pub(crate) struct GraphqlState {
-    pub(crate) schema: Gateway,
-    pub(crate) documents: Documents,
-    pub(crate) bodies: BodyRules,
-    pub(crate) sockets: websocket::Sockets,
-    pub(crate) is_graphiql_on: bool,
-}
-
-/// The media types that an answer can have.
+/// The media type of a response.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Media {
-    /// `application/graphql-response+json`: a request that is not right is a 4xx.
+enum MediaType {
     GraphqlResponse,
-    /// `application/json`.
     Json,
 }
 
-impl Media {
-    /// The status of a document that does not parse, validate or coerce. A client that asked for plain JSON may stand behind a proxy that
-    /// makes its own answer of any 4xx, so the specification gives it 200.
-    fn status_of_refusal(self) -> StatusCode {
+impl MediaType {
+    /// The status of a request error, such as a document that does not parse.
+    ///
+    /// The specification requires 200 for `application/json`, because such a client may be behind a
+    /// proxy that replaces the body of any 4xx response.
+    fn request_error_status(self) -> StatusCode {
         match self {
             Self::GraphqlResponse => StatusCode::BAD_REQUEST,
             Self::Json => StatusCode::OK,
         }
     }
+
+    fn header(self) -> &'static str {
+        match self {
+            Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
+            Self::Json => "application/json; charset=utf-8",
+        }
+    }
 }
 
-/// `GET /graphql`: GraphiQL for a browser, else a query in the address.
-pub(crate) async fn read(state: Arc<GraphqlState>, context: RequestContext, request: HttpRequest) -> Response {
+/// `GET /graphql`: a WebSocket, GraphiQL for a browser, or a query in the URL.
+pub(crate) async fn handle_get(state: Arc<GraphqlState>, context: RequestContext, request: HttpRequest) -> Response {
     let headers = request.headers();
-    if websocket::is_wanted(headers) {
-        return match websocket::open(&state, context, request).await {
+    if websocket::is_upgrade(headers) {
+        return match websocket::upgrade(&state, context, request).await {
             Ok(response) => response,
-            Err(error) => refuse(Media::Json, error),
+            Err(error) => http_error(MediaType::Json, error),
         };
     }
-    if state.is_graphiql_on && request.uri().query().is_none() && wants_page(headers) {
+    if state.is_graphiql_on && request.uri().query().is_none() && prefers_html(headers) {
         return graphiql::page();
     }
-    let Some(media) = negotiate(headers) else {
-        return refuse(Media::Json, Error::NotAcceptable);
+    let Some(media_type) = negotiate(headers) else {
+        return http_error(MediaType::Json, Error::NotAcceptable);
     };
     let parameters = match Parameters::from_url_query(request.uri().query().unwrap_or_default()) {
         Ok(parameters) => parameters,
-        Err(error) => return refuse(media, error),
+        Err(error) => return http_error(media_type, error),
     };
     match state.documents.parse(parameters) {
-        Ok(request) if request.operation_type() == Some(OperationType::Mutation) => {
-            // A link or an image must not change anything.
-            let mut response = refuse(media, Error::MethodNotAllowed);
-            response
-                .headers_mut()
-                .insert(header::ALLOW, HeaderValue::from_static("POST"));
-            response
-        }
-        Ok(request) => execute(&state, context, media, request).await,
-        Err(error) => reject(media, vec![error]),
+        Ok(request) if request.operation_type() == Some(OperationType::Mutation) => refuse_mutation(media_type),
+        Ok(request) => execute(&state, context, media_type, request).await,
+        Err(error) => request_error(media_type, vec![error]),
     }
 }
 
 /// `POST /graphql`: a request in a JSON body.
-pub(crate) async fn write(state: Arc<GraphqlState>, context: RequestContext, request: HttpRequest) -> Response {
+pub(crate) async fn handle_post(state: Arc<GraphqlState>, context: RequestContext, request: HttpRequest) -> Response {
     let (parts, body) = request.into_parts();
-    let Some(media) = negotiate(&parts.headers) else {
-        return refuse(Media::Json, Error::NotAcceptable);
+    let Some(media_type) = negotiate(&parts.headers) else {
+        return http_error(MediaType::Json, Error::NotAcceptable);
     };
     let bytes = match state.bodies.read_json(&parts.headers, body).await {
         Ok(bytes) => bytes,
-        Err(error) => return refuse(media, error),
+        Err(error) => return http_error(media_type, error),
     };
     match Parameters::from_body(&bytes).map(|parameters| state.documents.parse(parameters)) {
-        Ok(Ok(request)) => execute(&state, context, media, request).await,
-        Ok(Err(error)) => reject(media, vec![error]),
-        Err(error) => refuse(media, error),
+        Ok(Ok(request)) => execute(&state, context, media_type, request).await,
+        Ok(Err(error)) => request_error(media_type, vec![error]),
+        Err(error) => http_error(media_type, error),
     }
 }
 
-async fn execute(state: &GraphqlState, context: RequestContext, media: Media, request: BoundedRequest) -> Response {
+async fn execute(
+    state: &GraphqlState,
+    context: RequestContext,
+    media_type: MediaType,
+    request: BoundedRequest,
+) -> Response {
     let request = match request.into_engine_request() {
         Ok(request) => request.data(context),
-        Err(error) => return reject(media, vec![GraphqlError::from(error).into()]),
+        Err(error) => return request_error(media_type, vec![GraphqlError::from(error).into()]),
     };
     let response = state.schema.execute(request).await;
     let response = state.documents.sanitize_errors(response);
     if document::is_request_error(&response) {
-        return reject(media, response.errors);
+        return request_error(media_type, response.errors);
     }
-    write_json(media, StatusCode::OK, &response)
+    json_response(media_type, StatusCode::OK, &response)
 }
 
-/// The document does not parse or validate, or is too large: nothing was executed.
-fn reject(media: Media, errors: Vec<ServerError>) -> Response {
-    write_errors(media, media.status_of_refusal(), errors)
+/// A mutation by GET is not executed: a link or an image on a foreign page could send it.
+fn refuse_mutation(media_type: MediaType) -> Response {
+    let mut response = http_error(media_type, Error::MethodNotAllowed);
+    let allowed = HeaderValue::from_static("POST");
+    response.headers_mut().insert(header::ALLOW, allowed);
+    response
 }
 
-/// The whole request is refused, in the shape of a GraphQL answer.
-fn refuse(media: Media, error: Error) -> Response {
+/// The document is refused before its execution.
+fn request_error(media_type: MediaType, errors: Vec<ServerError>) -> Response {
+    error_response(media_type, media_type.request_error_status(), errors)
+}
+
+/// The HTTP request is refused, with a GraphQL response as its body.
+fn http_error(media_type: MediaType, error: Error) -> Response {
     let status = response::status(&error);
-    write_errors(media, status, vec![GraphqlError::from(error).into()])
+    error_response(media_type, status, vec![GraphqlError::from(error).into()])
 }
 
-/// An answer without `data`: nothing was executed.
-fn write_errors(media: Media, status: StatusCode, errors: Vec<ServerError>) -> Response {
+/// A response without `data`, because nothing was executed.
+fn error_response(media_type: MediaType, status: StatusCode, errors: Vec<ServerError>) -> Response {
     #[derive(Serialize)]
     struct Errors {
         errors: Vec<ServerError>,
     }
-    write_json(media, status, &Errors { errors })
+    json_response(media_type, status, &Errors { errors })
 }
 
-fn write_json(media: Media, status: StatusCode, answer: &impl Serialize) -> Response {
-    let body = match serde_json::to_vec(answer) {
+fn json_response(media_type: MediaType, status: StatusCode, response: &impl Serialize) -> Response {
+    let body = match serde_json::to_vec(response) {
         Ok(body) => body,
         Err(error) => {
             tracing::error!(%error, "a GraphQL response could not be serialized");
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
         }
     };
-    let media = match media {
-        Media::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
-        Media::Json => "application/json; charset=utf-8",
-    };
-    // An answer may hold tokens, which must not stay in any cache (RFC 6749 section 5.1).
-    let headers = [(header::CONTENT_TYPE, media), (header::CACHE_CONTROL, "no-store")];
+    let headers = [
+        (header::CONTENT_TYPE, media_type.header()),
+        // Responses may contain tokens, which no cache may store (RFC 6749 section 5.1).
+        (header::CACHE_CONTROL, "no-store"),
+    ];
     (status, headers, body).into_response()
 }
 
-/// The first media type in the client's list that we have; `application/json` for a client that does not say.
-fn negotiate(headers: &HeaderMap) -> Option<Media> {
-    let mut ranges = accepted(headers).peekable();
+/// The first media type of `Accept` that the API supports; `application/json` without the header.
+fn negotiate(headers: &HeaderMap) -> Option<MediaType> {
+    let mut ranges = media_ranges(headers).peekable();
     if ranges.peek().is_none() {
-        return Some(Media::Json);
+        return Some(MediaType::Json);
     }
     ranges.find_map(|range| {
         let is = |name: &&str| range.eq_ignore_ascii_case(name);
         if is(&"application/graphql-response+json") {
-            return Some(Media::GraphqlResponse);
+            return Some(MediaType::GraphqlResponse);
         }
         let is_json = ["application/json", "application/*", "*/*"].iter().any(is);
-        is_json.then_some(Media::Json)
+        is_json.then_some(MediaType::Json)
     })
 }
 
-/// Whether the client is a browser that opens the address: it names HTML, before JSON if it names that at all.
-fn wants_page(headers: &HeaderMap) -> bool {
+/// Whether the client is a browser that opens the URL: `Accept` names HTML, and not JSON before it.
+fn prefers_html(headers: &HeaderMap) -> bool {
     let is_html = |range: &str| range.eq_ignore_ascii_case("text/html");
-    accepted(headers)
+    media_ranges(headers)
         .find(|range| is_html(range) || range.to_ascii_lowercase().contains("json"))
         .is_some_and(is_html)
 }
 
-/// The media ranges of `Accept` without their parameters; those with `q=0` are left out (RFC 9110 section 12.5.1).
-fn accepted(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+/// The media ranges of `Accept` without their parameters. A range with `q=0` is not acceptable, so
+/// it is left out (RFC 9110 section 12.5.1).
+fn media_ranges(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     headers
         .get_all(header::ACCEPT)
         .iter()
@@ -183,12 +187,12 @@ fn accepted(headers: &HeaderMap) -> impl Iterator<Item = &str> {
         .flat_map(|value| value.split(','))
         .filter_map(|range| {
             let mut parts = range.split(';').map(str::trim);
-            let media = parts.next().filter(|media| !media.is_empty())?;
+            let name = parts.next().filter(|name| !name.is_empty())?;
             let is_zero = |part: &str| {
                 ["q=0", "q=0.0", "q=0.00", "q=0.000"]
                     .iter()
                     .any(|zero| part.eq_ignore_ascii_case(zero))
             };
-            (!parts.any(is_zero)).then_some(media)
+            (!parts.any(is_zero)).then_some(name)
         })
 }

@@ -1,35 +1,31 @@
 //! The caller's own sessions.
 
-use std::sync::Arc;
-
 use async_graphql::futures_util::stream::{self, Stream};
 use async_graphql::{Context, Enum, ID, Object, SimpleObject, Subscription};
-use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::api::graphql::account::service;
+use crate::api::graphql::context::{request_context, service};
+use crate::api::graphql::date_time::DateTime;
 use crate::api::graphql::error::{GraphqlError, null_with};
-use crate::api::http::request_context::RequestContext;
 use crate::domain::Error;
 use crate::domain::session::{EndReason, SessionEnd, SessionId, SessionView};
-use crate::service::Service;
 
 /// A session: one sign-in on one device.
 #[derive(SimpleObject)]
 struct Session {
-    /// Names the session; the `sid` of its access tokens.
+    /// The identifier of the session; the `sid` claim of its access tokens.
     id: ID,
-    /// When it was opened.
-    created_at: DateTime<Utc>,
-    /// When it was last renewed.
-    last_used_at: DateTime<Utc>,
-    /// When its time is over, unless it is renewed before.
-    expires_at: DateTime<Utc>,
-    /// What the device that opened it calls itself.
+    /// When the session was opened.
+    created_at: DateTime,
+    /// When its tokens were last refreshed.
+    last_used_at: DateTime,
+    /// When the session expires, unless its tokens are refreshed before.
+    expires_at: DateTime,
+    /// The `User-Agent` header of the device that opened the session.
     user_agent: Option<String>,
-    /// The address from which it was opened.
+    /// The IP address from which the session was opened.
     ip: Option<String>,
-    /// Whether it is the one that asks.
+    /// Whether this is the session of the caller.
     current: bool,
 }
 
@@ -37,9 +33,9 @@ impl From<SessionView> for Session {
     fn from(view: SessionView) -> Self {
         Self {
             id: view.id.0.into(),
-            created_at: view.created_at.date_time(),
-            last_used_at: view.last_used_at.date_time(),
-            expires_at: view.expires_at.date_time(),
+            created_at: view.created_at.into(),
+            last_used_at: view.last_used_at.into(),
+            expires_at: view.expires_at.into(),
             user_agent: view.device.user_agent,
             ip: view.device.ip,
             current: view.is_current,
@@ -50,28 +46,28 @@ impl From<SessionView> for Session {
 /// The end of a session.
 #[derive(SimpleObject)]
 struct SessionEnded {
-    /// The session.
+    /// The identifier of the session.
     session_id: ID,
-    /// Why it has ended.
+    /// Why the session has ended.
     reason: SessionEndReason,
-    /// When it ended.
-    ended_at: DateTime<Utc>,
+    /// When the session ended.
+    ended_at: DateTime,
 }
 
 /// Why a session has ended.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 enum SessionEndReason {
-    /// It signed out.
+    /// The session was signed out.
     Logout,
     /// Another session of the account ended it.
     EndedElsewhere,
-    /// A refresh token came back that had been used before: somebody else may have it.
+    /// A refresh token was used a second time after the grace period: it may be stolen.
     Reuse,
-    /// The account's password was changed, at another session.
+    /// The account's password was changed in another session.
     PasswordChanged,
     /// An operator ended all sessions of the account.
     Operator,
-    /// Its time was over.
+    /// The session expired.
     Expired,
 }
 
@@ -87,46 +83,42 @@ impl From<SessionEnd> for SessionEnded {
                 EndReason::Operator => SessionEndReason::Operator,
                 EndReason::Expired => SessionEndReason::Expired,
             },
-            ended_at: end.at.date_time(),
+            ended_at: end.at.into(),
         }
     }
 }
 
-/// Questions about sessions.
 #[derive(Default)]
 pub(crate) struct SessionQuery;
 
-/// What can be done to sessions.
 #[derive(Default)]
 pub(crate) struct SessionMutation;
 
-/// What can be waited for.
 #[derive(Default)]
 pub(crate) struct SessionSubscription;
 
 #[Subscription]
 impl SessionSubscription {
-    /// Waits for the end of the session that asks, tells it within a second, and completes. Wants the access token in the connection
-    /// parameters: `{"Authorization": "Bearer …"}`. It may expire meanwhile. A session that is over already is told at once.
+    /// Reports the end of the caller's session within a second, then completes. Requires the access
+    /// token in the connection parameters: `{"Authorization": "Bearer …"}`. The access token may
+    /// expire during the subscription. The end of a session that has ended before is reported at
+    /// once.
     async fn session_ended(
         &self,
         context: &Context<'_>,
     ) -> Result<impl Stream<Item = SessionEnded> + use<>, GraphqlError> {
-        let service = context.data_unchecked::<Arc<Service>>().clone();
-        let watch = service
-            .watch_session(&context.data_unchecked::<RequestContext>().credentials)
-            .await?;
+        let service = service(context).clone();
+        let watch = service.watch_session(&request_context(context).credentials).await?;
         Ok(stream::once(async move { watch.end().await.into() }))
     }
 }
 
 #[Object]
 impl SessionQuery {
-    /// The live sessions of the caller's account, the newest first, at most a hundred. Without a valid access token it is null, with an
-    /// `UNAUTHENTICATED` error.
+    /// The live sessions of the caller's account, newest first, at most 100. Without a valid access
+    /// token it is null, with an `UNAUTHENTICATED` error.
     async fn sessions(&self, context: &Context<'_>) -> Option<Vec<Session>> {
-        let request = context.data_unchecked::<RequestContext>();
-        match service(context).sessions(&request.credentials).await {
+        match service(context).sessions(&request_context(context).credentials).await {
             Ok(views) => Some(views.into_iter().map(Session::from).collect()),
             Err(error) => null_with(context, error),
         }
@@ -135,14 +127,15 @@ impl SessionQuery {
 
 #[Object]
 impl SessionMutation {
-    /// Ends a session of the caller's account. Asking twice is no error; another account's session is `NOT_FOUND`.
+    /// Ends a session of the caller's account. Repeating the call is no error; a session of another
+    /// account is `NOT_FOUND`.
     async fn end_session(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "The session.")] id: ID,
+        #[graphql(desc = "The identifier of the session.")] id: ID,
     ) -> Result<bool, GraphqlError> {
         let id = Uuid::parse_str(&id).map(SessionId).map_err(|_| Error::NotFound)?;
-        let request = context.data_unchecked::<RequestContext>();
+        let request = request_context(context);
         service(context)
             .end_session(&request.credentials, id, &request.client_info())
             .await?;

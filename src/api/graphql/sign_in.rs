@@ -1,46 +1,46 @@
-//! Register, login, refresh, logout.
+//! Register, log in, refresh, log out.
 
 use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
 
-use crate::api::graphql::account::{User, service};
+use crate::api::graphql::account::User;
+use crate::api::graphql::context::{request_context, service};
 use crate::api::graphql::error::GraphqlError;
 use crate::api::http::cookie;
 use crate::api::http::request_context::RequestContext;
 use crate::domain::secret::SecretString;
 use crate::service::{self, LogoutInput, SignedIn};
 
-/// What can be done to sign in and out.
 #[derive(Default)]
 pub(crate) struct SignInMutation;
 
 /// A new account.
 #[derive(InputObject)]
 struct RegisterInput {
-    /// E-mail address, unique without regard to case.
+    /// The e-mail address; unique, ignoring case.
     email: String,
-    /// At least 8 characters, at most 256; any Unicode.
+    /// The password: 8 to 256 characters of any Unicode script.
     password: String,
-    /// 3 to 32 of letters, digits, `_`, `.` and `-`; unique without regard to case.
+    /// The username: 3 to 32 letters, digits, `_`, `.` or `-`; unique, ignoring case.
     username: String,
 }
 
-/// A sign-in: the password, with either the e-mail or the username.
+/// A sign-in: the password, with either the e-mail address or the username.
 #[derive(InputObject)]
 struct LoginInput {
-    /// The account's e-mail.
+    /// The account's e-mail address.
     email: Option<String>,
-    /// The account's username, in place of the e-mail.
+    /// The account's username, instead of the e-mail address.
     username: Option<String>,
     /// The account's password.
     password: String,
 }
 
-/// Where a client keeps its refresh token.
+/// How the client receives and stores its refresh token.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 enum TokenMode {
-    /// In its own hands: the token stands in the answer.
+    /// In the response: the client stores the token itself.
     Body,
-    /// In an `HttpOnly` cookie, which no script of a page can read.
+    /// In an `HttpOnly` cookie, which scripts cannot read.
     Cookie,
 }
 
@@ -56,11 +56,11 @@ impl From<TokenMode> for cookie::TokenMode {
 /// Which sessions a sign-out ends.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 enum LogoutScope {
-    /// The one that asks.
+    /// The session of the caller.
     Current,
-    /// All but the one that asks.
+    /// All sessions of the account but the caller's.
     Others,
-    /// All.
+    /// All sessions of the account.
     All,
 }
 
@@ -77,13 +77,13 @@ struct AuthPayload {
 #[derive(SimpleObject)]
 #[allow(clippy::struct_field_names, reason = "the names are the contract's")]
 struct Token {
-    /// The access token: a JWT, to be sent as `Authorization: Bearer …`.
+    /// The access token: a JWT, for the header `Authorization: Bearer …`.
     access_token: String,
-    /// The refresh token, opaque; each one is good for one renewal. Null where the client keeps it in the cookie.
+    /// The refresh token: opaque, for one refresh. Null in cookie mode.
     refresh_token: Option<String>,
     /// Always `bearer`.
     token_type: &'static str,
-    /// Lifetime of the access token, in seconds.
+    /// The lifetime of the access token, in seconds.
     expires_in: u64,
 }
 
@@ -104,12 +104,16 @@ impl AuthPayload {
 
 #[Object]
 impl SignInMutation {
-    /// Makes an account and signs it in.
+    /// Creates an account and signs in to it.
     async fn register(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The new account.")] input: RegisterInput,
-        #[graphql(desc = "Where the refresh token goes.", default_with = "TokenMode::Body")] mode: TokenMode,
+        #[graphql(
+            desc = "How the client receives the refresh token.",
+            default_with = "TokenMode::Body"
+        )]
+        mode: TokenMode,
     ) -> Result<AuthPayload, GraphqlError> {
         let (request, mode) = (request_context(context), mode.into());
         request.cookie.check(mode)?;
@@ -122,12 +126,17 @@ impl SignInMutation {
         Ok(AuthPayload::new(&signed_in, mode, request))
     }
 
-    /// Signs in with a password and opens a session. Wrong password and unknown account get the same answer.
+    /// Signs in with a password and opens a session. A wrong password and an unknown account get
+    /// the same error.
     async fn login(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "Who signs in.")] input: LoginInput,
-        #[graphql(desc = "Where the refresh token goes.", default_with = "TokenMode::Body")] mode: TokenMode,
+        #[graphql(desc = "The account and its password.")] input: LoginInput,
+        #[graphql(
+            desc = "How the client receives the refresh token.",
+            default_with = "TokenMode::Body"
+        )]
+        mode: TokenMode,
     ) -> Result<AuthPayload, GraphqlError> {
         let (request, mode) = (request_context(context), mode.into());
         request.cookie.check(mode)?;
@@ -140,14 +149,16 @@ impl SignInMutation {
         Ok(AuthPayload::new(&signed_in, mode, request))
     }
 
-    /// Hands out the next pair of tokens. A repeated request within the grace period gets the same refresh token again; a token that
-    /// comes back later ends the session. Without a token here, the cookie holds it, and the next one goes there.
+    /// Exchanges a refresh token for a new pair of tokens. A repeated request within the grace
+    /// period gets the same refresh token again; a repeated request after it ends the session.
+    /// Without the argument, the refresh token is read from the cookie, and the new one is written
+    /// to the cookie.
     async fn refresh_token(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The session's current refresh token.")] refresh_token: Option<String>,
         #[graphql(
-            desc = "Where the next refresh token goes; one that came by cookie is always followed by cookie.",
+            desc = "How the client receives the new refresh token; a token from the cookie is always replaced in the cookie.",
             default_with = "TokenMode::Body"
         )]
         mode: TokenMode,
@@ -159,14 +170,13 @@ impl SignInMutation {
         Ok(AuthPayload::new(&signed_in, presented.mode, request))
     }
 
-    /// Ends sessions, named by a refresh token, else by the one in the cookie, else by the access token in `Authorization: Bearer …`. Asking
-    /// twice is no error.
+    /// Ends sessions. The refresh token in the argument identifies the caller's session, else the one
+    /// in the cookie, else the access token in `Authorization: Bearer …`. Repeating the call is no
+    /// error.
     async fn logout(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "A refresh token of the session, in place of the access token.")] refresh_token: Option<
-            String,
-        >,
+        #[graphql(desc = "A refresh token of the session, instead of the access token.")] refresh_token: Option<String>,
         #[graphql(desc = "Which sessions to end.", default_with = "LogoutScope::Current")] scope: LogoutScope,
     ) -> Result<bool, GraphqlError> {
         let scope = match scope {
@@ -186,8 +196,4 @@ impl SignInMutation {
         presented.logged_out(scope, outcome)?;
         Ok(true)
     }
-}
-
-fn request_context<'a>(context: &Context<'a>) -> &'a RequestContext {
-    context.data_unchecked()
 }

@@ -1,7 +1,8 @@
-//! GraphQL over a WebSocket, in the protocol graphql-transport-ws: subscriptions, and nothing else.
+//! GraphQL over a WebSocket, in the protocol graphql-transport-ws: subscriptions only.
 //!
-//! Queries and mutations go by POST, where every rule of that state holds. CORS does not hold for WebSockets, so the handshake's origin
-//! is asked for here; and the token stands in the connection parameters, never in a cookie.
+//! Queries and mutations are sent by POST, where all rules of the HTTP API apply. CORS does not
+//! apply to WebSockets, so the handshake checks the origin. The access token is in the connection
+//! parameters, never in a cookie.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -21,72 +22,57 @@ use futures_util::{FutureExt, SinkExt, StreamExt, sink};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, interval_at, sleep_until, timeout};
 
-use crate::api::graphql::Gateway;
 use crate::api::graphql::document::{Documents, Parameters};
 use crate::api::graphql::error::GraphqlError;
-use crate::api::graphql::http::GraphqlState;
+use crate::api::graphql::schema::GraphqlSchema;
+use crate::api::graphql::state::{GraphqlState, WebSocketRules};
 use crate::api::http::origins::Origins;
 use crate::api::http::request;
 use crate::api::http::request_context::RequestContext;
-use crate::domain::connection_limit::{ConnectionLimit, LimitReached, Permit};
+use crate::domain::connection_limit::{LimitReached, Permit};
 use crate::domain::{Error, Result};
 
-/// The protocol's name (GraphQL over WebSocket Protocol, "Communication").
+/// The name of the subprotocol (GraphQL over WebSocket Protocol, "Communication").
 const PROTOCOL: &str = "graphql-transport-ws";
-/// How long a client may take for its first message.
+/// The time until the client's first message.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often the client is asked for a sign of life. One that misses two of them is gone.
+/// The time between two pings. A client that misses two pings is gone.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
-/// How long a client may take to accept a message.
+/// The time until the client has accepted a message.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
-/// Most subscriptions at once over one connection.
+/// Most simultaneous subscriptions of one connection.
 const MAX_SUBSCRIPTIONS: usize = 16;
-/// Messages that may wait on either side.
-const QUEUE: usize = 32;
-/// When a client whose network has all its sockets may try again.
+/// Most queued messages, in each direction.
+const QUEUE_LENGTH: usize = 32;
+/// `Retry-After` of a client whose network has reached its limit.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
-/// The client was too slow: "Connection initialisation timeout" in that protocol, and a socket that waits for nothing.
-const TIMEOUT: u16 = 4408;
-/// "Policy violation" (RFC 6455 section 7.4.1).
-const POLICY_VIOLATION: u16 = 1008;
+/// Close code of the protocol for "Connection initialisation timeout", also used for an idle
+/// connection.
+const CLOSE_TIMEOUT: u16 = 4408;
+/// Close code for a policy violation (RFC 6455 section 7.4.1).
+const CLOSE_POLICY_VIOLATION: u16 = 1008;
 
-/// Whether the request asks for a WebSocket (RFC 6455 section 4.1).
-pub(crate) fn is_wanted(headers: &HeaderMap) -> bool {
+/// Whether the request is a WebSocket handshake (RFC 6455 section 4.1).
+pub(crate) fn is_upgrade(headers: &HeaderMap) -> bool {
     let upgrade = headers.get(header::UPGRADE);
     upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
-}
-
-/// Whose pages may have sockets, how many there may be, and how long one may wait for nothing.
-#[derive(Debug, Clone)]
-pub(crate) struct Sockets {
-    pub(crate) origins: Arc<Origins>,
-    pub(crate) limit: ConnectionLimit,
-    pub(crate) idle_timeout: Duration,
-}
-
-impl Sockets {
-    fn take_place(&self, context: &RequestContext) -> Result<Permit> {
-        self.limit.acquire(context.address).map_err(|full| match full {
-            LimitReached::Network => Error::RateLimited(RETRY_AFTER),
-            LimitReached::Total => Error::unavailable("there are as many WebSockets as there may be"),
-        })
-    }
 }
 
 /// Opens the WebSocket.
 ///
 /// # Errors
-/// `Forbidden` for a page of a foreign origin; `BadRequest` when the handshake is not right, or the client does not speak the protocol;
-/// `RateLimited` and `Unavailable` when there are too many.
-pub(crate) async fn open(state: &GraphqlState, context: RequestContext, request: HttpRequest) -> Result<Response> {
+/// `Forbidden` for a page of a foreign origin; `BadRequest` if the handshake is invalid or the
+/// client does not support the protocol; `RateLimited` if the client's network, and `Unavailable`
+/// if the gateway has reached its limit.
+pub(crate) async fn upgrade(state: &GraphqlState, context: RequestContext, request: HttpRequest) -> Result<Response> {
     let (mut parts, _body) = request.into_parts();
     check_origin(state, &parts.headers)?;
-    if !speaks_our_protocol(&parts.headers) {
+    if !supports_protocol(&parts.headers) {
         return Err(Error::bad_request(format!(
             "A WebSocket needs the header Sec-WebSocket-Protocol: {PROTOCOL}."
         )));
     }
-    // Of several, ours is chosen.
+    // The client may offer several protocols; this one is selected.
     parts
         .headers
         .insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(PROTOCOL));
@@ -97,16 +83,16 @@ pub(crate) async fn open(state: &GraphqlState, context: RequestContext, request:
             "The handshake of the WebSocket is not right (RFC 6455).",
         ));
     };
-    let place = state.sockets.take_place(&context)?;
-    let engine = Subscriptions {
+    let permit = acquire_permit(&state.websockets, &context)?;
+    let executor = SubscriptionExecutor {
         schema: state.schema.clone(),
         documents: state.documents.clone(),
-        free: Arc::new(Semaphore::new(MAX_SUBSCRIPTIONS)),
+        permits: Arc::new(Semaphore::new(MAX_SUBSCRIPTIONS)),
     };
-    let idle_timeout = state.sockets.idle_timeout;
+    let idle_timeout = state.websockets.idle_timeout;
     let serve = move |socket| async move {
-        serve(Connection::new(socket, idle_timeout), engine, context, protocol).await;
-        drop(place);
+        serve(Connection::new(socket, idle_timeout), executor, context, protocol).await;
+        drop(permit);
     };
     let upgrade = upgrade
         .protocols([PROTOCOL])
@@ -117,16 +103,23 @@ pub(crate) async fn open(state: &GraphqlState, context: RequestContext, request:
         .into_response())
 }
 
-/// Where there is no GraphiQL, no page comes from here.
+fn acquire_permit(rules: &WebSocketRules, context: &RequestContext) -> Result<Permit> {
+    rules.limit.acquire(context.address).map_err(|reached| match reached {
+        LimitReached::Network => Error::RateLimited(RETRY_AFTER),
+        LimitReached::Total => Error::unavailable("the limit of open WebSockets is reached"),
+    })
+}
+
+/// The gateway's own origin counts only if it serves a page, GraphiQL.
 fn check_origin(state: &GraphqlState, headers: &HeaderMap) -> Result<()> {
     let is_own_page = state.is_graphiql_on && Origins::is_from_here(headers);
-    if is_own_page || state.sockets.origins.admit(headers) {
+    if is_own_page || state.websockets.origins.admit(headers) {
         return Ok(());
     }
     Err(Error::Forbidden("Pages of this origin may not open a WebSocket."))
 }
 
-fn speaks_our_protocol(headers: &HeaderMap) -> bool {
+fn supports_protocol(headers: &HeaderMap) -> bool {
     let offered = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
     offered
         .filter_map(|value| value.to_str().ok())
@@ -134,50 +127,56 @@ fn speaks_our_protocol(headers: &HeaderMap) -> bool {
         .any(|name| name.trim() == PROTOCOL)
 }
 
-/// Serves the socket until the engine is done or the client is gone.
-async fn serve(connection: Connection, engine: Subscriptions, context: RequestContext, protocol: GraphQLProtocol) {
-    let (answers, answered) = mpsc::channel(QUEUE);
-    let (requests, mut requested) = mpsc::channel(QUEUE);
-    let answers = sink::unfold(answers, async |answers, message| {
-        answers.send(message).await.map(|()| answers)
+/// Serves the connection until the engine or the client ends it.
+async fn serve(
+    connection: Connection,
+    executor: SubscriptionExecutor,
+    context: RequestContext,
+    protocol: GraphQLProtocol,
+) {
+    let (response_sender, responses) = mpsc::channel(QUEUE_LENGTH);
+    let (requests, mut request_receiver) = mpsc::channel(QUEUE_LENGTH);
+    let response_sink = sink::unfold(response_sender, async |sender, message| {
+        sender.send(message).await.map(|()| sender)
     });
-    let requested = stream::poll_fn(move |context| requested.poll_recv(context));
-    let wires = Wires {
+    let request_stream = stream::poll_fn(move |context| request_receiver.poll_recv(context));
+    let channels = EngineChannels {
         requests,
-        answered,
-        free: engine.free.clone(),
+        responses,
+        permits: executor.permits.clone(),
     };
-    let engine = GraphQLWebSocket::new_with_pair(answers, requested, engine, protocol)
+    let engine = GraphQLWebSocket::new_with_pair(response_sink, request_stream, executor, protocol)
         .on_connection_init(async move |parameters| {
             let mut data = Data::default();
             data.insert(context.with_parameters(&parameters));
             Ok(data)
         })
         .serve();
-    connection.carry(engine, wires).await;
+    connection.run(engine, channels).await;
 }
 
-/// The engine's ends.
-struct Wires {
+/// The connection's ends of the channels to and from the engine.
+struct EngineChannels {
     requests: mpsc::Sender<std::result::Result<Message, axum::Error>>,
-    answered: mpsc::Receiver<Message>,
-    /// As many as there may be subscriptions beside those that are.
-    free: Arc<Semaphore>,
+    responses: mpsc::Receiver<Message>,
+    /// The permits of the subscriptions that may still start.
+    permits: Arc<Semaphore>,
 }
 
-impl Wires {
+impl EngineChannels {
     fn has_subscriptions(&self) -> bool {
-        self.free.available_permits() < MAX_SUBSCRIPTIONS
+        self.permits.available_permits() < MAX_SUBSCRIPTIONS
     }
 }
 
-/// What stands between the socket and the engine: it keeps the deadlines, which the engine has none of.
+/// Forwards messages between the client and the engine, and applies the timeouts, which the engine
+/// does not have.
 struct Connection {
     to_client: SplitSink<WebSocket, Message>,
     from_client: SplitStream<WebSocket>,
     idle_timeout: Duration,
-    heard_at: Instant,
-    has_begun: bool,
+    last_received: Instant,
+    is_initialized: bool,
 }
 
 impl Connection {
@@ -187,37 +186,37 @@ impl Connection {
             to_client,
             from_client,
             idle_timeout,
-            heard_at: Instant::now(),
-            has_begun: false,
+            last_received: Instant::now(),
+            is_initialized: false,
         }
     }
 
-    async fn carry(mut self, engine: impl Future<Output = ()>, mut wires: Wires) {
+    async fn run(mut self, engine: impl Future<Output = ()>, mut channels: EngineChannels) {
         let mut engine = pin!(engine.fuse());
-        let mut pings = interval_at(self.heard_at + PING_INTERVAL, PING_INTERVAL);
-        let mut needed_at = self.heard_at;
+        let mut pings = interval_at(self.last_received + PING_INTERVAL, PING_INTERVAL);
+        let mut last_active = self.last_received;
         loop {
-            // The end of a subscription is a message, so none ends unseen.
-            if wires.has_subscriptions() {
-                needed_at = Instant::now();
+            // The end of a subscription is a message, so this loop runs at that moment.
+            if channels.has_subscriptions() {
+                last_active = Instant::now();
             }
-            let overdue_at = needed_at + self.timeout();
+            let deadline = last_active + self.timeout();
             let message = tokio::select! {
-                // What the engine has said last goes out after it is done.
-                answer = wires.answered.recv() => answer,
+                // The channel may still contain responses after the engine has ended.
+                response = channels.responses.recv() => response,
                 () = &mut engine => continue,
                 received = self.from_client.next() => {
                     let Some(Ok(message)) = received else { return };
-                    match self.take(message, &wires) {
+                    match self.forward(message, &channels) {
                         Ok(()) => continue,
-                        Err(refusal) => Some(refusal),
+                        Err(close) => Some(close),
                     }
                 }
-                () = sleep_until(overdue_at) => {
-                    if wires.has_subscriptions() { continue }
-                    Some(self.overdue())
+                () = sleep_until(deadline) => {
+                    if channels.has_subscriptions() { continue }
+                    Some(self.timeout_message())
                 }
-                _ = pings.tick() => self.is_heard().then(|| Message::Ping(Bytes::new())),
+                _ = pings.tick() => self.is_alive().then(|| Message::Ping(Bytes::new())),
             };
             let Some(message) = message else { return };
             let is_last = matches!(message, Message::Close(_));
@@ -228,39 +227,42 @@ impl Connection {
         }
     }
 
-    /// How long it may go on without a subscription.
+    /// How long the connection may stay without a subscription.
     fn timeout(&self) -> Duration {
-        if self.has_begun {
+        if self.is_initialized {
             self.idle_timeout
         } else {
             INIT_TIMEOUT.min(self.idle_timeout)
         }
     }
 
-    fn overdue(&self) -> Message {
-        let reason = if self.has_begun {
+    fn timeout_message(&self) -> Message {
+        let reason = if self.is_initialized {
             "no subscription for too long"
         } else {
             "Connection initialisation timeout"
         };
-        close(TIMEOUT, reason)
+        close(CLOSE_TIMEOUT, reason)
     }
 
-    /// Hands a message to the engine.
-    fn take(&mut self, message: Message, wires: &Wires) -> std::result::Result<(), Message> {
-        self.heard_at = Instant::now();
+    /// Forwards a message of the client to the engine.
+    ///
+    /// # Errors
+    /// The message that closes the connection, if the queue is full.
+    fn forward(&mut self, message: Message, channels: &EngineChannels) -> std::result::Result<(), Message> {
+        self.last_received = Instant::now();
         if !matches!(message, Message::Text(_) | Message::Binary(_)) {
             return Ok(());
         }
-        self.has_begun = true;
-        wires
+        self.is_initialized = true;
+        channels
             .requests
             .try_send(Ok(message))
-            .map_err(|_| close(POLICY_VIOLATION, "too many messages at once"))
+            .map_err(|_| close(CLOSE_POLICY_VIOLATION, "too many messages at once"))
     }
 
-    fn is_heard(&self) -> bool {
-        self.heard_at.elapsed() <= PING_INTERVAL * 2
+    fn is_alive(&self) -> bool {
+        self.last_received.elapsed() <= PING_INTERVAL * 2
     }
 }
 
@@ -271,26 +273,28 @@ fn close(code: u16, reason: &'static str) -> Message {
     }))
 }
 
-/// The engine as a WebSocket may use it.
+/// Executes the subscriptions of one connection.
 #[derive(Clone)]
-struct Subscriptions {
-    schema: Gateway,
+struct SubscriptionExecutor {
+    schema: GraphqlSchema,
     documents: Documents,
-    free: Arc<Semaphore>,
+    /// One permit for each subscription that may still start.
+    permits: Arc<Semaphore>,
 }
 
-impl Subscriptions {
-    fn read(&self, request: Request) -> std::result::Result<Request, ServerError> {
+impl SubscriptionExecutor {
+    /// Bounds a request as HTTP does, and refuses queries and mutations.
+    fn check(&self, request: Request) -> std::result::Result<Request, ServerError> {
         let request = self.documents.parse(Parameters {
             query: request.query,
             operation_name: request.operation_name,
             variables: request.variables,
         })?;
         match request.operation_type() {
-            Some(OperationType::Query | OperationType::Mutation) => Err(refusal(
+            Some(OperationType::Query | OperationType::Mutation) => Err(bad_request(
                 "A WebSocket takes subscriptions only: send queries and mutations by POST.".to_owned(),
             )),
-            // The check says that there is no such operation.
+            // `into_engine_request` reports a request that selects no operation.
             Some(OperationType::Subscription) | None => request
                 .into_engine_request()
                 .map_err(|error| GraphqlError::from(error).into()),
@@ -302,41 +306,43 @@ impl Subscriptions {
         request: Request,
         data: Arc<Data>,
     ) -> std::result::Result<BoxStream<'static, EngineResponse>, ServerError> {
-        let permit = self.free.clone().try_acquire_owned().map_err(|_| {
-            refusal(format!(
+        let permit = self.permits.clone().try_acquire_owned().map_err(|_| {
+            bad_request(format!(
                 "A connection has at most {MAX_SUBSCRIPTIONS} subscriptions at once."
             ))
         })?;
-        let answers = self.schema.execute_stream_with_session_data(self.read(request)?, data);
+        let request = self.check(request)?;
+        let responses = self.schema.execute_stream_with_session_data(request, data);
         let documents = self.documents.clone();
-        let answers = answers.map(move |answer| {
-            let _held_until_the_end = &permit;
-            documents.sanitize_errors(answer)
+        let responses = responses.map(move |response| {
+            // Moved into the stream, which releases it at its end.
+            let _permit = &permit;
+            documents.sanitize_errors(response)
         });
-        Ok(answers.boxed())
+        Ok(responses.boxed())
     }
 }
 
-fn refusal(detail: String) -> ServerError {
+fn bad_request(detail: String) -> ServerError {
     GraphqlError::from(Error::bad_request(detail)).into()
 }
 
-fn refused(error: ServerError) -> EngineResponse {
+fn error_response(error: ServerError) -> EngineResponse {
     EngineResponse::from_errors(vec![error])
 }
 
-impl Executor for Subscriptions {
+impl Executor for SubscriptionExecutor {
     async fn execute(&self, request: Request) -> EngineResponse {
-        match self.read(request) {
+        match self.check(request) {
             Ok(request) => self.documents.sanitize_errors(self.schema.execute(request).await),
-            Err(error) => refused(error),
+            Err(error) => error_response(error),
         }
     }
 
     fn execute_stream(&self, request: Request, data: Option<Arc<Data>>) -> BoxStream<'static, EngineResponse> {
         match self.subscribe(request, data.unwrap_or_default()) {
-            Ok(answers) => answers,
-            Err(error) => stream::once(async move { refused(error) }).boxed(),
+            Ok(responses) => responses,
+            Err(error) => stream::once(async move { error_response(error) }).boxed(),
         }
     }
 }

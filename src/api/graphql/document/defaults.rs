@@ -12,7 +12,7 @@ use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{BaseType, DocumentOperations, ExecutableDocument, OperationDefinition};
 use async_graphql::parser::types::{Type, TypeSystemDefinition};
 
-use crate::api::graphql::schema_text;
+use crate::api::graphql::schema::schema_text;
 
 /// The scalars of every schema, which no schema defines (GraphQL specification, section 3.5).
 const BUILT_IN_SCALARS: [&str; 5] = ["Boolean", "Float", "ID", "Int", "String"];

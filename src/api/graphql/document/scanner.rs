@@ -48,8 +48,8 @@ pub(crate) fn count_tokens(text: &str, limits: &DocumentLimits) -> Result<usize,
 }
 
 /// Whether the byte starts something between tokens: white space, line ends, commas, comments and
-/// the byte order mark (section 2.1.7). The parser refuses any other character outside ASCII that
-/// is not in a string or a comment, so it makes no difference how the scanner counts it.
+/// the byte order mark (section 2.1.7). Outside strings and comments, the parser refuses all other
+/// characters that are not ASCII, so they need not be counted.
 fn is_ignored(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b',' | b'#') || !byte.is_ascii()
 }
@@ -165,8 +165,8 @@ mod tests {
         }
     }
 
-    /// The parser reads an unterminated block string as an empty string and the start of another one,
-    /// so the scanner would not see the brackets that follow.
+    /// The parser reads an unterminated block string as an empty string and the start of another
+    /// string. The scanner would not see the brackets that follow.
     #[test]
     fn an_unterminated_string_is_refused() {
         let hidden = format!("{{ a(b: [\"\"\"x\" {}]) }}", "[]".repeat(50));

@@ -1,12 +1,11 @@
-//! The one table of failures, grouped by what a client can do next.
+//! The errors of the service, grouped by what a client can do next.
 //!
-//! Each variant has a stable code and a sentence that is safe to show. Causes are kept as sources for the log
-//! and never reach a client. HTTP statuses and GraphQL shapes belong to the doors.
+//! Each variant has a stable code and a message that is safe to show. Causes are kept as sources
+//! for the log and never reach a client. The API adds the errors of the transport, and maps each
+//! code to an HTTP status (`api::http::error`).
 
 use std::error::Error as StdError;
 use std::time::Duration;
-
-use crate::domain::document_limits::DocumentRefusal;
 
 /// Result of everything that the service does.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -20,7 +19,7 @@ pub enum Error {
     /// One or more fields hold unacceptable values.
     #[error("{}", summary(.0))]
     Validation(Vec<FieldProblem>),
-    /// The request does not have the right shape; the problems name fields where there are any.
+    /// The request does not have the right shape.
     #[error("{detail}")]
     BadRequest {
         /// What is wrong with the request as a whole.
@@ -28,61 +27,41 @@ pub enum Error {
         /// The fields at fault; empty when the body could not be read at all.
         fields: Vec<FieldProblem>,
     },
-    /// A GraphQL document is refused before anything of it is executed.
-    #[error("{}", .0.sentence())]
-    Document(DocumentRefusal),
-    /// Wrong password or unknown account: one answer for both, so that it tells nothing.
+    /// Wrong password or unknown account. One error for both, so that a client cannot find out
+    /// which accounts exist.
     #[error("The e-mail, username or password is wrong.")]
     InvalidCredentials,
-    /// No access token, or one that does not let anybody in.
-    #[error("{}", .0.sentence())]
+    /// No access token, or one that is not accepted.
+    #[error("{}", .0.message())]
     Unauthenticated(Refusal),
     /// A refresh token that is malformed, forged or expired, or whose session has ended.
     #[error("The refresh token is not valid; sign in again.")]
     RefreshTokenInvalid,
-    /// A rotated refresh token came back after its grace period; its session is over.
+    /// A rotated refresh token was used after its grace period. Its session has been ended.
     #[error("The refresh token was used before; its session has been ended. Sign in again.")]
     RefreshTokenReused,
-    /// The request is understood, and not allowed.
-    #[error("{0}")]
-    Forbidden(&'static str),
-    /// There is no such route or thing.
+    /// What the request names does not exist, or belongs to another account.
     #[error("There is nothing here.")]
     NotFound,
-    /// The route exists, for other methods.
-    #[error("This route does not answer to that method.")]
-    MethodNotAllowed,
     /// Another account has this e-mail.
     #[error("An account with this e-mail exists already.")]
     EmailTaken,
     /// Another account has this username.
     #[error("This username is taken.")]
     UsernameTaken,
-    /// The body did not come within this time.
-    #[error("The body took too long; it must come within {}.", seconds(*.0))]
-    RequestTimeout(Duration),
-    /// The body is over the limit, in bytes.
-    #[error("The body is too large; at most {0} bytes are read.")]
-    PayloadTooLarge(usize),
-    /// The body is not declared as JSON.
-    #[error("The body must be JSON, sent as Content-Type: application/json.")]
-    UnsupportedMediaType,
-    /// None of the media types that the client accepts can be produced.
-    #[error("The answer is JSON; accept application/json.")]
-    NotAcceptable,
-    /// A limit was reached.
+    /// A rate limit was reached; the time until the next attempt is allowed.
     #[error("Too many attempts; try again in {}.", seconds(*.0))]
     RateLimited(Duration),
     /// A dependency is down, or a queue is full.
     #[error("The service is not available right now; try again in {}.", seconds(*.retry_after))]
     Unavailable {
-        /// When a retry is worth while.
+        /// How long the client should wait before it tries again.
         retry_after: Duration,
         /// What failed, for the log.
         #[source]
         cause: Cause,
     },
-    /// Our fault.
+    /// A failure that should not happen.
     #[error("Something went wrong on our side.")]
     Internal(#[source] Cause),
 }
@@ -90,14 +69,14 @@ pub enum Error {
 /// One field and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldProblem {
-    /// The field's name as the service knows it (snake case); a door may spell it its own way.
+    /// The field's name in snake case. An API may translate it, for example into camel case.
     pub field: String,
     /// What is allowed, as a clause that follows the field's name.
     pub message: String,
 }
 
 impl FieldProblem {
-    /// A problem with `field`, whose `message` says what is allowed.
+    /// A problem with `field`; `message` states what is allowed.
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             field: field.into(),
@@ -109,13 +88,13 @@ impl FieldProblem {
 /// Why an access token was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// There was none.
+    /// The request has no access token.
     Missing,
-    /// It is malformed or forged, or came twice.
+    /// The token is malformed or forged, or the request has two.
     Invalid,
-    /// Its time is over: refresh.
+    /// The token has expired: refresh it.
     Expired,
-    /// Its session has ended: sign in again.
+    /// The session has ended: sign in again.
     Revoked,
 }
 
@@ -131,7 +110,7 @@ impl Refusal {
         }
     }
 
-    fn sentence(self) -> &'static str {
+    fn message(self) -> &'static str {
         match self {
             Self::Missing => "An access token is needed: send Authorization: Bearer <token>.",
             Self::Invalid => "The access token is not valid.",
@@ -148,20 +127,13 @@ impl Error {
         match self {
             Self::Validation(_) => "VALIDATION_FAILED",
             Self::BadRequest { .. } => "BAD_REQUEST",
-            Self::Document(refusal) => refusal.code(),
             Self::InvalidCredentials => "INVALID_CREDENTIALS",
             Self::Unauthenticated(_) => "UNAUTHENTICATED",
             Self::RefreshTokenInvalid => "REFRESH_TOKEN_INVALID",
             Self::RefreshTokenReused => "REFRESH_TOKEN_REUSED",
-            Self::Forbidden(_) => "FORBIDDEN",
             Self::NotFound => "NOT_FOUND",
-            Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
             Self::EmailTaken => "EMAIL_TAKEN",
             Self::UsernameTaken => "USERNAME_TAKEN",
-            Self::RequestTimeout(_) => "REQUEST_TIMEOUT",
-            Self::PayloadTooLarge(_) => "PAYLOAD_TOO_LARGE",
-            Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
-            Self::NotAcceptable => "NOT_ACCEPTABLE",
             Self::RateLimited(_) => "RATE_LIMITED",
             Self::Unavailable { .. } => "UNAVAILABLE",
             Self::Internal(_) => "INTERNAL",
@@ -178,7 +150,7 @@ impl Error {
         }
     }
 
-    /// In how many whole seconds a retry is worth while, at least 1; `None` where waiting does not help.
+    /// Seconds until a retry makes sense, rounded up, at least 1. `None` where waiting does not help.
     #[must_use]
     pub fn retry_after_seconds(&self) -> Option<u64> {
         if let Self::RateLimited(after) | Self::Unavailable { retry_after: after, .. } = self {
@@ -198,7 +170,7 @@ impl Error {
         }
     }
 
-    /// A request of the wrong shape that no single field is to blame for.
+    /// A request of the wrong shape, where no single field is at fault.
     pub fn bad_request(detail: impl Into<String>) -> Self {
         Self::BadRequest {
             detail: detail.into(),
@@ -206,7 +178,8 @@ impl Error {
         }
     }
 
-    /// A dependency that does not answer. One second: it comes back by itself, and a client may ask again soon.
+    /// A dependency that does not answer. Clients may retry after one second, because a
+    /// dependency usually recovers without help.
     pub fn unavailable(cause: impl Into<Cause>) -> Self {
         Self::Unavailable {
             retry_after: Duration::from_secs(1),
@@ -220,12 +193,13 @@ impl Error {
     }
 }
 
-/// Rounded up: a client that comes back then is not too early.
+/// Rounds up, so that a client that waits this long is not too early.
 fn whole_seconds(span: Duration) -> u64 {
     span.as_secs() + u64::from(span.subsec_nanos() > 0 || span.is_zero())
 }
 
-fn seconds(span: Duration) -> String {
+/// A duration as a message names it: "a second" or "30 seconds".
+pub(crate) fn seconds(span: Duration) -> String {
     match whole_seconds(span) {
         1 => "a second".to_owned(),
         seconds => format!("{seconds} seconds"),

@@ -1,26 +1,33 @@
-//! From a domain error to a GraphQL error.
+//! From an error to a GraphQL error.
 //!
 //! `GraphqlError` must not implement `Display`: async-graphql converts every `Display` error into
 //! one without extensions, so `?` in a resolver would silently drop the code.
 
 use async_graphql::{Context, ErrorExtensionValues, ServerError, Value};
 
-use crate::api::http::{request, response};
+use crate::api::http::error::ApiError;
+use crate::api::http::request;
 use crate::domain::Error;
 use crate::domain::error::FieldProblem;
 
 #[derive(Debug)]
-pub(crate) struct GraphqlError(Error);
+pub(crate) struct GraphqlError(ApiError);
+
+impl From<ApiError> for GraphqlError {
+    fn from(error: ApiError) -> Self {
+        Self(error)
+    }
+}
 
 impl From<Error> for GraphqlError {
     fn from(error: Error) -> Self {
-        Self(error)
+        Self(error.into())
     }
 }
 
 impl From<GraphqlError> for async_graphql::Error {
     fn from(GraphqlError(error): GraphqlError) -> Self {
-        response::log(&error);
+        error.log();
         Self {
             message: message(&error),
             source: None,
@@ -45,7 +52,7 @@ impl From<GraphqlError> for ServerError {
 /// Null for a nullable field, with the error in `errors`. The engine would propagate an `Err` of
 /// the resolver to the parent even though the field is nullable, and lose the rest of the response.
 pub(crate) fn null_with<T>(context: &Context<'_>, error: Error) -> Option<T> {
-    let error = async_graphql::Error::from(GraphqlError(error)).into_server_error(context.item.pos);
+    let error = async_graphql::Error::from(GraphqlError::from(error)).into_server_error(context.item.pos);
     context.add_error(context.set_error_path(error));
     None
 }
@@ -54,12 +61,12 @@ pub(crate) fn null_with<T>(context: &Context<'_>, error: Error) -> Option<T> {
 pub(crate) fn add_code(mut error: ServerError) -> ServerError {
     let extensions = error.extensions.get_or_insert_default();
     if extensions.get("code").is_none() {
-        extensions.set("code", Error::bad_request("").code());
+        extensions.set("code", ApiError::bad_request("").code());
     }
     error
 }
 
-fn extensions(error: &Error) -> ErrorExtensionValues {
+fn extensions(error: &ApiError) -> ErrorExtensionValues {
     let mut extensions = ErrorExtensionValues::default();
     extensions.set("code", error.code());
     if !error.fields().is_empty() {
@@ -74,14 +81,14 @@ fn extensions(error: &Error) -> ErrorExtensionValues {
     if let Some(seconds) = error.retry_after_seconds() {
         extensions.set("retryAfter", seconds);
     }
-    if let (Error::Internal(_), Some(id)) = (error, request::current_id()) {
+    if let (true, Some(id)) = (error.is_internal(), request::current_id()) {
         extensions.set("requestId", id);
     }
     extensions
 }
 
 /// The message, with the field names in camel case.
-fn message(error: &Error) -> String {
+fn message(error: &ApiError) -> String {
     if error.fields().is_empty() {
         return error.to_string();
     }

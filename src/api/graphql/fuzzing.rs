@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 
 use crate::api::graphql::document::{DocumentRules, Documents, Parameters};
 use crate::api::graphql::schema::{self, GraphqlSchema};
-use crate::domain::Result;
+use crate::api::http::error::Result;
 use crate::domain::document_limits::DocumentLimits;
 
 /// The default limits.

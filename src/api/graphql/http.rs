@@ -17,9 +17,8 @@ use crate::api::graphql::document::{self, BoundedRequest, Parameters};
 use crate::api::graphql::error::GraphqlError;
 use crate::api::graphql::state::GraphqlState;
 use crate::api::graphql::websocket;
+use crate::api::http::error::ApiError;
 use crate::api::http::request_context::RequestContext;
-use crate::api::http::response;
-use crate::domain::Error;
 
 /// The media type of a response.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,7 +60,7 @@ pub(crate) async fn handle_get(state: Arc<GraphqlState>, context: RequestContext
         return graphiql::page();
     }
     let Some(media_type) = negotiate(headers) else {
-        return http_error(MediaType::Json, Error::NotAcceptable);
+        return http_error(MediaType::Json, ApiError::NotAcceptable);
     };
     let parameters = match Parameters::from_url_query(request.uri().query().unwrap_or_default()) {
         Ok(parameters) => parameters,
@@ -78,7 +77,7 @@ pub(crate) async fn handle_get(state: Arc<GraphqlState>, context: RequestContext
 pub(crate) async fn handle_post(state: Arc<GraphqlState>, context: RequestContext, request: HttpRequest) -> Response {
     let (parts, body) = request.into_parts();
     let Some(media_type) = negotiate(&parts.headers) else {
-        return http_error(MediaType::Json, Error::NotAcceptable);
+        return http_error(MediaType::Json, ApiError::NotAcceptable);
     };
     let bytes = match state.bodies.read_json(&parts.headers, body).await {
         Ok(bytes) => bytes,
@@ -111,7 +110,7 @@ async fn execute(
 
 /// A mutation by GET is not executed: a link or an image on a foreign page could send it.
 fn refuse_mutation(media_type: MediaType) -> Response {
-    let mut response = http_error(media_type, Error::MethodNotAllowed);
+    let mut response = http_error(media_type, ApiError::MethodNotAllowed);
     let allowed = HeaderValue::from_static("POST");
     response.headers_mut().insert(header::ALLOW, allowed);
     response
@@ -123,8 +122,8 @@ fn request_error(media_type: MediaType, errors: Vec<ServerError>) -> Response {
 }
 
 /// The HTTP request is refused, with a GraphQL response as its body.
-fn http_error(media_type: MediaType, error: Error) -> Response {
-    let status = response::status(&error);
+fn http_error(media_type: MediaType, error: ApiError) -> Response {
+    let status = error.status();
     error_response(media_type, status, vec![GraphqlError::from(error).into()])
 }
 

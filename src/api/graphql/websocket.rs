@@ -26,11 +26,12 @@ use crate::api::graphql::document::{Documents, Parameters};
 use crate::api::graphql::error::GraphqlError;
 use crate::api::graphql::schema::GraphqlSchema;
 use crate::api::graphql::state::{GraphqlState, WebSocketRules};
+use crate::api::http::error::{ApiError, Result};
 use crate::api::http::origins::Origins;
 use crate::api::http::request;
 use crate::api::http::request_context::RequestContext;
+use crate::domain::Error;
 use crate::domain::connection_limit::{LimitReached, Permit};
-use crate::domain::{Error, Result};
 
 /// The name of the subprotocol (GraphQL over WebSocket Protocol, "Communication").
 const PROTOCOL: &str = "graphql-transport-ws";
@@ -61,14 +62,14 @@ pub(crate) fn is_upgrade(headers: &HeaderMap) -> bool {
 /// Opens the WebSocket.
 ///
 /// # Errors
-/// `Forbidden` for a page of a foreign origin; `BadRequest` if the handshake is invalid or the
+/// `ForbiddenOrigin` for a page of a foreign origin; `BadRequest` if the handshake is invalid or the
 /// client does not support the protocol; `RateLimited` if the client's network, and `Unavailable`
 /// if the gateway has reached its limit.
 pub(crate) async fn upgrade(state: &GraphqlState, context: RequestContext, request: HttpRequest) -> Result<Response> {
     let (mut parts, _body) = request.into_parts();
     check_origin(state, &parts.headers)?;
     if !supports_protocol(&parts.headers) {
-        return Err(Error::bad_request(format!(
+        return Err(ApiError::bad_request(format!(
             "A WebSocket needs the header Sec-WebSocket-Protocol: {PROTOCOL}."
         )));
     }
@@ -79,7 +80,7 @@ pub(crate) async fn upgrade(state: &GraphqlState, context: RequestContext, reque
     let protocol = GraphQLProtocol::from_request_parts(&mut parts, &()).await;
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &()).await;
     let (Ok(protocol), Ok(upgrade)) = (protocol, upgrade) else {
-        return Err(Error::bad_request(
+        return Err(ApiError::bad_request(
             "The handshake of the WebSocket is not right (RFC 6455).",
         ));
     };
@@ -105,8 +106,8 @@ pub(crate) async fn upgrade(state: &GraphqlState, context: RequestContext, reque
 
 fn acquire_permit(rules: &WebSocketRules, context: &RequestContext) -> Result<Permit> {
     rules.limit.acquire(context.address).map_err(|reached| match reached {
-        LimitReached::Network => Error::RateLimited(RETRY_AFTER),
-        LimitReached::Total => Error::unavailable("the limit of open WebSockets is reached"),
+        LimitReached::Network => Error::RateLimited(RETRY_AFTER).into(),
+        LimitReached::Total => Error::unavailable("the limit of open WebSockets is reached").into(),
     })
 }
 
@@ -116,7 +117,9 @@ fn check_origin(state: &GraphqlState, headers: &HeaderMap) -> Result<()> {
     if is_own_page || state.websockets.origins.admit(headers) {
         return Ok(());
     }
-    Err(Error::Forbidden("Pages of this origin may not open a WebSocket."))
+    Err(ApiError::ForbiddenOrigin(
+        "Pages of this origin may not open a WebSocket.",
+    ))
 }
 
 fn supports_protocol(headers: &HeaderMap) -> bool {
@@ -324,7 +327,7 @@ impl SubscriptionExecutor {
 }
 
 fn bad_request(detail: String) -> ServerError {
-    GraphqlError::from(Error::bad_request(detail)).into()
+    GraphqlError::from(ApiError::bad_request(detail)).into()
 }
 
 fn error_response(error: ServerError) -> EngineResponse {

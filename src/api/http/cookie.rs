@@ -9,9 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::http::{HeaderMap, HeaderValue, header};
 
 use crate::api::BrowserOptions;
+use crate::api::http::error::{ApiError, Result};
 use crate::api::http::origins::Origins;
+use crate::domain;
+use crate::domain::Error;
 use crate::domain::secret::SecretString;
-use crate::domain::{Error, Result};
 use crate::service::{LogoutScope, SignedIn};
 
 const NAME: &str = "auth_gateway_refresh";
@@ -148,10 +150,10 @@ impl RefreshCookie {
     /// in either.
     ///
     /// # Errors
-    /// `Forbidden`.
+    /// `ForbiddenOrigin`.
     pub(crate) fn check(&self, mode: TokenMode) -> Result<()> {
         if mode == TokenMode::Cookie && !self.is_trusted {
-            return Err(Error::Forbidden(
+            return Err(ApiError::ForbiddenOrigin(
                 "Pages of this origin may not use the refresh token's cookie; CORS_ORIGINS names those that may.",
             ));
         }
@@ -162,7 +164,7 @@ impl RefreshCookie {
     /// cookie, whatever the client asks for: a script that could have it in the body could steal it.
     ///
     /// # Errors
-    /// `Forbidden`; `RefreshTokenInvalid` for a cookie that can be no token, and for none where the client says that it has one.
+    /// `ForbiddenOrigin`; `RefreshTokenInvalid` for a cookie that can be no token, and for none where the client says that it has one.
     pub(crate) fn present(&self, given: Option<String>, mode: TokenMode) -> Result<Presented<'_>> {
         let (token, is_from_cookie) = match (given, &self.found) {
             (Some(given), _) => (Some(SecretString::new(given)), false),
@@ -170,11 +172,11 @@ impl RefreshCookie {
             (None, Found::Unusable) => {
                 self.check(TokenMode::Cookie)?;
                 self.forget();
-                return Err(Error::RefreshTokenInvalid);
+                return Err(Error::RefreshTokenInvalid.into());
             }
             (None, Found::Nothing) if mode == TokenMode::Cookie => {
                 self.check(mode)?;
-                return Err(Error::RefreshTokenInvalid);
+                return Err(Error::RefreshTokenInvalid.into());
             }
             (None, Found::Nothing) => (None, false),
         };
@@ -213,7 +215,7 @@ impl Presented<'_> {
     }
 
     /// Passes on what the service made of the token; a cookie that is good for nothing any more goes.
-    pub(crate) fn clear_if_rejected<T>(&self, outcome: Result<T>) -> Result<T> {
+    pub(crate) fn clear_if_rejected<T>(&self, outcome: domain::Result<T>) -> domain::Result<T> {
         let is_useless = matches!(outcome, Err(Error::RefreshTokenInvalid | Error::RefreshTokenReused));
         if self.is_from_cookie && is_useless {
             self.cookie.forget();
@@ -222,7 +224,7 @@ impl Presented<'_> {
     }
 
     /// The same for a logout: the cookie goes with its session.
-    pub(crate) fn logged_out(&self, scope: LogoutScope, outcome: Result<()>) -> Result<()> {
+    pub(crate) fn logged_out(&self, scope: LogoutScope, outcome: domain::Result<()>) -> domain::Result<()> {
         self.clear_if_rejected(outcome)?;
         if self.is_from_cookie && scope != LogoutScope::Others {
             self.cookie.forget();

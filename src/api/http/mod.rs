@@ -2,6 +2,8 @@
 
 pub(crate) mod cookie;
 pub(crate) mod cors;
+pub(crate) mod error;
+mod error_codes;
 pub(crate) mod forwarded;
 pub(crate) mod origins;
 pub(crate) mod problem;

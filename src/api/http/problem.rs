@@ -8,12 +8,13 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
 
-use crate::api::http::{request, response};
+use crate::api::http::error::ApiError;
+use crate::api::http::request;
 use crate::domain::Error;
 
 /// An error on its way out of this door.
 #[derive(Debug)]
-pub(crate) struct Problem(Error);
+pub(crate) struct Problem(ApiError);
 
 /// What went wrong (RFC 9457). Branch on `code`.
 #[derive(Serialize, ToSchema)]
@@ -96,17 +97,23 @@ pub(crate) enum LimitProblems {
     RateLimited(ProblemDocument),
 }
 
+impl From<ApiError> for Problem {
+    fn from(error: ApiError) -> Self {
+        Self(error)
+    }
+}
+
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
-        Self(error)
+        Self(error.into())
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let error = self.0;
-        response::log(&error);
-        let status = response::status(&error);
+        error.log();
+        let status = error.status();
         let document = ProblemDocument {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or("Error"),
@@ -131,15 +138,15 @@ impl IntoResponse for Problem {
 
 /// Answers a panic of a handler: the request fails, the server goes on.
 pub(crate) fn panicked(_: Box<dyn Any + Send>) -> Response<Body> {
-    Problem(Error::internal("a handler panicked")).into_response()
+    Problem::from(Error::internal("a handler panicked")).into_response()
 }
 
 /// Answers in place of a handler that found no end.
 pub(crate) fn overdue() -> Response<Body> {
-    Problem(Error::unavailable("a handler found no end")).into_response()
+    Problem::from(Error::unavailable("a handler found no end")).into_response()
 }
 
-fn headers(error: &Error, status: StatusCode) -> HeaderMap {
+fn headers(error: &ApiError, status: StatusCode) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(
         header::CONTENT_TYPE,

@@ -16,9 +16,9 @@ use tracing::Span;
 use uuid::Uuid;
 
 use crate::api::http::cookie::PendingCookie;
+use crate::api::http::error::{ApiError, Result};
 use crate::api::http::{problem, response};
 use crate::domain::rate_limit::Charges;
-use crate::domain::{Error, Result};
 use crate::log_span;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -171,7 +171,7 @@ impl BodyRules {
     /// `UnsupportedMediaType`, and those of [`BodyRules::read`].
     pub(crate) async fn read_json(self, headers: &HeaderMap, body: Body) -> Result<Bytes> {
         if !is_json(headers) {
-            return Err(Error::UnsupportedMediaType);
+            return Err(ApiError::UnsupportedMediaType);
         }
         self.read(body).await
     }
@@ -183,16 +183,16 @@ impl BodyRules {
     pub(crate) async fn read(self, body: Body) -> Result<Bytes> {
         // Said beforehand, so that a client that asks whether to go on (RFC 9110 section 10.1.1) is told not to.
         if body.size_hint().lower() > self.limit as u64 {
-            return Err(Error::PayloadTooLarge(self.limit));
+            return Err(ApiError::PayloadTooLarge(self.limit));
         }
         // No timer is set for a body that is there already.
         let read = timeout(self.timeout, Limited::new(body, self.limit).collect()).await;
-        let read = read.map_err(|_elapsed| Error::RequestTimeout(self.timeout))?;
+        let read = read.map_err(|_elapsed| ApiError::RequestTimeout(self.timeout))?;
         let read = read.map_err(|error| {
             if error.downcast_ref::<LengthLimitError>().is_some() {
-                Error::PayloadTooLarge(self.limit)
+                ApiError::PayloadTooLarge(self.limit)
             } else {
-                Error::bad_request("The body ended before it was complete.")
+                ApiError::bad_request("The body ended before it was complete.")
             }
         })?;
         Ok(read.to_bytes())

@@ -5,6 +5,7 @@ use axum::http::{HeaderName, header};
 use serde::de::DeserializeOwned;
 
 use crate::api::Shared;
+use crate::api::http::error::ApiError;
 use crate::api::http::problem::Problem;
 use crate::domain::error::FieldProblem;
 use crate::domain::{Error, Result};
@@ -44,12 +45,12 @@ impl<T: DeserializeOwned + Default> FromRequest<Shared> for OptionalBody<T> {
 
 /// There is no such route.
 pub(crate) async fn not_found() -> Problem {
-    Error::NotFound.into()
+    ApiError::RouteNotFound.into()
 }
 
 /// There is such a route, for other methods.
 pub(crate) async fn method_not_allowed() -> Problem {
-    Error::MethodNotAllowed.into()
+    ApiError::MethodNotAllowed.into()
 }
 
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {

@@ -13,7 +13,7 @@ use crate::api::graphql::document::rules::DocumentRules;
 use crate::api::graphql::document::scanner::{self, ScanError};
 use crate::api::graphql::document::{defaults, engine_errors, measure};
 use crate::api::graphql::error::GraphqlError;
-use crate::domain::Error;
+use crate::api::http::error::ApiError;
 
 /// Parses documents within the rules, and keeps the parsed ones for the next request.
 #[derive(Clone)]
@@ -89,9 +89,9 @@ impl BoundedRequest {
     ///
     /// # Errors
     /// `BadRequest` if the request selects no operation.
-    pub(crate) fn into_engine_request(self) -> crate::domain::Result<Request> {
+    pub(crate) fn into_engine_request(self) -> Result<Request, ApiError> {
         if self.operation_type().is_none() {
-            return Err(Error::bad_request(
+            return Err(ApiError::bad_request(
                 "The parameter operationName must name one of the document's operations.",
             ));
         }

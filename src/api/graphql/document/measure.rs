@@ -9,9 +9,9 @@ use std::collections::HashMap;
 use async_graphql::parser::types::{Directive, ExecutableDocument, Field, Selection, SelectionSet};
 use async_graphql::{Name, Positioned};
 
+use crate::api::graphql::document::refusal::{DocumentRefusal, Measure};
 use crate::api::graphql::document::rules::DocumentRules;
-use crate::domain::document_limits::{DocumentRefusal, Measure};
-use crate::domain::{Error, Result};
+use crate::api::http::error::{ApiError, Result};
 
 /// The fields that introspection starts with (GraphQL specification, section 4). `__typename` is
 /// not one of them: it reveals nothing that the client does not know.
@@ -37,7 +37,7 @@ pub(crate) fn check(document: &ExecutableDocument, rules: &DocumentRules) -> Res
             total.add_directives(&variable.node.directives);
         }
     }
-    rules.limits.check(Measure::RootFields, total.root_fields)?;
+    Measure::RootFields.check(&rules.limits, total.root_fields)?;
     // The engine also validates fragments without a spread.
     for name in document.fragments.keys() {
         total = total.max(measurement.fragment(name, 1)?);
@@ -48,7 +48,7 @@ pub(crate) fn check(document: &ExecutableDocument, rules: &DocumentRules) -> Res
         (Measure::Directives, total.directives),
         (Measure::Fields, total.fields),
     ] {
-        rules.limits.check(measure, count)?;
+        measure.check(&rules.limits, count)?;
     }
     Ok(())
 }
@@ -105,7 +105,7 @@ impl<'a> Measurement<'a> {
         if set.items.is_empty() {
             return Ok(size);
         }
-        self.rules.limits.check(Measure::Depth, level)?;
+        Measure::Depth.check(&self.rules.limits, level)?;
         for item in &set.items {
             size.add(self.selection(&item.node, level)?);
         }
@@ -125,7 +125,7 @@ impl<'a> Measurement<'a> {
 
     fn field(&mut self, field: &'a Field, level: usize) -> Result<Size> {
         if !self.rules.is_introspection_on && INTROSPECTION_FIELDS.contains(&field.name.node.as_str()) {
-            return Err(Error::Document(DocumentRefusal::IntrospectionOff));
+            return Err(DocumentRefusal::IntrospectionOff.into());
         }
         let mut size = self.selection_set(&field.selection_set.node, level + 1)?;
         size.fields = size.fields.saturating_add(1);
@@ -137,7 +137,7 @@ impl<'a> Measurement<'a> {
     fn fragment(&mut self, name: &'a Name, level: usize) -> Result<Size> {
         match self.fragments.get(name) {
             Some(Some(size)) => return Ok(*size),
-            Some(None) => return Err(Error::bad_request(format!("The fragment {name} spreads itself."))),
+            Some(None) => return Err(ApiError::bad_request(format!("The fragment {name} spreads itself."))),
             None => {}
         }
         let Some(fragment) = self.document.fragments.get(name) else {

@@ -17,6 +17,7 @@ mod documents;
 mod engine_errors;
 mod measure;
 mod parameters;
+mod refusal;
 mod rules;
 mod scanner;
 

@@ -3,9 +3,10 @@
 use async_graphql::Variables;
 use serde_json::{Map, Value};
 
-use crate::domain::document_limits::DocumentRefusal;
+use crate::api::graphql::document::refusal::DocumentRefusal;
+use crate::api::http::error::{ApiError, Result};
+use crate::domain::Error;
 use crate::domain::error::FieldProblem;
-use crate::domain::{Error, Result};
 
 /// The parameters of a request (GraphQL over HTTP specification, "Request Parameters").
 pub(crate) struct Parameters {
@@ -23,9 +24,9 @@ impl Parameters {
     pub(crate) fn from_body(bytes: &[u8]) -> Result<Self> {
         match serde_json::from_slice(bytes).map_err(|error| not_json(&error))? {
             Value::Object(members) => Self::from_members(members),
-            Value::Array(_) => Err(Error::Document(DocumentRefusal::Batch)),
+            Value::Array(_) => Err(DocumentRefusal::Batch.into()),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-                Err(Error::bad_request("The body must be a JSON object."))
+                Err(ApiError::bad_request("The body must be a JSON object."))
             }
         }
     }
@@ -83,16 +84,17 @@ fn remove_object(members: &mut Map<String, Value>, name: &str) -> Result<Value> 
     }
 }
 
-fn invalid(parameter: &str, problem: &str) -> Error {
-    Error::BadRequest {
+fn invalid(parameter: &str, problem: &str) -> ApiError {
+    let error = Error::BadRequest {
         detail: format!("The parameter {parameter} {problem}."),
         fields: vec![FieldProblem::new(parameter, problem)],
-    }
+    };
+    error.into()
 }
 
-fn not_json(error: &serde_json::Error) -> Error {
+fn not_json(error: &serde_json::Error) -> ApiError {
     let (line, column) = (error.line(), error.column());
-    Error::bad_request(format!("The body is not JSON: see line {line}, column {column}."))
+    ApiError::bad_request(format!("The body is not JSON: see line {line}, column {column}."))
 }
 
 #[cfg(test)]

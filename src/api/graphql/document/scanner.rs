@@ -10,12 +10,13 @@
 
 use async_graphql::Pos;
 
-use crate::domain::Error;
-use crate::domain::document_limits::{DocumentLimits, Measure};
+use crate::api::graphql::document::refusal::Measure;
+use crate::api::http::error::ApiError;
+use crate::domain::document_limits::DocumentLimits;
 
 #[derive(Debug)]
 pub(crate) enum ScanError {
-    TooLarge(Error),
+    TooLarge(ApiError),
     /// A string has no end. Gives the position of its start.
     UnterminatedString(Pos),
 }
@@ -41,8 +42,8 @@ pub(crate) fn count_tokens(text: &str, limits: &DocumentLimits) -> Result<usize,
             b'}' | b']' | b')' => depth = depth.saturating_sub(1),
             _ => {}
         }
-        limits.check(Measure::Tokens, tokens).map_err(ScanError::TooLarge)?;
-        limits.check(Measure::Depth, depth).map_err(ScanError::TooLarge)?;
+        Measure::Tokens.check(limits, tokens).map_err(ScanError::TooLarge)?;
+        Measure::Depth.check(limits, depth).map_err(ScanError::TooLarge)?;
     }
     Ok(tokens)
 }

@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
-use crate::api::{Proxies, graphql, rest};
+use crate::api::http::forwarded::Proxies;
+use crate::api::{graphql, rest};
 use crate::domain::client::ProxyHeader;
 
 pub use graphql::fuzzing::document as graphql_document;

@@ -1,13 +1,12 @@
 //! Liveness and readiness, for orchestrators.
 
+use crate::api::state::ApiState;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
-
-use crate::api::Shared;
 
 #[derive(Serialize)]
 struct Readiness {
@@ -16,7 +15,7 @@ struct Readiness {
     redis: &'static str,
 }
 
-pub(crate) fn routes() -> Router<Shared> {
+pub(crate) fn routes() -> Router<ApiState> {
     Router::new().route("/livez", get(live)).route("/readyz", get(ready))
 }
 
@@ -26,8 +25,8 @@ async fn live() -> &'static str {
 }
 
 /// Whether the node can do all of its work, and if not, what is missing.
-async fn ready(State(shared): State<Shared>) -> Response {
-    let health = shared.service.health().await;
+async fn ready(State(state): State<ApiState>) -> Response {
+    let health = state.service.health().await;
     let word = |is_up| if is_up { "up" } else { "down" };
     let (status, summary) = if health.is_ready() {
         (StatusCode::OK, "ready")

@@ -9,19 +9,19 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use crate::api::Shared;
 use crate::api::http::security_headers::RESOURCE_POLICY;
+use crate::api::state::ApiState;
 use crate::domain::signing_key::PublicKey;
 
-pub(crate) fn routes() -> Router<Shared> {
+pub(crate) fn routes() -> Router<ApiState> {
     Router::new()
         .route("/.well-known/jwks.json", get(jwks))
         .route("/.well-known/openid-configuration", get(discovery))
 }
 
 /// The public signing keys (RFC 7517 section 5).
-async fn jwks(State(shared): State<Shared>) -> impl IntoResponse {
-    let discovery = shared.service.discovery();
+async fn jwks(State(state): State<ApiState>) -> impl IntoResponse {
+    let discovery = state.service.discovery();
     let keys: Vec<Value> = discovery.keys.into_iter().map(jwk).collect();
     cached(json!({ "keys": keys }), discovery.max_age)
 }
@@ -40,8 +40,8 @@ fn jwk(key: PublicKey) -> Value {
 }
 
 /// The discovery document, as far as resource servers need it (OpenID Connect Discovery 1.0 section 3, RFC 8414 section 2).
-async fn discovery(State(shared): State<Shared>) -> impl IntoResponse {
-    let discovery = shared.service.discovery();
+async fn discovery(State(state): State<ApiState>) -> impl IntoResponse {
+    let discovery = state.service.discovery();
     let mut algorithms: Vec<&str> = discovery.keys.iter().map(|key| key.algorithm.as_str()).collect();
     algorithms.sort_unstable();
     algorithms.dedup();

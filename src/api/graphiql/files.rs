@@ -30,7 +30,7 @@ async fn serve_file(path: Result<Path<String>, PathRejection>, request: HeaderMa
         .ok()
         .and_then(|Path(name)| FILES.iter().find(|file| file.name == name));
     let Some(file) = found else {
-        return crate::api::rest::not_found().await.into_response();
+        return crate::api::http::fallback::route_not_found().await.into_response();
     };
     let headers = [
         (CONTENT_TYPE, file.content_type),

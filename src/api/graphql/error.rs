@@ -6,7 +6,7 @@
 use async_graphql::{Context, ErrorExtensionValues, ServerError, Value};
 
 use crate::api::http::error::ApiError;
-use crate::api::http::request;
+use crate::api::http::request_id;
 use crate::domain::Error;
 use crate::domain::error::FieldProblem;
 
@@ -81,7 +81,7 @@ fn extensions(error: &ApiError) -> ErrorExtensionValues {
     if let Some(seconds) = error.retry_after_seconds() {
         extensions.set("retryAfter", seconds);
     }
-    if let (true, Some(id)) = (error.is_internal(), request::current_id()) {
+    if let (true, Some(id)) = (error.is_internal(), request_id::current_id()) {
         extensions.set("requestId", id);
     }
     extensions

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, Schema, SchemaBuilder};
 
-use crate::api::ApiOptions;
 use crate::api::graphql::account::AccountQuery;
 use crate::api::graphql::credentials::CredentialsMutation;
 use crate::api::graphql::session::{SessionMutation, SessionQuery, SessionSubscription};
 use crate::api::graphql::sign_in::SignInMutation;
+use crate::api::options::ApiOptions;
 use crate::service::Service;
 
 pub(crate) type GraphqlSchema = Schema<Query, Mutation, Subscription>;

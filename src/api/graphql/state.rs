@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use crate::api::graphql::document::{DocumentRules, Documents};
 use crate::api::graphql::schema::{self, GraphqlSchema};
+use crate::api::http::body::BodyRules;
 use crate::api::http::origins::Origins;
-use crate::api::http::request::BodyRules;
-use crate::api::{ApiOptions, Shared};
+use crate::api::options::ApiOptions;
+use crate::api::state::ApiState;
 use crate::domain::connection_limit::ConnectionLimit;
 
 pub(crate) struct GraphqlState {
@@ -27,14 +28,14 @@ pub(crate) struct WebSocketRules {
 }
 
 impl GraphqlState {
-    pub(crate) fn new(shared: &Shared, options: &ApiOptions) -> Self {
+    pub(crate) fn new(api: &ApiState, options: &ApiOptions) -> Self {
         Self {
-            schema: schema::build(shared.service.clone(), options),
+            schema: schema::build(api.service.clone(), options),
             documents: Documents::new(DocumentRules {
                 limits: options.document_limits,
                 is_introspection_on: options.is_introspection_on,
             }),
-            bodies: shared.bodies,
+            bodies: api.bodies,
             websockets: WebSocketRules {
                 origins: Origins::new(&options.browsers),
                 limit: options.websocket_limit.clone(),

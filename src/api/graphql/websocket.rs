@@ -28,8 +28,8 @@ use crate::api::graphql::schema::GraphqlSchema;
 use crate::api::graphql::state::{GraphqlState, WebSocketRules};
 use crate::api::http::error::{ApiError, Result};
 use crate::api::http::origins::Origins;
-use crate::api::http::request;
 use crate::api::http::request_context::RequestContext;
+use crate::api::http::request_id;
 use crate::domain::Error;
 use crate::domain::connection_limit::{LimitReached, Permit};
 
@@ -100,7 +100,7 @@ pub(crate) async fn upgrade(state: &GraphqlState, context: RequestContext, reque
         .max_message_size(state.bodies.limit)
         .max_frame_size(state.bodies.limit);
     Ok(upgrade
-        .on_upgrade(move |socket| request::in_current_span(serve(socket)))
+        .on_upgrade(move |socket| request_id::in_current_span(serve(socket)))
         .into_response())
 }
 

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
-use crate::api::BrowserOptions;
 use crate::api::http::error::{ApiError, Result};
 use crate::api::http::origins::Origins;
+use crate::api::options::BrowserOptions;
 use crate::domain;
 use crate::domain::Error;
 use crate::domain::secret::SecretString;

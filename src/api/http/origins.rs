@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, HeaderName, header};
 use url::Url;
 
-use crate::api::BrowserOptions;
+use crate::api::options::BrowserOptions;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 

@@ -1,15 +1,12 @@
 //! From a domain error to a problem document (RFC 9457): the only place of this door that shapes errors.
 
-use std::any::Any;
-
-use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
 
 use crate::api::http::error::ApiError;
-use crate::api::http::request;
+use crate::api::http::request_id;
 use crate::domain::Error;
 
 /// An error on its way out of this door.
@@ -129,7 +126,7 @@ impl IntoResponse for Problem {
                 })
                 .collect(),
             reason: error.refusal().map(crate::domain::error::Refusal::as_str),
-            request_id: request::current_id(),
+            request_id: request_id::current_id(),
         };
         let body = serde_json::to_vec(&document).unwrap_or_default();
         (status, headers(&error, status), body).into_response()
@@ -137,12 +134,12 @@ impl IntoResponse for Problem {
 }
 
 /// Answers a panic of a handler: the request fails, the server goes on.
-pub(crate) fn panicked(_: Box<dyn Any + Send>) -> Response<Body> {
+pub(crate) fn panicked() -> Response {
     Problem::from(Error::internal("a handler panicked")).into_response()
 }
 
 /// Answers in place of a handler that found no end.
-pub(crate) fn overdue() -> Response<Body> {
+pub(crate) fn timed_out() -> Response {
     Problem::from(Error::unavailable("a handler found no end")).into_response()
 }
 

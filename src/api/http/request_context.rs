@@ -1,16 +1,17 @@
 //! From a request to who is asking: the credentials it presents and the device it comes from.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use axum::extract::FromRequestParts;
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use serde_json::Value;
 
 use crate::api::http::cookie::RefreshCookie;
-use crate::api::http::request::Outcome;
-use crate::api::{Peer, Shared, request};
+use crate::api::http::pending_headers::PendingHeaders;
+use crate::api::http::request_id;
+use crate::api::state::ApiState;
 use crate::domain::client::{ClientInfo, Credentials};
 use crate::domain::rate_limit::Charges;
 use crate::domain::secret::SecretString;
@@ -30,19 +31,22 @@ pub(crate) struct RequestContext {
     charges: Charges,
 }
 
-impl FromRequestParts<Shared> for RequestContext {
+impl FromRequestParts<ApiState> for RequestContext {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Infallible> {
-        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
-        let address = peer.map(|peer| shared.proxies.client(peer, &parts.headers));
-        let Outcome {
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Infallible> {
+        let peer = parts
+            .extensions
+            .get::<ConnectInfo<SocketAddr>>()
+            .map(|peer| peer.0.ip());
+        let address = peer.map(|peer| state.proxies.client(peer, &parts.headers));
+        let PendingHeaders {
             charges,
             pending_cookie,
         } = parts.extensions.get().cloned().unwrap_or_default();
         Ok(Self {
             credentials: credentials(&parts.headers),
-            cookie: RefreshCookie::of(&parts.headers, &shared.cookie_rules, pending_cookie),
+            cookie: RefreshCookie::of(&parts.headers, &state.cookie_rules, pending_cookie),
             address,
             user_agent: parts.headers.get(header::USER_AGENT).cloned(),
             charges,
@@ -66,7 +70,7 @@ impl RequestContext {
             },
             address: self.address,
             charges: self.charges.clone(),
-            request_id: request::current_id(),
+            request_id: request_id::current_id(),
         }
     }
 

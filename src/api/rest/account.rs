@@ -7,10 +7,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::Shared;
 use crate::api::http::problem::{Problem, ProblemDocument};
 use crate::api::http::request_context::RequestContext;
-use crate::api::rest::http::NO_STORE;
+use crate::api::http::security_headers::NO_STORE;
+use crate::api::state::ApiState;
 use crate::domain::account::Account;
 
 /// The public side of an account.
@@ -52,9 +52,9 @@ impl From<&Account> for User {
     )
 )]
 pub(crate) async fn me(
-    State(shared): State<Shared>,
+    State(state): State<ApiState>,
     context: RequestContext,
 ) -> Result<([(HeaderName, &'static str); 1], Json<User>), Problem> {
-    let account = shared.service.me(&context.credentials).await?;
+    let account = state.service.me(&context.credentials).await?;
     Ok((NO_STORE, Json(account.as_ref().into())))
 }

@@ -6,10 +6,11 @@ use axum::response::IntoResponse;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::api::Shared;
 use crate::api::http::problem::{BodyProblems, Problem, ProblemDocument};
 use crate::api::http::request_context::RequestContext;
-use crate::api::rest::http::{Body, NO_STORE};
+use crate::api::http::security_headers::NO_STORE;
+use crate::api::rest::body::JsonBody;
+use crate::api::state::ApiState;
 use crate::domain::secret::SecretString;
 use crate::service::ChangePasswordInput;
 
@@ -40,15 +41,15 @@ pub(crate) struct ChangePasswordBody {
     )
 )]
 pub(crate) async fn change(
-    State(shared): State<Shared>,
+    State(state): State<ApiState>,
     context: RequestContext,
-    Body(body): Body<ChangePasswordBody>,
+    JsonBody(body): JsonBody<ChangePasswordBody>,
 ) -> Result<impl IntoResponse, Problem> {
     let input = ChangePasswordInput {
         current_password: SecretString::new(body.current_password),
         new_password: SecretString::new(body.new_password),
     };
-    shared
+    state
         .service
         .change_password(input, &context.credentials, &context.client_info())
         .await?;

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
-use crate::api::rest::http::parse;
+use crate::api::rest::body::parse;
 use crate::api::rest::sign_in::{LoginBody, LogoutBody, RefreshBody, RegisterBody};
 use crate::domain::Result;
 use crate::domain::context_words::{AccountNames, ContextWords};

@@ -10,10 +10,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::Shared;
 use crate::api::http::problem::{Problem, ProblemDocument};
 use crate::api::http::request_context::RequestContext;
-use crate::api::rest::http::NO_STORE;
+use crate::api::http::security_headers::NO_STORE;
+use crate::api::state::ApiState;
 use crate::domain::Error;
 use crate::domain::session::{SessionId, SessionView};
 
@@ -64,10 +64,10 @@ impl From<SessionView> for Session {
     )
 )]
 pub(crate) async fn list(
-    State(shared): State<Shared>,
+    State(state): State<ApiState>,
     context: RequestContext,
 ) -> Result<([(HeaderName, &'static str); 1], Json<Vec<Session>>), Problem> {
-    let views = shared.service.sessions(&context.credentials).await?;
+    let views = state.service.sessions(&context.credentials).await?;
     Ok((NO_STORE, Json(views.into_iter().map(Session::from).collect())))
 }
 
@@ -85,12 +85,12 @@ pub(crate) async fn list(
     )
 )]
 pub(crate) async fn end(
-    State(shared): State<Shared>,
+    State(state): State<ApiState>,
     context: RequestContext,
     id: Result<Path<Uuid>, PathRejection>,
 ) -> Result<impl IntoResponse, Problem> {
     let Path(id) = id.map_err(|_| Error::NotFound)?;
-    shared
+    state
         .service
         .end_session(&context.credentials, SessionId(id), &context.client_info())
         .await?;

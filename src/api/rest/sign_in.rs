@@ -7,12 +7,13 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api::Shared;
 use crate::api::http::cookie::TokenMode;
 use crate::api::http::problem::{BodyProblems, LimitProblems, Problem, ProblemDocument};
 use crate::api::http::request_context::RequestContext;
+use crate::api::http::security_headers::NO_STORE;
 use crate::api::rest::account::User;
-use crate::api::rest::http::{Body, NO_STORE, OptionalBody};
+use crate::api::rest::body::{JsonBody, OptionalJsonBody};
+use crate::api::state::ApiState;
 use crate::domain::secret::SecretString;
 use crate::service::{LoginInput, LogoutInput, LogoutScope, RegisterInput, SignedIn};
 
@@ -192,9 +193,9 @@ impl IntoResponse for AuthPayload {
     )
 )]
 pub(crate) async fn register(
-    State(shared): State<Shared>,
+    State(state): State<ApiState>,
     context: RequestContext,
-    Body(body): Body<RegisterBody>,
+    JsonBody(body): JsonBody<RegisterBody>,
 ) -> Result<(StatusCode, AuthPayload), Problem> {
     let mode = body.mode.into();
     context.cookie.check(mode)?;
@@ -203,7 +204,7 @@ pub(crate) async fn register(
         password: SecretString::new(body.password),
         username: body.username,
     };
-    let signed_in = shared.service.register(input, &context.client_info()).await?;
+    let signed_in = state.service.register(input, &context.client_info()).await?;
     Ok((StatusCode::CREATED, AuthPayload::new(&signed_in, mode, &context)))
 }
 
@@ -221,9 +222,9 @@ pub(crate) async fn register(
     )
 )]
 pub(crate) async fn login(
-    State(shared): State<Shared>,
+    State(state): State<ApiState>,
     context: RequestContext,
-    Body(body): Body<LoginBody>,
+    JsonBody(body): JsonBody<LoginBody>,
 ) -> Result<AuthPayload, Problem> {
     let mode = body.mode.into();
     context.cookie.check(mode)?;
@@ -232,7 +233,7 @@ pub(crate) async fn login(
         username: body.username,
         password: SecretString::new(body.password),
     };
-    let signed_in = shared.service.login(input, &context.client_info()).await?;
+    let signed_in = state.service.login(input, &context.client_info()).await?;
     Ok(AuthPayload::new(&signed_in, mode, &context))
 }
 
@@ -251,12 +252,12 @@ pub(crate) async fn login(
     )
 )]
 pub(crate) async fn refresh(
-    State(shared): State<Shared>,
+    State(state): State<ApiState>,
     context: RequestContext,
-    OptionalBody(body): OptionalBody<RefreshBody>,
+    OptionalJsonBody(body): OptionalJsonBody<RefreshBody>,
 ) -> Result<AuthPayload, Problem> {
     let mut presented = context.cookie.present(body.refresh_token, body.mode.into())?;
-    let renewed = shared.service.refresh(presented.take(), &context.client_info()).await;
+    let renewed = state.service.refresh(presented.take(), &context.client_info()).await;
     let signed_in = presented.clear_if_rejected(renewed)?;
     Ok(AuthPayload::new(&signed_in, presented.mode, &context))
 }
@@ -275,9 +276,9 @@ pub(crate) async fn refresh(
     )
 )]
 pub(crate) async fn logout(
-    State(shared): State<Shared>,
+    State(state): State<ApiState>,
     context: RequestContext,
-    OptionalBody(body): OptionalBody<LogoutBody>,
+    OptionalJsonBody(body): OptionalJsonBody<LogoutBody>,
 ) -> Result<impl IntoResponse, Problem> {
     let scope = match body.scope {
         Scope::Current => LogoutScope::Current,
@@ -289,7 +290,7 @@ pub(crate) async fn logout(
         refresh_token: presented.take(),
         scope,
     };
-    let outcome = shared
+    let outcome = state
         .service
         .logout(input, &context.credentials, &context.client_info())
         .await;

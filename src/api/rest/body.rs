@@ -1,56 +1,43 @@
-//! How this door reads bodies and answers what no route is there for.
+//! Reads JSON bodies, and names the field at fault where one has the wrong shape.
 
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderName, header};
 use serde::de::DeserializeOwned;
 
-use crate::api::Shared;
-use crate::api::http::error::ApiError;
 use crate::api::http::problem::Problem;
+use crate::api::state::ApiState;
 use crate::domain::error::FieldProblem;
 use crate::domain::{Error, Result};
 
-/// Tokens and personal data must not stay in any cache (RFC 6749 section 5.1).
-pub(crate) const NO_STORE: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
-
 /// A JSON body of exactly this shape.
-pub(crate) struct Body<T>(pub(crate) T);
+pub(crate) struct JsonBody<T>(pub(crate) T);
 
 /// The same, where the client may leave the body out.
-pub(crate) struct OptionalBody<T>(pub(crate) T);
+pub(crate) struct OptionalJsonBody<T>(pub(crate) T);
 
-impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
+impl<T: DeserializeOwned> FromRequest<ApiState> for JsonBody<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, shared: &Shared) -> std::result::Result<Self, Problem> {
+    async fn from_request(request: Request, state: &ApiState) -> std::result::Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        let bytes = shared.bodies.read_json(&parts.headers, body).await?;
+        let bytes = state.bodies.read_json(&parts.headers, body).await?;
         Ok(Self(parse(&bytes)?))
     }
 }
 
-impl<T: DeserializeOwned + Default> FromRequest<Shared> for OptionalBody<T> {
+impl<T: DeserializeOwned + Default> FromRequest<ApiState> for OptionalJsonBody<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, shared: &Shared) -> std::result::Result<Self, Problem> {
+    async fn from_request(request: Request, state: &ApiState) -> std::result::Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        let bytes = shared.bodies.read(body).await?;
+        let bytes = state.bodies.read(body).await?;
         if bytes.is_empty() {
             return Ok(Self(T::default()));
         }
         let request = Request::from_parts(parts, bytes.into());
-        Body::from_request(request, shared).await.map(|Body(body)| Self(body))
+        JsonBody::from_request(request, state)
+            .await
+            .map(|JsonBody(body)| Self(body))
     }
-}
-
-/// There is no such route.
-pub(crate) async fn not_found() -> Problem {
-    ApiError::RouteNotFound.into()
-}
-
-/// There is such a route, for other methods.
-pub(crate) async fn method_not_allowed() -> Problem {
-    ApiError::MethodNotAllowed.into()
 }
 
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {

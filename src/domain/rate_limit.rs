@@ -101,8 +101,8 @@ pub struct Allowance {
     pub limit: Limit,
     /// How often the same may be done now.
     pub remaining: u32,
-    /// How long until everything is allowed again.
-    pub restored_in: Duration,
+    /// How long until one more than `remaining` is allowed. Equals `refused_for` after a refusal.
+    pub next_in: Duration,
     /// How long until one more is allowed, if the charge was refused.
     pub refused_for: Option<Duration>,
 }
@@ -127,12 +127,13 @@ impl Limit {
     #[must_use]
     pub fn allowance(self, arrival: Timestamp, refused_for: Option<Duration>, now: Timestamp) -> Allowance {
         let Quota { burst, every } = self.quota();
-        let used = arrival.since(now);
-        let remaining = millis((every * burst).saturating_sub(used)) / millis(every);
+        let (used, whole) = (arrival.since(now), every * burst);
+        let remaining = millis(whole.saturating_sub(used)) / millis(every);
+        let remaining = u32::try_from(remaining).unwrap_or_default();
         Allowance {
             limit: self,
-            remaining: u32::try_from(remaining).unwrap_or_default(),
-            restored_in: used,
+            remaining,
+            next_in: (used + every * (remaining + 1)).saturating_sub(whole),
             refused_for,
         }
     }
@@ -185,18 +186,17 @@ mod tests {
         for left in (0..burst).rev() {
             let (next, allowance) = limit.charge(arrival, at(0));
             assert_eq!((allowance.remaining, allowance.refused_for), (left, None));
+            assert_eq!(allowance.next_in, every);
             arrival = Some(next);
         }
         let (unchanged, refused) = limit.charge(arrival, at(0));
         assert_eq!(Some(unchanged), arrival, "who is refused pays nothing");
         assert_eq!((refused.remaining, refused.refused_for), (0, Some(every)));
-        assert_eq!(refused.restored_in, every * burst);
+        assert_eq!(refused.next_in, every);
 
-        let almost = at(millis(every) - 1);
-        assert_eq!(
-            limit.charge(arrival, almost).1.refused_for,
-            Some(Duration::from_millis(1))
-        );
+        let (_, refused) = limit.charge(arrival, at(millis(every) - 1));
+        let wait = Duration::from_millis(1);
+        assert_eq!((refused.refused_for, refused.next_in), (Some(wait), wait));
         let (arrival, allowance) = limit.charge(arrival, at(millis(every)));
         assert_eq!((allowance.remaining, allowance.refused_for), (0, None));
         let later = at(millis(every * (burst + 1)));
@@ -205,6 +205,17 @@ mod tests {
             burst - 1,
             "all of it is back"
         );
+    }
+
+    #[test]
+    fn the_next_one_is_allowed_while_the_burst_is_coming_back() {
+        let limit = Limit::LoginPerAccount;
+        let every = limit.quota().every;
+        let (arrival, _) = limit.charge(None, at(0));
+        let (arrival, _) = limit.charge(Some(arrival), at(0));
+        let later = at(millis(every) / 3);
+        let allowance = limit.allowance(arrival, None, later);
+        assert_eq!((allowance.remaining, allowance.next_in), (8, every * 2 / 3));
     }
 
     #[test]

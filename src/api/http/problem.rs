@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use utoipa::{IntoResponses, ToSchema};
+use utoipa::ToSchema;
 
 use crate::api::http::error::ApiError;
 use crate::api::http::request_id;
@@ -51,47 +51,6 @@ struct FieldDocument {
     /// What is allowed, as a clause that follows the name.
     #[schema(example = "must be at least 8 characters long")]
     message: String,
-}
-
-/// The problems that every operation with a body has.
-#[derive(IntoResponses)]
-#[allow(dead_code, reason = "describes answers; `Problem` makes them")]
-pub(crate) enum BodyProblems {
-    /// `BAD_REQUEST`
-    #[response(status = 400, content_type = "application/problem+json")]
-    BadRequest(ProblemDocument),
-    /// `FORBIDDEN`: a page of a foreign origin asks for the cookie
-    #[response(status = 403, content_type = "application/problem+json")]
-    Forbidden(ProblemDocument),
-    /// `REQUEST_TIMEOUT`
-    #[response(status = 408, content_type = "application/problem+json")]
-    RequestTimeout(ProblemDocument),
-    /// `PAYLOAD_TOO_LARGE`
-    #[response(status = 413, content_type = "application/problem+json")]
-    PayloadTooLarge(ProblemDocument),
-    /// `UNSUPPORTED_MEDIA_TYPE`
-    #[response(status = 415, content_type = "application/problem+json")]
-    UnsupportedMediaType(ProblemDocument),
-    /// `UNAVAILABLE`
-    #[response(
-        status = 503,
-        content_type = "application/problem+json",
-        headers(("Retry-After" = u64, description = "After how many seconds to try again."))
-    )]
-    Unavailable(ProblemDocument),
-}
-
-/// The problem of every operation that is limited.
-#[derive(IntoResponses)]
-#[allow(dead_code, reason = "describes answers; `Problem` makes them")]
-pub(crate) enum LimitProblems {
-    /// `RATE_LIMITED`
-    #[response(
-        status = 429,
-        content_type = "application/problem+json",
-        headers(("Retry-After" = u64, description = "After how many seconds to try again."))
-    )]
-    RateLimited(ProblemDocument),
 }
 
 impl From<ApiError> for Problem {

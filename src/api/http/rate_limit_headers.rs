@@ -21,9 +21,12 @@ fn policy(charge: &Allowance) -> String {
     format!("\"{}\";q={burst};w={window}", charge.limit.public_name())
 }
 
-/// Remaining quota `r`, and the time `t` until all of it is back.
+/// Remaining quota `r`, and the time `t` until it grows by one.
+///
+/// The draft lets servers without a fixed window choose the moment that `t` names, and wants it to
+/// agree with `Retry-After`. So `t` is when the next request is allowed, not when all quota is back.
 fn remaining(charge: &Allowance) -> String {
-    let seconds = charge.restored_in.as_secs_f64().ceil();
+    let seconds = charge.next_in.as_secs_f64().ceil();
     format!(
         "\"{}\";r={};t={seconds:.0}",
         charge.limit.public_name(),

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::api::http::problem::{Problem, ProblemDocument};
 use crate::api::http::request_context::RequestContext;
 use crate::api::http::security_headers::NO_STORE;
+use crate::api::rest::problems::CommonProblems;
 use crate::api::state::ApiState;
 use crate::domain::account::Account;
 
@@ -47,8 +48,8 @@ impl From<&Account> for User {
     get, path = "/auth/me", tag = "Account", operation_id = "me", security(("access_token" = [])),
     responses(
         (status = 200, description = "The caller's account.", body = User),
+        CommonProblems,
         (status = 401, description = "`UNAUTHENTICATED`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "`UNAVAILABLE`", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn me(

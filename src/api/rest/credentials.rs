@@ -6,10 +6,11 @@ use axum::response::IntoResponse;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::api::http::problem::{BodyProblems, Problem, ProblemDocument};
+use crate::api::http::problem::{Problem, ProblemDocument};
 use crate::api::http::request_context::RequestContext;
 use crate::api::http::security_headers::NO_STORE;
 use crate::api::rest::body::JsonBody;
+use crate::api::rest::problems::{BodyProblems, CommonProblems, LimitProblems};
 use crate::api::state::ApiState;
 use crate::domain::secret::SecretString;
 use crate::service::ChangePasswordInput;
@@ -35,7 +36,9 @@ pub(crate) struct ChangePasswordBody {
     request_body = ChangePasswordBody,
     responses(
         (status = 204, description = "The password is changed, and all other sessions are over."),
+        CommonProblems,
         BodyProblems,
+        LimitProblems,
         (status = 401, description = "`UNAUTHENTICATED`; `INVALID_CREDENTIALS`: the current password is wrong", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 422, description = "`VALIDATION_FAILED`", body = ProblemDocument, content_type = "application/problem+json"),
     )

@@ -6,6 +6,7 @@ mod credentials;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod openapi;
+mod problems;
 mod routes;
 mod session;
 mod sign_in;

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::api::http::problem::{Problem, ProblemDocument};
 use crate::api::http::request_context::RequestContext;
 use crate::api::http::security_headers::NO_STORE;
+use crate::api::rest::problems::CommonProblems;
 use crate::api::state::ApiState;
 use crate::domain::Error;
 use crate::domain::session::{SessionId, SessionView};
@@ -59,8 +60,8 @@ impl From<SessionView> for Session {
     get, path = "/auth/sessions", tag = "Sessions", operation_id = "sessions", security(("access_token" = [])),
     responses(
         (status = 200, description = "The sessions.", body = Vec<Session>),
+        CommonProblems,
         (status = 401, description = "`UNAUTHENTICATED`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "`UNAVAILABLE`", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn list(
@@ -79,9 +80,9 @@ pub(crate) async fn list(
     params(("id" = Uuid, Path, description = "The session.")),
     responses(
         (status = 204, description = "The session is over."),
+        CommonProblems,
         (status = 401, description = "`UNAUTHENTICATED`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 404, description = "`NOT_FOUND`: there never was such a session, or it is another account's", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "`UNAVAILABLE`", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn end(

@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::api::http::cookie::TokenMode;
-use crate::api::http::problem::{BodyProblems, LimitProblems, Problem, ProblemDocument};
+use crate::api::http::problem::{Problem, ProblemDocument};
 use crate::api::http::request_context::RequestContext;
 use crate::api::http::security_headers::NO_STORE;
 use crate::api::rest::account::User;
 use crate::api::rest::body::{JsonBody, OptionalJsonBody};
+use crate::api::rest::problems::{BodyProblems, CommonProblems, CookieProblems, LimitProblems};
 use crate::api::state::ApiState;
 use crate::domain::secret::SecretString;
 use crate::service::{LoginInput, LogoutInput, LogoutScope, RegisterInput, SignedIn};
@@ -186,7 +187,9 @@ impl IntoResponse for AuthPayload {
     post, path = "/auth/register", tag = "Sign-in", operation_id = "register", request_body = RegisterBody,
     responses(
         (status = 201, description = "The account exists and is signed in.", body = AuthPayload, headers(("Set-Cookie" = String, description = "The cookie, where it changes."))),
+        CommonProblems,
         BodyProblems,
+        CookieProblems,
         LimitProblems,
         (status = 409, description = "`EMAIL_TAKEN`, `USERNAME_TAKEN`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 422, description = "`VALIDATION_FAILED`", body = ProblemDocument, content_type = "application/problem+json"),
@@ -215,7 +218,9 @@ pub(crate) async fn register(
     post, path = "/auth/login", tag = "Sign-in", operation_id = "login", request_body = LoginBody,
     responses(
         (status = 200, description = "Signed in.", body = AuthPayload, headers(("Set-Cookie" = String, description = "The cookie, where it changes."))),
+        CommonProblems,
         BodyProblems,
+        CookieProblems,
         LimitProblems,
         (status = 401, description = "`INVALID_CREDENTIALS`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 422, description = "`VALIDATION_FAILED`", body = ProblemDocument, content_type = "application/problem+json"),
@@ -246,7 +251,9 @@ pub(crate) async fn login(
     security((), ("refresh_cookie" = [])),
     responses(
         (status = 200, description = "Renewed.", body = AuthPayload, headers(("Set-Cookie" = String, description = "The cookie, where it changes."))),
+        CommonProblems,
         BodyProblems,
+        CookieProblems,
         LimitProblems,
         (status = 401, description = "`REFRESH_TOKEN_INVALID`, `REFRESH_TOKEN_REUSED`", body = ProblemDocument, content_type = "application/problem+json"),
     )
@@ -271,7 +278,9 @@ pub(crate) async fn refresh(
     security((), ("access_token" = []), ("refresh_cookie" = [])),
     responses(
         (status = 204, description = "Signed out. A cookie that named the session is removed.", headers(("Set-Cookie" = String, description = "The cookie, where it changes."))),
+        CommonProblems,
         BodyProblems,
+        CookieProblems,
         (status = 401, description = "`UNAUTHENTICATED`, `REFRESH_TOKEN_INVALID`, `REFRESH_TOKEN_REUSED`", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]

@@ -159,7 +159,7 @@ fn the_test_above_can_see() {
 }
 
 /// The files of one API's transport, which have no counterpart in the other API.
-const TRANSPORT_FILES: [&str; 11] = [
+const TRANSPORT_FILES: [&str; 12] = [
     "body.rs",
     "context.rs",
     "date_time.rs",
@@ -167,6 +167,7 @@ const TRANSPORT_FILES: [&str; 11] = [
     "error.rs",
     "http.rs",
     "openapi.rs",
+    "problems.rs",
     "routes.rs",
     "schema.rs",
     "state.rs",

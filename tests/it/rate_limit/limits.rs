@@ -130,7 +130,10 @@ async fn thirty_logins_in_one_request_cost_thirty() {
     assert_eq!(body["errors"][0]["extensions"]["code"], "RATE_LIMITED");
     assert_eq!(body["errors"][0]["extensions"]["retryAfter"], 15);
     assert!(
-        headers["ratelimit"].to_str().unwrap().contains("\"login-account\";r=0"),
+        headers["ratelimit"]
+            .to_str()
+            .unwrap()
+            .contains("\"login-account\";r=0;t=15"),
         "{headers:?}"
     );
     assert_eq!(app.stores.rows().await, (1, 11));
@@ -189,6 +192,10 @@ async fn the_answer_says_what_is_left_and_when_to_come_back_to_the_second() {
         (StatusCode::TOO_MANY_REQUESTS, &"11".parse().unwrap())
     );
     assert_eq!(body["detail"], "Too many attempts; try again in 11 seconds.");
+    assert_eq!(
+        headers["ratelimit"], "\"login-address\";r=51;t=2, \"login-account\";r=0;t=11",
+        "`t` of the limit that refuses agrees with Retry-After"
+    );
     app.clock.advance(Duration::from_secs(11));
     assert_eq!(attempt().await.0, 401);
 }
@@ -200,7 +207,11 @@ async fn a_session_is_renewed_as_often_as_any_page_would_and_no_more() {
     for _ in 0..120 {
         john = app.refresh(&john.refresh_token).await.unwrap();
     }
-    assert_eq!(app.refresh(&john.refresh_token).await.unwrap_err().code, "RATE_LIMITED");
+    let body = json!({"refresh_token": john.refresh_token});
+    let refused = raw(http().post(app.url("/auth/refresh")).json(&body)).await;
+    assert_eq!(code(&refused), "RATE_LIMITED");
+    assert_eq!(refused.1["ratelimit"], "\"refresh-session\";r=0;t=1");
+    assert_eq!(refused.1["retry-after"], "1");
     app.clock.advance(Duration::from_secs(1));
     assert!(
         app.refresh(&john.refresh_token).await.is_ok(),

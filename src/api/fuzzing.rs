@@ -1,4 +1,4 @@
-//! Headers and bodies of any bytes.
+//! Fuzzes the parsing of headers and bodies.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -11,26 +11,26 @@ use crate::domain::client::ProxyHeader;
 
 pub use graphql::fuzzing::document as graphql_document;
 
-/// A proxy of ours, and clients of it: neither is in a trusted network but the proxy.
+/// A trusted proxy, and two clients outside the trusted networks.
 const PROXY: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
 const CLIENTS: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9)),
     IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
 ];
 
-/// A body, as each operation of either door reads it.
+/// Parses a body as every operation of both APIs does.
 ///
 /// # Panics
-/// When one is read otherwise than it stands there, or refused without an error of the client's.
+/// When the parsed values differ from the body, or a refusal is not an error of the client.
 pub fn request_body(data: &[u8]) {
     rest::fuzzing::body(data);
     graphql::fuzzing::body(data);
 }
 
-/// What a client writes into the proxies' header, line by line.
+/// Parses what a client writes into the proxies' header, line by line.
 ///
 /// # Panics
-/// When that changes the address that is taken for the client's.
+/// When a forged header changes the client's address.
 pub fn forwarded(data: &[u8]) {
     for (header, name) in [
         (ProxyHeader::XForwardedFor, "x-forwarded-for"),
@@ -45,7 +45,7 @@ pub fn forwarded(data: &[u8]) {
             assert_eq!(
                 trusting(&[], header).client(client, &headers(&name, &lines)),
                 client,
-                "nobody is trusted"
+                "no proxy is trusted"
             );
             let proxies = trusting(&[PROXY], header);
             assert_eq!(
@@ -53,11 +53,11 @@ pub fn forwarded(data: &[u8]) {
                 client,
                 "the peer is not trusted"
             );
-            for written in appended(&lines, &hop(header, client)) {
+            for written in appended(&lines, &element(header, client)) {
                 assert_eq!(proxies.client(PROXY, &headers(&name, &written)), client, "{written:?}");
             }
         }
-        // Whatever the proxy itself lets through, an answer comes of it.
+        // Whatever a trusted proxy passes on, parsing must not panic.
         let _any = trusting(&[PROXY], header).client(PROXY, &headers(&name, &lines));
     }
 }
@@ -69,7 +69,7 @@ fn trusting(addresses: &[IpAddr], header: ProxyHeader) -> Proxies {
     }
 }
 
-fn hop(header: ProxyHeader, client: IpAddr) -> String {
+fn element(header: ProxyHeader, client: IpAddr) -> String {
     match (header, client) {
         (ProxyHeader::XForwardedFor, _) => client.to_string(),
         (ProxyHeader::Forwarded, IpAddr::V4(_)) => format!("for={client}"),
@@ -77,12 +77,12 @@ fn hop(header: ProxyHeader, client: IpAddr) -> String {
     }
 }
 
-/// What a proxy makes of a client's lines: it appends to the last one, as most do, or adds a line of its own.
-fn appended(lines: &[HeaderValue], hop: &str) -> Vec<Vec<HeaderValue>> {
-    let own = HeaderValue::from_str(hop).ok();
+/// The client's lines with the proxy's element. A proxy adds a line, or appends to the last one.
+fn appended(lines: &[HeaderValue], element: &str) -> Vec<Vec<HeaderValue>> {
+    let own = HeaderValue::from_str(element).ok();
     let mut written = vec![lines.iter().cloned().chain(own).collect()];
     if let Some((last, before)) = lines.split_last() {
-        let last = HeaderValue::from_bytes(&[last.as_bytes(), b", ", hop.as_bytes()].concat()).ok();
+        let last = HeaderValue::from_bytes(&[last.as_bytes(), b", ", element.as_bytes()].concat()).ok();
         written.push(before.iter().cloned().chain(last).collect());
     }
     written

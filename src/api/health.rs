@@ -19,12 +19,13 @@ pub(crate) fn routes() -> Router<ApiState> {
     Router::new().route("/livez", get(live)).route("/readyz", get(ready))
 }
 
-/// The process answers; nothing else is asked, so that a database that is down gets no node restarted.
+/// The process runs. Dependencies are not checked: an orchestrator must not restart nodes because
+/// the database is down.
 async fn live() -> &'static str {
     "ok"
 }
 
-/// Whether the node can do all of its work, and if not, what is missing.
+/// Whether every dependency of the node is available.
 async fn ready(State(state): State<ApiState>) -> Response {
     let health = state.service.health().await;
     let word = |is_up| if is_up { "up" } else { "down" };

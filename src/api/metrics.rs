@@ -1,10 +1,11 @@
-//! What Prometheus reads. On a listener of its own: counts of failed logins are nobody else's business.
+//! Metrics for Prometheus, on a listener of their own: clients must not see counts of failed
+//! logins.
 
 use axum::Router;
 use axum::http::header;
 use axum::routing::get;
 
-/// The routes of the admin listener; `render` writes the counts in the text exposition format.
+/// The routes of the admin listener. `render` returns the metrics in the text exposition format.
 pub fn admin_routes(render: impl Fn() -> String + Clone + Send + Sync + 'static) -> Router {
     let metrics = move || {
         let text = render();

@@ -1,4 +1,4 @@
-//! What resource servers and proxies read to verify access tokens on their own.
+//! Public keys and discovery, for resource servers and proxies that verify access tokens.
 
 use std::time::Duration;
 
@@ -39,7 +39,8 @@ fn jwk(key: PublicKey) -> Value {
         .collect()
 }
 
-/// The discovery document, as far as resource servers need it (OpenID Connect Discovery 1.0 section 3, RFC 8414 section 2).
+/// The part of the discovery document that resource servers need (OpenID Connect Discovery 1.0
+/// section 3, RFC 8414 section 2).
 async fn discovery(State(state): State<ApiState>) -> impl IntoResponse {
     let discovery = state.service.discovery();
     let mut algorithms: Vec<&str> = discovery.keys.iter().map(|key| key.algorithm.as_str()).collect();
@@ -56,7 +57,8 @@ async fn discovery(State(state): State<ApiState>) -> impl IntoResponse {
     cached(document, discovery.max_age)
 }
 
-/// For everybody: any service and any page may verify tokens, and nothing here depends on who asks (Fetch standard, "CORS protocol").
+/// Any service and any page may verify tokens, and the response is the same for every client. So
+/// all origins may read it (Fetch standard, "CORS protocol").
 fn cached(document: Value, max_age: Duration) -> impl IntoResponse {
     let headers = [
         (header::CACHE_CONTROL, format!("public, max-age={}", max_age.as_secs())),

@@ -99,7 +99,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The value of `reason` in answers.
+    /// The value of `reason` in error responses.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -150,7 +150,8 @@ impl Error {
         }
     }
 
-    /// Seconds until a retry makes sense, rounded up, at least 1. `None` where waiting does not help.
+    /// Seconds until a retry makes sense, rounded up, at least 1. `None` where waiting does not
+    /// help.
     #[must_use]
     pub fn retry_after_seconds(&self) -> Option<u64> {
         if let Self::RateLimited(after) | Self::Unavailable { retry_after: after, .. } = self {

@@ -116,7 +116,7 @@ impl SignInMutation {
         mode: TokenMode,
     ) -> Result<AuthPayload, GraphqlError> {
         let (request, mode) = (request_context(context), mode.into());
-        request.cookie.check(mode)?;
+        request.cookie.check_origin(mode)?;
         let input = service::RegisterInput {
             email: input.email,
             password: SecretString::new(input.password),
@@ -139,7 +139,7 @@ impl SignInMutation {
         mode: TokenMode,
     ) -> Result<AuthPayload, GraphqlError> {
         let (request, mode) = (request_context(context), mode.into());
-        request.cookie.check(mode)?;
+        request.cookie.check_origin(mode)?;
         let input = service::LoginInput {
             email: input.email,
             username: input.username,
@@ -193,7 +193,7 @@ impl SignInMutation {
         let outcome = service(context)
             .logout(input, &request.credentials, &request.client_info())
             .await;
-        presented.logged_out(scope, outcome)?;
+        presented.clear_after_logout(scope, outcome)?;
         Ok(true)
     }
 }

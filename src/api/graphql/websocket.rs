@@ -113,8 +113,8 @@ fn acquire_permit(rules: &WebSocketRules, context: &RequestContext) -> Result<Pe
 
 /// The gateway's own origin counts only if it serves a page, GraphiQL.
 fn check_origin(state: &GraphqlState, headers: &HeaderMap) -> Result<()> {
-    let is_own_page = state.is_graphiql_on && Origins::is_from_here(headers);
-    if is_own_page || state.websockets.origins.admit(headers) {
+    let is_own_page = state.is_graphiql_on && Origins::is_same_origin(headers);
+    if is_own_page || state.websockets.origins.is_trusted_handshake(headers) {
         return Ok(());
     }
     Err(ApiError::ForbiddenOrigin(

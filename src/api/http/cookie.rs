@@ -1,8 +1,8 @@
-//! The refresh token in a cookie, for pages: their scripts then never see it.
+//! The refresh token in a cookie, which scripts of a page cannot read.
 //!
-//! Owns the cookie's name and attributes, and the way that a request's refresh token and its successor take.
-//! Both doors ask here, at refresh and logout alone; nothing else reads the cookie. Whether a token is any good is the service's
-//! business.
+//! Defines the cookie's name and attributes, where a request's refresh token comes from, and where
+//! the next one goes. Only refresh and logout read the cookie. The service decides whether a token
+//! is valid.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,21 +17,21 @@ use crate::domain::secret::SecretString;
 use crate::service::{LogoutScope, SignedIn};
 
 const NAME: &str = "auth_gateway_refresh";
-/// A browser takes a cookie with this prefix over https alone, for this one host and all of its paths: no neighbour on a subdomain
-/// can plant one (RFC 6265bis, draft-ietf-httpbis-rfc6265bis section 4.1.3.2).
+/// A browser accepts a cookie with the prefix `__Host-` over https only, for one host and all of
+/// its paths. So another subdomain cannot set one (draft-ietf-httpbis-rfc6265bis section 4.1.3.2).
 pub(crate) const SECURE_NAME: &str = "__Host-auth_gateway_refresh";
 
 /// Where a client keeps its refresh token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum TokenMode {
-    /// In its own hands: the token stands in the body.
+    /// The client stores the token, which it gets in the response body.
     #[default]
     Body,
-    /// In the cookie.
+    /// The browser stores the token in the cookie.
     Cookie,
 }
 
-/// What is the same for every request.
+/// The name and attributes of the cookie, and the origins that may use it.
 #[derive(Debug)]
 pub(crate) struct CookieRules {
     name: &'static str,
@@ -40,25 +40,27 @@ pub(crate) struct CookieRules {
     origins: Origins,
 }
 
-/// The cookie of one request: what it holds, whether the request may use it, and what the answer does to it.
+/// The cookie of one request: its value, whether the request may use it, and its change in the
+/// response.
 #[derive(Debug, Clone)]
 pub(crate) struct RefreshCookie {
     rules: Arc<CookieRules>,
-    found: Found,
+    value: CookieValue,
     is_trusted: bool,
     pending_cookie: PendingCookie,
 }
 
-/// What the `Cookie` headers of a request hold under our name.
+/// What the `Cookie` headers of a request contain under the cookie's name.
 #[derive(Debug, Clone)]
-enum Found {
-    Nothing,
-    One(SecretString),
-    /// Several, or one that can be no token. Which of several counts, a browser and a server need not agree on.
+enum CookieValue {
+    Absent,
+    Token(SecretString),
+    /// Several cookies, of which a browser and a server may choose different ones, or a value that
+    /// cannot be a token.
     Unusable,
 }
 
-/// What the answer is to set.
+/// The change that the response makes to the cookie.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PendingCookie(Arc<Mutex<Option<Change>>>);
 
@@ -68,26 +70,27 @@ enum Change {
     Clear(HeaderValue),
 }
 
-/// The refresh token that a request presents.
-pub(crate) struct Presented<'a> {
+/// The refresh token of a request.
+pub(crate) struct PresentedToken<'a> {
     cookie: &'a RefreshCookie,
     token: Option<SecretString>,
     is_from_cookie: bool,
-    /// Where its successor goes.
+    /// Where the next refresh token goes.
     pub(crate) mode: TokenMode,
 }
 
 impl CookieRules {
     pub(crate) fn new(options: &BrowserOptions) -> Self {
         let is_secure = options.is_https();
-        // Strict, where Lax would add nothing but top-level visits from other sites, and no page of ours wants the cookie. Neither
-        // depends on the port: who may use the cookie among the origins of one site is `Origins`' business.
+        // Lax would only add top-level navigation from other sites, which never needs this cookie.
+        // SameSite ignores ports and subdomains: `Origins` decides which origins of the same site
+        // may use the cookie.
         let attributes = format!(
             "Path=/; HttpOnly; SameSite=Strict{}",
             if is_secure { "; Secure" } else { "" }
         );
         Self {
-            // Browsers refuse the prefix over plain http, which is for development.
+            // Browsers refuse the prefix over plain http, which serves development.
             name: if is_secure { SECURE_NAME } else { NAME },
             attributes,
             max_age: options.refresh_token_ttl.as_secs(),
@@ -95,33 +98,33 @@ impl CookieRules {
         }
     }
 
-    fn find(&self, headers: &HeaderMap) -> Found {
-        // HTTP/2 may split the list over several headers (RFC 9113 section 8.2.3).
+    fn find(&self, headers: &HeaderMap) -> CookieValue {
+        // HTTP/2 may split the cookies over several headers (RFC 9113 section 8.2.3).
         let pairs = headers
             .get_all(header::COOKIE)
             .iter()
             .flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
         let mut values = pairs.filter_map(|pair| value_of(self.name, pair.trim_ascii()));
         match (values.next(), values.next()) {
-            (None, _) => Found::Nothing,
+            (None, _) => CookieValue::Absent,
             (Some(value), None) => match std::str::from_utf8(value) {
-                Ok(text) if !text.is_empty() => Found::One(SecretString::new(text.to_owned())),
-                _ => Found::Unusable,
+                Ok(text) if !text.is_empty() => CookieValue::Token(SecretString::new(text.to_owned())),
+                _ => CookieValue::Unusable,
             },
-            (Some(_), Some(_)) => Found::Unusable,
+            (Some(_), Some(_)) => CookieValue::Unusable,
         }
     }
 
     fn header(&self, value: &str, max_age: u64) -> HeaderValue {
         let text = format!("{}={value}; Max-Age={max_age}; {}", self.name, self.attributes);
-        // Our own tokens are base64url, so this cannot fail.
+        // Refresh tokens are base64url, so this cannot fail.
         let mut header = HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""));
         header.set_sensitive(true);
         header
     }
 }
 
-/// The value of a `name=value` pair; a name alone has an empty one.
+/// The value of a `name=value` pair. A name without `=` has an empty value.
 fn value_of<'a>(name: &str, pair: &'a [u8]) -> Option<&'a [u8]> {
     let rest = pair.strip_prefix(name.as_bytes())?;
     if rest.is_empty() {
@@ -134,24 +137,24 @@ impl RefreshCookie {
     pub(crate) fn of(headers: &HeaderMap, rules: &Arc<CookieRules>, pending_cookie: PendingCookie) -> Self {
         Self {
             rules: rules.clone(),
-            found: rules.find(headers),
-            is_trusted: rules.origins.trust(headers),
+            value: rules.find(headers),
+            is_trusted: rules.origins.is_trusted(headers),
             pending_cookie,
         }
     }
 
-    /// The same where there is no answer that could set a cookie.
-    pub(crate) fn out_of_reach(mut self) -> Self {
-        self.found = Found::Nothing;
+    /// Ignores the cookie, for a WebSocket, which has no response that could set one.
+    pub(crate) fn ignore(mut self) -> Self {
+        self.value = CookieValue::Absent;
         self
     }
 
-    /// Makes sure, before anything is done, that a request which wants the cookie may have it: a foreign page must not sign a browser
-    /// in either.
+    /// Checks that a request in cookie mode may use the cookie. Done before anything else: a page
+    /// of a foreign origin must not sign a browser in either.
     ///
     /// # Errors
     /// `ForbiddenOrigin`.
-    pub(crate) fn check(&self, mode: TokenMode) -> Result<()> {
+    pub(crate) fn check_origin(&self, mode: TokenMode) -> Result<()> {
         if mode == TokenMode::Cookie && !self.is_trusted {
             return Err(ApiError::ForbiddenOrigin(
                 "Pages of this origin may not use the refresh token's cookie; CORS_ORIGINS names those that may.",
@@ -160,29 +163,32 @@ impl RefreshCookie {
         Ok(())
     }
 
-    /// The refresh token of a request: the one that was given explicitly, else the cookie's. A token that came by cookie goes back by
-    /// cookie, whatever the client asks for: a script that could have it in the body could steal it.
+    /// The refresh token of a request: the explicit one if there is one, otherwise the cookie's.
+    ///
+    /// A token from the cookie stays in the cookie, whatever mode the client asks for: a script
+    /// that got the next token in a body could steal it.
     ///
     /// # Errors
-    /// `ForbiddenOrigin`; `RefreshTokenInvalid` for a cookie that can be no token, and for none where the client says that it has one.
-    pub(crate) fn present(&self, given: Option<String>, mode: TokenMode) -> Result<Presented<'_>> {
-        let (token, is_from_cookie) = match (given, &self.found) {
+    /// `ForbiddenOrigin`; `RefreshTokenInvalid` for a cookie that cannot be a token, and for a
+    /// missing cookie in cookie mode.
+    pub(crate) fn present(&self, given: Option<String>, mode: TokenMode) -> Result<PresentedToken<'_>> {
+        let (token, is_from_cookie) = match (given, &self.value) {
             (Some(given), _) => (Some(SecretString::new(given)), false),
-            (None, Found::One(token)) => (Some(token.clone()), true),
-            (None, Found::Unusable) => {
-                self.check(TokenMode::Cookie)?;
-                self.forget();
+            (None, CookieValue::Token(token)) => (Some(token.clone()), true),
+            (None, CookieValue::Unusable) => {
+                self.check_origin(TokenMode::Cookie)?;
+                self.clear();
                 return Err(Error::RefreshTokenInvalid.into());
             }
-            (None, Found::Nothing) if mode == TokenMode::Cookie => {
-                self.check(mode)?;
+            (None, CookieValue::Absent) if mode == TokenMode::Cookie => {
+                self.check_origin(mode)?;
                 return Err(Error::RefreshTokenInvalid.into());
             }
-            (None, Found::Nothing) => (None, false),
+            (None, CookieValue::Absent) => (None, false),
         };
         let mode = if is_from_cookie { TokenMode::Cookie } else { mode };
-        self.check(mode)?;
-        Ok(Presented {
+        self.check_origin(mode)?;
+        Ok(PresentedToken {
             cookie: self,
             token,
             is_from_cookie,
@@ -190,7 +196,7 @@ impl RefreshCookie {
         })
     }
 
-    /// Hands a refresh token out: into the cookie, or to the caller for the body.
+    /// Puts the refresh token into the cookie, or returns it for the body.
     pub(crate) fn deliver(&self, mode: TokenMode, signed_in: &SignedIn) -> Option<String> {
         let token = signed_in.tokens.refresh.expose();
         match mode {
@@ -203,47 +209,46 @@ impl RefreshCookie {
         }
     }
 
-    fn forget(&self) {
+    fn clear(&self) {
         self.pending_cookie.put(Change::Clear(self.rules.header("", 0)));
     }
 }
 
-impl Presented<'_> {
-    /// The token, once.
+impl PresentedToken<'_> {
+    /// The token, for the first call only.
     pub(crate) fn take(&mut self) -> Option<SecretString> {
         self.token.take()
     }
 
-    /// Passes on what the service made of the token; a cookie that is good for nothing any more goes.
+    /// Passes on the outcome, and clears a cookie whose token the service rejected.
     pub(crate) fn clear_if_rejected<T>(&self, outcome: domain::Result<T>) -> domain::Result<T> {
-        let is_useless = matches!(outcome, Err(Error::RefreshTokenInvalid | Error::RefreshTokenReused));
-        if self.is_from_cookie && is_useless {
-            self.cookie.forget();
+        let is_rejected = matches!(outcome, Err(Error::RefreshTokenInvalid | Error::RefreshTokenReused));
+        if self.is_from_cookie && is_rejected {
+            self.cookie.clear();
         }
         outcome
     }
 
-    /// The same for a logout: the cookie goes with its session.
-    pub(crate) fn logged_out(&self, scope: LogoutScope, outcome: domain::Result<()>) -> domain::Result<()> {
+    /// The same for a logout, which also clears the cookie of a session that it ends.
+    pub(crate) fn clear_after_logout(&self, scope: LogoutScope, outcome: domain::Result<()>) -> domain::Result<()> {
         self.clear_if_rejected(outcome)?;
         if self.is_from_cookie && scope != LogoutScope::Others {
-            self.cookie.forget();
+            self.cookie.clear();
         }
         Ok(())
     }
 }
 
 impl PendingCookie {
-    /// One request can hold several operations, and an answer sets a cookie once (RFC 6265 section 4.1.1). The last sign-in counts, and what
-    /// becomes of the cookie that the request came with does not undo it.
+    /// A request can hold several operations, but a response sets a cookie once (RFC 6265 section
+    /// 4.1.1). The last sign-in counts, and clearing the request's own cookie does not undo it.
     fn put(&self, change: Change) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !matches!((&*kept, &change), (Some(Change::Set(_)), Change::Clear(_))) {
-            *kept = Some(change);
+        let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !matches!((&*current, &change), (Some(Change::Set(_)), Change::Clear(_))) {
+            *current = Some(change);
         }
     }
 
-    /// Writes the change to the answer.
     pub(crate) fn write(&self, headers: &mut HeaderMap) {
         let change = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(Change::Set(header) | Change::Clear(header)) = change {
@@ -267,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn one_cookie_of_the_name_is_found_among_others() {
+    fn exactly_one_cookie_of_the_name_is_used() {
         let rules = rules("http://localhost:8000");
         let found = |lines: &[&[u8]]| {
             let lines = lines
@@ -278,9 +283,9 @@ mod tests {
                 headers.append(name, value);
             }
             match rules.find(&headers) {
-                Found::Nothing => "nothing".to_owned(),
-                Found::Unusable => "unusable".to_owned(),
-                Found::One(token) => token.expose().to_owned(),
+                CookieValue::Absent => "absent".to_owned(),
+                CookieValue::Unusable => "unusable".to_owned(),
+                CookieValue::Token(token) => token.expose().to_owned(),
             }
         };
         assert_eq!(found(&[b"auth_gateway_refresh=x"]), "x");
@@ -289,14 +294,14 @@ mod tests {
         assert_eq!(
             found(&[b"a=\xff;auth_gateway_refresh=x"]),
             "x",
-            "others are their owners' business"
+            "other cookies may have any value"
         );
-        assert_eq!(found(&[]), "nothing");
+        assert_eq!(found(&[]), "absent");
         assert_eq!(
             found(&[b"auth_gateway_refresher=x; Auth_gateway_refresh=y; a=auth_gateway_refresh=z"]),
-            "nothing"
+            "absent"
         );
-        assert_eq!(found(&[b"__Host-auth_gateway_refresh=x"]), "nothing");
+        assert_eq!(found(&[b"__Host-auth_gateway_refresh=x"]), "absent");
         assert_eq!(found(&[b"auth_gateway_refresh="]), "unusable");
         assert_eq!(found(&[b"auth_gateway_refresh"]), "unusable");
         assert_eq!(found(&[b"auth_gateway_refresh=\xff"]), "unusable");
@@ -308,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sign_in_outlasts_what_became_of_the_cookie_before() {
+    fn clearing_the_old_cookie_does_not_undo_a_sign_in() {
         let change = |pending_cookie: PendingCookie| {
             let mut headers = HeaderMap::new();
             pending_cookie.write(&mut headers);

@@ -1,4 +1,4 @@
-//! Which pages of other origins may read an answer (Fetch standard, "CORS protocol").
+//! Lets pages of other origins read responses (Fetch standard, "CORS protocol").
 
 use std::convert::Infallible;
 
@@ -9,14 +9,15 @@ use futures_util::FutureExt;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_http::cors::CorsLayer;
 
-/// What the headers of an answer depend on, whoever asks: a cache must not give a page what was meant for none, or the other way round.
+/// Every response depends on the origin. Otherwise a cache could give a page the response without
+/// CORS headers, or the other way round.
 const VARY: HeaderValue = HeaderValue::from_static("origin");
 
-/// The origins that may, and what they may see.
+/// The allowed origins, and which headers they may send and read.
 pub(crate) struct Cors(CorsLayer);
 
 impl Cors {
-    /// Exact origins, credentials allowed: a wildcard and credentials exclude each other.
+    /// Exact origins only: credentials are allowed, and a wildcard does not go with credentials.
     pub(crate) fn new(origins: &[String]) -> Self {
         let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| origin.parse().ok()).collect();
         let exposed = ["x-request-id", "ratelimit", "ratelimit-policy"].map(HeaderName::from_static);
@@ -33,26 +34,31 @@ impl Cors {
         Self(layer)
     }
 
-    /// Answers with the headers of CORS, and answers preflights: those of unknown routes too, or a page would learn of a CORS error in
-    /// place of the 404 that it can read. An `OPTIONS` that is no preflight ("CORS-preflight request") is a request like any other.
-    pub(crate) async fn answer<F>(&self, request: Request, work: impl Fn(Request) -> F) -> Response
+    /// Adds the CORS headers to a response, and answers preflights.
+    ///
+    /// A preflight of an unknown route is answered too. Otherwise the page would get a CORS error
+    /// in place of a 404 that it can read. An `OPTIONS` request without
+    /// `Access-Control-Request-Method` is not a preflight ("CORS-preflight request"), and goes to
+    /// its route.
+    pub(crate) async fn answer<F>(&self, request: Request, next: impl Fn(Request) -> F) -> Response
     where
         F: Future<Output = Response>,
     {
         let is_preflight = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
         if request.method() == Method::OPTIONS {
             if !is_preflight {
-                return work(request).await;
+                return next(request).await;
             }
         } else if !request.headers().contains_key(header::ORIGIN) {
-            // No page asks that needs leave: most requests, which the layer would take apart and put together again.
-            let mut response = work(request).await;
+            // Not from another origin, as most requests. The layer would cost them a rebuilt
+            // request.
+            let mut response = next(request).await;
             response.headers_mut().append(header::VARY, VARY);
             return response;
         }
-        let work = service_fn(|request| work(request).map(Ok::<_, Infallible>));
-        // Boxed, as it is for the few: every request would carry its size about.
-        let Ok(response) = Box::pin(self.0.layer(work).oneshot(request)).await;
+        let next = service_fn(|request| next(request).map(Ok::<_, Infallible>));
+        // Boxed, because few requests come here, and the others should not pay for its size.
+        let Ok(response) = Box::pin(self.0.layer(next).oneshot(request)).await;
         response
     }
 }

@@ -71,7 +71,8 @@ impl ApiError {
         self.service_error().map(Error::fields).unwrap_or_default()
     }
 
-    /// Seconds until a retry makes sense, rounded up, at least 1. `None` where waiting does not help.
+    /// Seconds until a retry makes sense, rounded up, at least 1. `None` where waiting does not
+    /// help.
     pub(crate) fn retry_after_seconds(&self) -> Option<u64> {
         self.service_error()?.retry_after_seconds()
     }

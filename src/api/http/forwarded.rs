@@ -1,7 +1,8 @@
-//! The client's address, as our own proxies tell it.
+//! The client's address behind trusted proxies.
 //!
-//! A proxy appends what it saw to one header, and passes every other one on as the client made it up. So the operator names the header
-//! that the proxies write, and no other is ever read.
+//! A proxy appends the address of its peer to one header, and passes all other headers on as the
+//! client sent them. So the operator names the header that the proxies write, and only this header
+//! is read.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -10,70 +11,76 @@ use ipnet::IpNet;
 
 use crate::domain::client::ProxyHeader;
 
-/// Who is believed, and in which header.
+/// The trusted proxies, and the header that they write.
 #[derive(Debug, Clone, Default)]
 pub struct Proxies {
-    /// The networks of our proxies.
+    /// The networks of the proxies.
     pub networks: Vec<IpNet>,
-    /// What all of them write.
+    /// The header that all of them write.
     pub header: ProxyHeader,
 }
 
 impl Proxies {
-    /// The client's address: that of the connection, or, as long as that is a trusted proxy's, the one that the proxy saw. The list is
-    /// read from the right, where our own proxies wrote; what stands left of the first untrusted address, anybody may have made up. A
-    /// proxy that hides what it saw, or writes no address, ends the walk: then its own address has to do.
+    /// The client's address: that of the connection, or, if that is a trusted proxy, the one that
+    /// the proxy wrote.
+    ///
+    /// The list is read from the right, where the trusted proxies wrote. A client can forge
+    /// everything left of the first untrusted address. If a proxy wrote no address, its own address
+    /// is the result.
     #[must_use]
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         if self.networks.is_empty() {
             return peer.to_canonical();
         }
-        let (name, hops): (_, fn(&[u8]) -> Hops) = match self.header {
-            ProxyHeader::XForwardedFor => ("x-forwarded-for", listed),
-            ProxyHeader::Forwarded => ("forwarded", elements),
+        let (name, addresses): (_, fn(&[u8]) -> Addresses) = match self.header {
+            ProxyHeader::XForwardedFor => ("x-forwarded-for", x_forwarded_for),
+            ProxyHeader::Forwarded => ("forwarded", forwarded),
         };
         let lines: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
         let mut client = peer.to_canonical();
-        for hop in lines.into_iter().rev().flat_map(hops) {
+        for address in lines.into_iter().rev().flat_map(addresses) {
             if !self.networks.iter().any(|network| network.contains(&client)) {
                 break;
             }
-            let Some(seen) = hop else { break };
-            client = seen.to_canonical();
+            let Some(address) = address else { break };
+            client = address.to_canonical();
         }
         client
     }
 }
 
-/// What the proxies saw, the last one first; `None` where it is no address.
-type Hops<'a> = Box<dyn Iterator<Item = Option<IpAddr>> + 'a>;
+/// The addresses of one header line, the last one first; `None` for an element without an address.
+type Addresses<'a> = Box<dyn Iterator<Item = Option<IpAddr>> + 'a>;
 
 /// `X-Forwarded-For`, for which no standard exists: addresses, separated by commas.
-fn listed(line: &[u8]) -> Hops<'_> {
-    Box::new(line.rsplit(|byte| *byte == b',').map(address))
+fn x_forwarded_for(line: &[u8]) -> Addresses<'_> {
+    Box::new(line.rsplit(|byte| *byte == b',').map(parse_address))
 }
 
-/// An address with or without a port: some proxies write `203.0.113.9:4711` or `[2001:db8::1]:4711`.
-fn address(hop: &[u8]) -> Option<IpAddr> {
-    let text = std::str::from_utf8(hop).ok()?.trim();
+/// An address with or without a port: some proxies write `203.0.113.9:4711` or
+/// `[2001:db8::1]:4711`.
+fn parse_address(text: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(text).ok()?.trim();
     let bare = text.parse().ok();
     bare.or_else(|| text.parse().ok().map(|with_port: SocketAddr| with_port.ip()))
         .or_else(|| text.strip_prefix('[')?.strip_suffix(']')?.parse().ok())
 }
 
 /// `Forwarded` (RFC 7239 section 4): elements of pairs, separated by commas.
-fn elements(line: &[u8]) -> Hops<'_> {
+fn forwarded(line: &[u8]) -> Addresses<'_> {
     let mut rest = Some(line);
-    let split = std::iter::from_fn(move || {
+    let elements = std::iter::from_fn(move || {
         let (left, last) = split_last(rest?);
         rest = left;
         Some(last)
     });
-    Box::new(split.map(|element| seen(std::str::from_utf8(element).ok()?)))
+    Box::new(elements.map(|element| forwarded_for(std::str::from_utf8(element).ok()?)))
 }
 
-/// The last element, and what stands left of its comma. A comma in a quoted string separates nothing, and quotes are paired from the
-/// right: one that a client left open must not swallow what our proxies wrote behind it.
+/// The text before the last comma, and the element after it.
+///
+/// A comma in a quoted string is not a separator. Quotes are paired from the right, because a
+/// client could leave a quote open to hide what the proxies append after it.
 fn split_last(line: &[u8]) -> (Option<&[u8]>, &[u8]) {
     let mut is_quoted = false;
     for (at, byte) in line.iter().enumerate().rev() {
@@ -88,14 +95,14 @@ fn split_last(line: &[u8]) -> (Option<&[u8]>, &[u8]) {
     (None, line)
 }
 
-/// Whether what stands before a quote makes it a part of the string (RFC 9110 section 5.6.4).
+/// Whether the backslashes before a quote make it part of the string (RFC 9110 section 5.6.4).
 fn is_escaped(before: &[u8]) -> bool {
     before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
 }
 
-/// The address of the one `for` in an element. Of two, or beside anything that is no pair, none counts: who wrote that is no proxy that
-/// we understand.
-fn seen(element: &str) -> Option<IpAddr> {
+/// The address of the `for` parameter of an element. `None` for two of them, or for an element with
+/// anything but pairs: no known proxy writes that.
+fn forwarded_for(element: &str) -> Option<IpAddr> {
     let (mut found, mut rest) = (None, element.trim_matches(BLANKS));
     while !rest.is_empty() {
         let (name, after) = rest.split_once('=')?;
@@ -111,7 +118,7 @@ fn seen(element: &str) -> Option<IpAddr> {
 
 const BLANKS: [char; 2] = [' ', '\t'];
 
-/// A token or a quoted string (RFC 9110 sections 5.6.2 and 5.6.4), and what follows it.
+/// A token or a quoted string (RFC 9110 sections 5.6.2 and 5.6.4), and the text after it.
 fn value(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let (token, rest) = text.split_at(text.find(|c| !is_token(c)).unwrap_or(text.len()));
@@ -131,7 +138,8 @@ fn is_token(c: char) -> bool {
     c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)
 }
 
-/// RFC 7239 section 6: an address with or without a port. `unknown` and the identifiers that hide an address are none.
+/// An address with or without a port (RFC 7239 section 6). `None` for `unknown` and for identifiers
+/// that hide an address.
 fn node(text: &str) -> Option<IpAddr> {
     let (address, port): (IpAddr, _) = if let Some(bracketed) = text.strip_prefix('[') {
         let (address, port) = bracketed.split_once(']')?;
@@ -144,7 +152,7 @@ fn node(text: &str) -> Option<IpAddr> {
 }
 
 fn is_port(text: &str) -> bool {
-    let is_hidden = text.strip_prefix('_').is_some_and(|hidden| !hidden.is_empty());
-    is_hidden && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+    let is_obfuscated = text.strip_prefix('_').is_some_and(|name| !name.is_empty());
+    is_obfuscated && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
         || (1..=5).contains(&text.len()) && text.chars().all(|c| c.is_ascii_digit())
 }

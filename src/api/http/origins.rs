@@ -1,4 +1,4 @@
-//! Which pages may use the refresh token's cookie, or open a WebSocket.
+//! Which origins may use the refresh token's cookie or open a WebSocket.
 
 use axum::http::{HeaderMap, HeaderName, header};
 use url::Url;
@@ -7,7 +7,7 @@ use crate::api::options::BrowserOptions;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The origins whose pages may: the gateway's own, and those of `CORS_ORIGINS`.
+/// The gateway's own origin, and those of `CORS_ORIGINS`.
 #[derive(Debug)]
 pub(crate) struct Origins(Vec<String>);
 
@@ -17,60 +17,74 @@ impl Origins {
         Self(options.cors_origins.iter().cloned().chain(own.ok()).collect())
     }
 
-    /// Whether the request comes from a page of these, or from no page at all.
+    /// Whether the request comes from a page of these origins, or from no page at all.
     ///
-    /// `SameSite` keeps other sites out, but every port and every subdomain of ours is the same site. So the browser is asked, in
-    /// headers that no script can set: `Sec-Fetch-RequestHandler` (W3C, Fetch Metadata Request Headers, section 2.3) and, where that does not
-    /// settle it, `Origin` (Fetch standard, "Origin header"), which it sends with every POST. The OWASP Cross-RequestHandler Request Forgery
-    /// Prevention Cheat Sheet recommends both. Who sends neither is no browser, and has no cookie but its own.
-    pub(crate) fn trust(&self, headers: &HeaderMap) -> bool {
-        match (Said::by(headers, &SEC_FETCH_SITE), Said::by(headers, &header::ORIGIN)) {
-            // The page's own address may differ from PUBLIC_URL: 127.0.0.1 for localhost, say.
-            (Said::Once("same-origin"), _) | (Said::Nothing | Said::Once("none"), Said::Nothing) => true,
-            (_, Said::Once(origin)) => self.has(origin),
-            (_, Said::Nothing | Said::Unclear) => false,
+    /// `SameSite` excludes other sites, but every port and subdomain of this host is the same site.
+    /// So the decision follows from two headers that no script can set. `Sec-Fetch-Site` (W3C,
+    /// Fetch Metadata Request Headers, section 2.3) decides first, then `Origin` (Fetch standard,
+    /// "Origin header"), which browsers send with every POST. The OWASP Cross-Site Request Forgery
+    /// Prevention Cheat Sheet recommends both. A client that sends neither is not a browser, so it
+    /// cannot be made to send a user's cookie.
+    pub(crate) fn is_trusted(&self, headers: &HeaderMap) -> bool {
+        use SingleHeader::{Absent, Unclear, Value};
+        match (
+            SingleHeader::of(headers, &SEC_FETCH_SITE),
+            SingleHeader::of(headers, &header::ORIGIN),
+        ) {
+            // The page's own address may differ from PUBLIC_URL, as 127.0.0.1 does from localhost.
+            (Value("same-origin"), _) | (Absent | Value("none"), Absent) => true,
+            (_, Value(origin)) => self.contains(origin),
+            (_, Absent | Unclear) => false,
         }
     }
 
-    /// Whether the handshake of a WebSocket comes from a page of these, or from no page at all.
+    /// Whether a WebSocket handshake comes from a page of these origins, or from no page at all.
     ///
-    /// CORS does not hold for WebSockets, so any page may try, and the server must ask (RFC 6455 section 10.2). Every browser sends
-    /// `Origin` with the handshake (section 4.1); the rest is as above.
-    pub(crate) fn admit(&self, headers: &HeaderMap) -> bool {
-        match Said::by(headers, &header::ORIGIN) {
-            Said::Nothing => true,
-            Said::Once(_) | Said::Unclear => self.trust(headers),
+    /// CORS does not apply to WebSockets, so a page of any origin can try, and the server must
+    /// check (RFC 6455 section 10.2). Every browser sends `Origin` with the handshake (section
+    /// 4.1).
+    pub(crate) fn is_trusted_handshake(&self, headers: &HeaderMap) -> bool {
+        match SingleHeader::of(headers, &header::ORIGIN) {
+            SingleHeader::Absent => true,
+            SingleHeader::Value(_) | SingleHeader::Unclear => self.is_trusted(headers),
         }
     }
 
-    /// Whether the page comes from the very address that it asks: GraphiQL's, which may be opened by another name than `PUBLIC_URL`'s.
-    /// Chromium sends no `Sec-Fetch-RequestHandler` with a handshake, so `Host` must tell; no page can choose it (Fetch standard, "forbidden
-    /// request-header").
-    pub(crate) fn is_from_here(headers: &HeaderMap) -> bool {
-        match (Said::by(headers, &header::ORIGIN), Said::by(headers, &header::HOST)) {
-            (Said::Once(origin), Said::Once(host)) => origin.split_once("://").is_some_and(|(_, from)| from == host),
-            (Said::Once(_) | Said::Nothing | Said::Unclear, _) => false,
+    /// Whether the page comes from the address that the request goes to. GraphiQL's page does, even
+    /// if it is opened under another name than `PUBLIC_URL`.
+    ///
+    /// Chromium sends no `Sec-Fetch-Site` with a handshake, so `Host` has to do. No page can choose
+    /// it (Fetch standard, "forbidden request-header").
+    pub(crate) fn is_same_origin(headers: &HeaderMap) -> bool {
+        use SingleHeader::{Absent, Unclear, Value};
+        match (
+            SingleHeader::of(headers, &header::ORIGIN),
+            SingleHeader::of(headers, &header::HOST),
+        ) {
+            (Value(origin), Value(host)) => origin.split_once("://").is_some_and(|(_, from)| from == host),
+            (Value(_) | Absent | Unclear, _) => false,
         }
     }
 
-    fn has(&self, origin: &str) -> bool {
-        self.0.iter().any(|ours| ours == origin)
+    fn contains(&self, origin: &str) -> bool {
+        self.0.iter().any(|known| known == origin)
     }
 }
 
-/// What a header says that may stand in a request once.
-enum Said<'a> {
-    Nothing,
-    Once(&'a str),
+/// A header that a request should have at most once.
+enum SingleHeader<'a> {
+    Absent,
+    Value(&'a str),
+    /// The header is there twice, or is not text.
     Unclear,
 }
 
-impl<'a> Said<'a> {
-    fn by(headers: &'a HeaderMap, name: &HeaderName) -> Self {
+impl<'a> SingleHeader<'a> {
+    fn of(headers: &'a HeaderMap, name: &HeaderName) -> Self {
         let mut values = headers.get_all(name).iter();
         match (values.next(), values.next()) {
-            (None, _) => Self::Nothing,
-            (Some(value), None) => value.to_str().map_or(Self::Unclear, Self::Once),
+            (None, _) => Self::Absent,
+            (Some(value), None) => value.to_str().map_or(Self::Unclear, Self::Value),
             (Some(_), Some(_)) => Self::Unclear,
         }
     }
@@ -82,7 +96,7 @@ mod tests {
 
     use super::*;
 
-    fn ours() -> Origins {
+    fn example() -> Origins {
         Origins::new(&BrowserOptions {
             public_url: "https://auth.example.com/base".to_owned(),
             cors_origins: vec!["https://app.example.com".to_owned()],
@@ -102,11 +116,11 @@ mod tests {
     }
 
     fn trusts(sites: &[&str], origins: &[&str]) -> bool {
-        ours().trust(&headers(sites, origins))
+        example().is_trusted(&headers(sites, origins))
     }
 
     #[test]
-    fn browsers_say_where_a_request_comes_from() {
+    fn pages_of_foreign_origins_are_not_trusted() {
         for (site, origin, is_trusted) in [
             (None, None, true),
             (Some("none"), None, true),
@@ -135,16 +149,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_twice_is_not_believed() {
-        let ours = "https://auth.example.com";
-        assert!(trusts(&[], &[ours]));
-        assert!(!trusts(&[], &[ours, ours]));
+    fn a_header_that_is_sent_twice_is_not_trusted() {
+        let own = "https://auth.example.com";
+        assert!(trusts(&[], &[own]));
+        assert!(!trusts(&[], &[own, own]));
         assert!(!trusts(&["same-origin", "cross-site"], &[]));
     }
 
     #[test]
-    fn a_handshake_of_no_page_or_of_ours_is_admitted() {
-        for (sites, origins, is_admitted) in [
+    fn handshakes_of_foreign_pages_are_not_trusted() {
+        for (sites, origins, is_trusted) in [
             (&[][..], &[][..], true),
             (&[], &["https://app.example.com"][..], true),
             (&[], &["https://auth.example.com"], true),
@@ -157,14 +171,14 @@ mod tests {
             (&[], &["null"], false),
             (&[], &["https://auth.example.com", "https://auth.example.com"], false),
         ] {
-            let admitted = ours().admit(&headers(sites, origins));
-            assert_eq!(admitted, is_admitted, "{sites:?} {origins:?}");
+            let outcome = example().is_trusted_handshake(&headers(sites, origins));
+            assert_eq!(outcome, is_trusted, "{sites:?} {origins:?}");
         }
     }
 
     #[test]
-    fn a_page_from_here_has_our_own_address() {
-        for (origins, host, is_from_here) in [
+    fn a_page_is_of_the_same_origin_if_its_origin_is_the_host() {
+        for (origins, host, is_same_origin) in [
             (&["http://127.0.0.1:8000"][..], "127.0.0.1:8000", true),
             (&["http://127.0.0.1:8000"], "127.0.0.1", false),
             (&["http://evil.example"], "127.0.0.1:8000", false),
@@ -174,7 +188,7 @@ mod tests {
         ] {
             let mut headers = headers(&[], origins);
             headers.insert(header::HOST, host.parse().unwrap());
-            assert_eq!(Origins::is_from_here(&headers), is_from_here, "{origins:?} {host}");
+            assert_eq!(Origins::is_same_origin(&headers), is_same_origin, "{origins:?} {host}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! From a domain error to a problem document (RFC 9457): the only place of this door that shapes errors.
+//! Problem documents (RFC 9457): the errors of REST, and of everything outside the APIs.
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -9,25 +9,25 @@ use crate::api::http::error::ApiError;
 use crate::api::http::request_id;
 use crate::domain::Error;
 
-/// An error on its way out of this door.
+/// An error whose response is a problem document.
 #[derive(Debug)]
 pub(crate) struct Problem(ApiError);
 
-/// What went wrong (RFC 9457). Branch on `code`.
+/// Why the request was refused or failed (RFC 9457). Branch on `code`.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub(crate) struct ProblemDocument {
-    /// Always `about:blank`: the code says more than a page could.
+    /// Always `about:blank`; the code identifies the error.
     #[serde(rename = "type")]
     kind: &'static str,
     /// The name of the status.
     title: &'static str,
     /// The HTTP status.
     status: u16,
-    /// The stable code of the error, the same at both doors.
+    /// The stable code of the error, the same in REST and GraphQL.
     #[schema(example = "VALIDATION_FAILED")]
     code: &'static str,
-    /// A sentence for people.
+    /// A sentence for humans.
     detail: String,
     /// The fields at fault.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -36,19 +36,19 @@ pub(crate) struct ProblemDocument {
     /// Why an access token was refused: `missing`, `invalid`, `expired` or `revoked`.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
-    /// The id of the request, for the support's log search.
+    /// The id of the request, to search the logs for.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
 }
 
-/// A field and what is allowed in it.
+/// A field with an unacceptable value.
 #[derive(Serialize, ToSchema)]
 #[schema(as = FieldProblem)]
 struct FieldDocument {
     /// The field's name.
     #[schema(example = "password")]
     field: String,
-    /// What is allowed, as a clause that follows the name.
+    /// What is allowed, as a clause that follows the field's name.
     #[schema(example = "must be at least 8 characters long")]
     message: String,
 }
@@ -92,14 +92,14 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Answers a panic of a handler: the request fails, the server goes on.
+/// The response to a request whose handler panicked.
 pub(crate) fn panicked() -> Response {
     Problem::from(Error::internal("a handler panicked")).into_response()
 }
 
-/// Answers in place of a handler that found no end.
+/// The response to a request whose handler ran for too long.
 pub(crate) fn timed_out() -> Response {
-    Problem::from(Error::unavailable("a handler found no end")).into_response()
+    Problem::from(Error::unavailable("a handler ran for too long")).into_response()
 }
 
 fn headers(error: &ApiError, status: StatusCode) -> HeaderMap {

@@ -24,7 +24,8 @@ fn policy(charge: &Allowance) -> String {
 /// Remaining quota `r`, and the time `t` until it grows by one.
 ///
 /// The draft lets servers without a fixed window choose the moment that `t` names, and wants it to
-/// agree with `Retry-After`. So `t` is when the next request is allowed, not when all quota is back.
+/// agree with `Retry-After`. So `t` is when the next request is allowed, not when all quota is
+/// back.
 fn remaining(charge: &Allowance) -> String {
     let seconds = charge.next_in.as_secs_f64().ceil();
     format!(

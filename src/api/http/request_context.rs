@@ -1,4 +1,4 @@
-//! From a request to who is asking: the credentials it presents and the device it comes from.
+//! What a request carries besides its operation: credentials, cookie, address and device.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -20,8 +20,8 @@ use crate::domain::session::Device;
 /// Longest `User-Agent` that is kept, in characters.
 const MAX_USER_AGENT: usize = 512;
 
-/// Everything a use case may want to know about who asks. Nothing here is verified: a request that needs no caller pays no heed
-/// to a dead token.
+/// Where a request comes from, and what it authenticates with. Nothing here is verified, so an
+/// operation that needs no caller also accepts a request with an expired token.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestContext {
     pub(crate) credentials: Credentials,
@@ -55,7 +55,7 @@ impl FromRequestParts<ApiState> for RequestContext {
 }
 
 impl RequestContext {
-    /// Where the request comes from, put into words for those few use cases that write it down.
+    /// What the audit log, sessions and rate limits keep of the request.
     pub(crate) fn client_info(&self) -> ClientInfo {
         let user_agent = self.user_agent.as_ref().map(|value| {
             String::from_utf8_lossy(value.as_bytes())
@@ -74,10 +74,11 @@ impl RequestContext {
         }
     }
 
-    /// The same, with the access token of a WebSocket's connection parameters, as `Authorization`: a browser can send no header there.
-    /// It does send cookies, from any page (RFC 6455 section 10.2), so none counts.
+    /// The same, with the access token of a WebSocket's connection parameters, as `Authorization`.
+    /// A browser cannot send that header with a handshake. It does send cookies, from pages of any
+    /// origin (RFC 6455 section 10.2), so the cookie is ignored.
     pub(crate) fn with_parameters(mut self, parameters: &Value) -> Self {
-        self.cookie = self.cookie.out_of_reach();
+        self.cookie = self.cookie.ignore();
         let is_authorization = |name: &String| name.eq_ignore_ascii_case("authorization");
         let members = parameters.as_object().into_iter().flatten();
         let mut named = members.filter(|(name, _)| is_authorization(name));
@@ -90,8 +91,8 @@ impl RequestContext {
     }
 }
 
-/// The bearer token of the one `Authorization` header (RFC 6750 section 2.1). Two headers are malformed: proxies and servers would
-/// disagree on which one counts.
+/// The bearer token of the `Authorization` header (RFC 6750 section 2.1). Two headers are
+/// malformed, because a proxy and the gateway could choose different ones.
 fn credentials(headers: &HeaderMap) -> Credentials {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     match (values.next(), values.next()) {
@@ -105,7 +106,7 @@ fn authorization(value: Option<&str>) -> Credentials {
     let token = value
         .and_then(|value| value.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        // Blanks may stand before the token (RFC 9110 section 11.4), and nothing else around it.
+        // Spaces may precede the token (RFC 9110 section 11.4), but nothing may follow it.
         .map(|(_, token)| token.trim_start_matches(' '))
         .filter(|token| !token.is_empty());
     token.map_or(Credentials::Malformed, |token| {

@@ -14,18 +14,18 @@ use crate::api::rest::problems::CommonProblems;
 use crate::api::state::ApiState;
 use crate::domain::account::Account;
 
-/// The public side of an account.
+/// The public fields of an account.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct User {
-    /// The e-mail as it was typed at registration.
+    /// The e-mail, as it was entered at registration.
     #[schema(example = "john.doe@example.com")]
     email: String,
-    /// The username as it was typed at registration.
+    /// The username, as it was entered at registration.
     #[schema(example = "johndoe")]
     username: String,
-    /// Names the account for ever; the `sub` of its access tokens.
+    /// The permanent id of the account; the `sub` of its access tokens.
     uuid: Uuid,
-    /// Where the account's picture is.
+    /// The URL of the account's picture.
     #[schema(required)]
     profile_image_url: Option<String>,
 }
@@ -43,7 +43,7 @@ impl From<&Account> for User {
 
 /// Me
 ///
-/// The account of whoever asks.
+/// The account of the access token.
 #[utoipa::path(
     get, path = "/auth/me", tag = "Account", operation_id = "me", security(("access_token" = [])),
     responses(

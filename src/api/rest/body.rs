@@ -8,10 +8,10 @@ use crate::api::state::ApiState;
 use crate::domain::error::FieldProblem;
 use crate::domain::{Error, Result};
 
-/// A JSON body of exactly this shape.
+/// A JSON body of exactly the shape of `T`.
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
-/// The same, where the client may leave the body out.
+/// The same, but the client may leave the body out.
 pub(crate) struct OptionalJsonBody<T>(pub(crate) T);
 
 impl<T: DeserializeOwned> FromRequest<ApiState> for JsonBody<T> {
@@ -41,7 +41,7 @@ impl<T: DeserializeOwned + Default> FromRequest<ApiState> for OptionalJsonBody<T
 }
 
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    // The library would read an array as the fields in their order.
+    // serde would read an array as the fields in their order.
     if bytes.trim_ascii_start().starts_with(b"[") {
         return Err(Error::bad_request("The body must be a JSON object."));
     }
@@ -54,7 +54,8 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     Ok(value)
 }
 
-/// The library's sentences say what is expected; they never quote a value that a client sent, except for an unknown field's name.
+/// Maps serde's messages to the API's own, which quote nothing from the body but the name of a
+/// field.
 fn wrong_shape(error: &serde_json::Error, field: Option<String>) -> Error {
     if !error.is_data() {
         return Error::bad_request(format!(
@@ -74,7 +75,7 @@ fn wrong_shape(error: &serde_json::Error, field: Option<String>) -> Error {
     } else if text.starts_with("duplicate field") {
         "is given twice"
     } else if text.starts_with("must be") {
-        // Ours, from a `TryFrom`; the library appends the place.
+        // From a `TryFrom` of the API; serde appends the position.
         text.split(" at line ").next().unwrap_or_default()
     } else {
         "must be a string"
@@ -85,8 +86,8 @@ fn wrong_shape(error: &serde_json::Error, field: Option<String>) -> Error {
     }
 }
 
-/// The field at fault: where the value was wrong, its path; where a field is missing, unknown or double, the name in the library's
-/// sentence.
+/// The field at fault: its path for a wrong value. For a missing, unknown or duplicate field, its
+/// name from serde's message.
 fn field(error: &serde_path_to_error::Error<serde_json::Error>) -> Option<String> {
     let text = error.inner().to_string();
     let is_about_name = ["missing field", "unknown field", "duplicate field"]

@@ -19,23 +19,23 @@ use crate::service::ChangePasswordInput;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChangePasswordBody {
-    /// The account's password.
+    /// The current password.
     #[schema(example = "Password@123", format = Password)]
     current_password: String,
-    /// The password to be, under the rules of a registration.
+    /// The new password. The rules of a registration apply.
     #[schema(example = "three small tea pots", format = Password)]
     new_password: String,
 }
 
 /// Change password
 ///
-/// Changes the password of the caller's account. The session that asks lives on; all others of the account end. A wrong current password
-/// counts as a failed login.
+/// Changes the password of the caller's account. The session of the request continues, and all
+/// others of the account end. A wrong current password counts as a failed login.
 #[utoipa::path(
     post, path = "/auth/password", tag = "Account", operation_id = "changePassword", security(("access_token" = [])),
     request_body = ChangePasswordBody,
     responses(
-        (status = 204, description = "The password is changed, and all other sessions are over."),
+        (status = 204, description = "The password is changed, and all other sessions have ended."),
         CommonProblems,
         BodyProblems,
         LimitProblems,

@@ -1,4 +1,4 @@
-//! Bodies of any bytes, as this door reads them; and what they hold, as the domain does.
+//! Fuzzes the parsing of REST bodies, and of the domain values in them.
 
 use std::sync::LazyLock;
 
@@ -12,8 +12,8 @@ use crate::domain::email::Email;
 use crate::domain::password::{NewPassword, PasswordRules, PresentedPassword};
 use crate::domain::username::Username;
 
-/// Most characters of a sentence that quotes nothing but a name.
-const LONGEST_SENTENCE: usize = 400;
+/// The longest error message, in characters. A message quotes nothing but the name of a field.
+const LONGEST_MESSAGE: usize = 400;
 
 pub(crate) fn body(data: &[u8]) {
     read::<RegisterBody>(data, &["email", "password", "username", "mode"]);
@@ -29,7 +29,7 @@ pub(crate) fn body(data: &[u8]) {
     texts.for_each(values);
 }
 
-/// Reads a body; the members of one that any reader of JSON takes for an object.
+/// Parses a body as `T`, and returns its members if it is a JSON object.
 fn read<T: serde::de::DeserializeOwned>(data: &[u8], known: &[&str]) -> Option<Map<String, Value>> {
     let members = serde_json::from_slice::<Value>(data)
         .ok()
@@ -43,33 +43,33 @@ fn read<T: serde::de::DeserializeOwned>(data: &[u8], known: &[&str]) -> Option<M
             assert_eq!(
                 members,
                 Some(true),
-                "read without being an object of these members: {known:?}"
+                "a body was accepted that is not an object of these members: {known:?}"
             );
         }
         Err(error) => {
             assert_eq!(error.code(), "BAD_REQUEST");
             let longest = error.to_string().chars().count();
-            assert!(longest <= LONGEST_SENTENCE, "a sentence of {longest} characters");
+            assert!(longest <= LONGEST_MESSAGE, "a message of {longest} characters");
         }
     }
     members
 }
 
-/// Those of an installation that was set up by nobody.
+/// The rules of an installation with default settings.
 static RULES: LazyLock<PasswordRules> = LazyLock::new(|| PasswordRules {
     min_length: 8,
     context_words: ContextWords::of("http://localhost:8000", &[]),
 });
 
-/// What is taken means the same when it is read again.
+/// A value that is accepted has the same meaning when it is parsed again.
 fn values(text: &str) {
     if let Ok(email) = Email::parse(text) {
         assert_eq!(
             Email::parse(email.as_str()),
             Ok(email.clone()),
-            "the text of an address"
+            "an e-mail that was accepted"
         );
-        // Not every key can be typed; one that can names the same mailbox.
+        // Not every key is a valid e-mail, but one that is has itself as its key.
         if let Ok(again) = Email::parse(email.key()) {
             assert_eq!(again.key(), email.key(), "the key of {}", email.as_str());
         }

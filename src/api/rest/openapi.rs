@@ -15,7 +15,7 @@ pub(crate) fn general() -> OpenApi {
     let info = InfoBuilder::new()
         .title("auth-gateway")
         .version(env!("CARGO_PKG_VERSION"))
-        .description(Some("Register, sign in, renew, sign out, and ask who you are. The same operations are offered as GraphQL at /graphql."))
+        .description(Some("Registration, sign-in, renewal, sign-out, and the caller's account and sessions. GraphQL at /graphql offers the same operations."))
         .license(Some(license))
         .build();
     let bearer = HttpBuilder::new()
@@ -27,7 +27,7 @@ pub(crate) fn general() -> OpenApi {
     components.add_security_scheme("access_token", SecurityScheme::Http(bearer));
     let cookie = ApiKeyValue::with_description(
         cookie::SECURE_NAME,
-        "The refresh token of a sign-in in cookie mode; without the prefix `__Host-` where the gateway is reached by plain http.",
+        "The refresh token of a sign-in in cookie mode. Over plain http, the name has no prefix `__Host-`.",
     );
     components.add_security_scheme("refresh_cookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
     OpenApiBuilder::new().info(info).components(Some(components)).build()

@@ -21,21 +21,21 @@ use crate::domain::session::{SessionId, SessionView};
 /// A session: one sign-in on one device.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Session {
-    /// Names the session; the `sid` of its access tokens.
+    /// The id of the session; the `sid` of its access tokens.
     id: Uuid,
-    /// When it was opened.
+    /// When the session was opened.
     created_at: DateTime<Utc>,
-    /// When it was last renewed.
+    /// When the session was last renewed.
     last_used_at: DateTime<Utc>,
-    /// When its time is over, unless it is renewed before.
+    /// When the session expires, unless it is renewed before.
     expires_at: DateTime<Utc>,
-    /// What the device that opened it calls itself.
+    /// The `User-Agent` of the device that opened the session.
     #[schema(required)]
     user_agent: Option<String>,
-    /// The address from which it was opened.
+    /// The IP address from which the session was opened.
     #[schema(required)]
     ip: Option<String>,
-    /// Whether it is the one that asks.
+    /// Whether this is the session of the request.
     current: bool,
 }
 
@@ -55,7 +55,7 @@ impl From<SessionView> for Session {
 
 /// Sessions
 ///
-/// The live sessions of the caller's account, the newest first, at most a hundred.
+/// The active sessions of the caller's account, newest first, at most 100.
 #[utoipa::path(
     get, path = "/auth/sessions", tag = "Sessions", operation_id = "sessions", security(("access_token" = [])),
     responses(
@@ -74,15 +74,15 @@ pub(crate) async fn list(
 
 /// End a session
 ///
-/// Ends a session of the caller's account. Asking twice is no error.
+/// Ends a session of the caller's account. Repeating the request is not an error.
 #[utoipa::path(
     delete, path = "/auth/sessions/{id}", tag = "Sessions", operation_id = "endSession", security(("access_token" = [])),
-    params(("id" = Uuid, Path, description = "The session.")),
+    params(("id" = Uuid, Path, description = "The id of the session.")),
     responses(
-        (status = 204, description = "The session is over."),
+        (status = 204, description = "The session has ended."),
         CommonProblems,
         (status = 401, description = "`UNAUTHENTICATED`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, description = "`NOT_FOUND`: there never was such a session, or it is another account's", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, description = "`NOT_FOUND`: no such session exists, or it belongs to another account", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn end(

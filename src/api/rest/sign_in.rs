@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api::http::cookie::TokenMode;
+use crate::api::http::cookie;
 use crate::api::http::problem::{Problem, ProblemDocument};
 use crate::api::http::request_context::RequestContext;
 use crate::api::http::security_headers::NO_STORE;
@@ -18,25 +18,25 @@ use crate::api::state::ApiState;
 use crate::domain::secret::SecretString;
 use crate::service::{LoginInput, LogoutInput, LogoutScope, RegisterInput, SignedIn};
 
-/// A new account.
+/// A registration.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RegisterBody {
-    /// E-mail address, unique without regard to case.
+    /// E-mail address; unique, ignoring case.
     #[schema(example = "john.doe@example.com", format = Email)]
     email: String,
-    /// At least 8 characters, at most 256; any Unicode.
+    /// 8 to 256 characters; any Unicode.
     #[schema(example = "Password@123", format = Password)]
     password: String,
-    /// 3 to 32 of letters, digits, `_`, `.` and `-`; unique without regard to case.
+    /// 3 to 32 letters, digits, `_`, `.` and `-`; unique, ignoring case.
     #[schema(example = "johndoe", min_length = 3, max_length = 32, pattern = "^[A-Za-z0-9_.-]*$")]
     username: String,
-    /// Where the refresh token goes.
+    /// How the client gets the refresh token.
     #[serde(default)]
-    mode: Mode,
+    mode: TokenMode,
 }
 
-/// A sign-in: the password, with either the e-mail or the username.
+/// A sign-in by password, with either the e-mail or the username.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LoginBody {
@@ -48,35 +48,36 @@ pub(crate) struct LoginBody {
     /// The account's password.
     #[schema(example = "Password@123", format = Password)]
     password: String,
-    /// Where the refresh token goes.
+    /// How the client gets the refresh token.
     #[serde(default)]
-    mode: Mode,
+    mode: TokenMode,
 }
 
-/// A renewal. Without a refresh token, the cookie holds it.
+/// A renewal. Without a refresh token in the body, the one in the cookie is used.
 #[derive(Deserialize, Default, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RefreshBody {
     /// The session's current refresh token.
     refresh_token: Option<String>,
-    /// Where the next refresh token goes; one that came by cookie is always followed by cookie.
+    /// How the client gets the next refresh token. A token that came in the cookie is always
+    /// replaced in the cookie.
     #[serde(default)]
-    mode: Mode,
+    mode: TokenMode,
 }
 
-/// Where a client keeps its refresh token.
+/// How a client gets and keeps its refresh token.
 #[derive(Deserialize, Default, Clone, Copy, ToSchema)]
 #[serde(try_from = "String")]
-#[schema(as = TokenMode, rename_all = "snake_case")]
-pub(crate) enum Mode {
-    /// In its own hands: the token stands in the body of the answer.
+#[schema(rename_all = "snake_case")]
+pub(crate) enum TokenMode {
+    /// In the body of the response; the client stores it.
     #[default]
     Body,
-    /// In an `HttpOnly` cookie, which no script of a page can read.
+    /// In an `HttpOnly` cookie, which scripts of a page cannot read.
     Cookie,
 }
 
-impl TryFrom<String> for Mode {
+impl TryFrom<String> for TokenMode {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, &'static str> {
@@ -88,16 +89,17 @@ impl TryFrom<String> for Mode {
     }
 }
 
-impl From<Mode> for TokenMode {
-    fn from(mode: Mode) -> Self {
+impl From<TokenMode> for cookie::TokenMode {
+    fn from(mode: TokenMode) -> Self {
         match mode {
-            Mode::Body => Self::Body,
-            Mode::Cookie => Self::Cookie,
+            TokenMode::Body => Self::Body,
+            TokenMode::Cookie => Self::Cookie,
         }
     }
 }
 
-/// A sign-out. Without a refresh token, the cookie or else the bearer access token names the session.
+/// A sign-out. Without a refresh token in the body, the cookie identifies the session, otherwise
+/// the access token does.
 #[derive(Deserialize, Default, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LogoutBody {
@@ -113,12 +115,12 @@ pub(crate) struct LogoutBody {
 #[serde(try_from = "String")]
 #[schema(rename_all = "snake_case")]
 pub(crate) enum Scope {
-    /// The one that asks.
+    /// The session of the request.
     #[default]
     Current,
-    /// All but the one that asks.
+    /// All sessions of the account but the session of the request.
     Others,
-    /// All.
+    /// All sessions of the account.
     All,
 }
 
@@ -146,9 +148,9 @@ pub(crate) struct AuthPayload {
 #[derive(Serialize, ToSchema)]
 #[allow(clippy::struct_field_names, reason = "the names are the contract's")]
 struct Token {
-    /// The access token: a JWT, to be sent as `Authorization: Bearer …`.
+    /// The access token: a JWT, sent as `Authorization: Bearer …`.
     access_token: String,
-    /// The refresh token, opaque; each one is good for one renewal. Null where the client keeps it in the cookie.
+    /// The refresh token: opaque, valid for one renewal. Null if it is in the cookie.
     #[schema(required)]
     refresh_token: Option<String>,
     /// Always `bearer`.
@@ -160,7 +162,7 @@ struct Token {
 }
 
 impl AuthPayload {
-    fn new(signed_in: &SignedIn, mode: TokenMode, context: &RequestContext) -> Self {
+    fn new(signed_in: &SignedIn, mode: cookie::TokenMode, context: &RequestContext) -> Self {
         let token = Token {
             access_token: signed_in.tokens.access.expose().to_owned(),
             refresh_token: context.cookie.deliver(mode, signed_in),
@@ -182,11 +184,11 @@ impl IntoResponse for AuthPayload {
 
 /// Register
 ///
-/// Makes an account and signs it in.
+/// Creates an account and signs it in.
 #[utoipa::path(
     post, path = "/auth/register", tag = "Sign-in", operation_id = "register", request_body = RegisterBody,
     responses(
-        (status = 201, description = "The account exists and is signed in.", body = AuthPayload, headers(("Set-Cookie" = String, description = "The cookie, where it changes."))),
+        (status = 201, description = "The account is created and signed in.", body = AuthPayload, headers(("Set-Cookie" = String, description = "The refresh token's cookie, if it changes."))),
         CommonProblems,
         BodyProblems,
         CookieProblems,
@@ -201,7 +203,7 @@ pub(crate) async fn register(
     JsonBody(body): JsonBody<RegisterBody>,
 ) -> Result<(StatusCode, AuthPayload), Problem> {
     let mode = body.mode.into();
-    context.cookie.check(mode)?;
+    context.cookie.check_origin(mode)?;
     let input = RegisterInput {
         email: body.email,
         password: SecretString::new(body.password),
@@ -213,11 +215,12 @@ pub(crate) async fn register(
 
 /// Login
 ///
-/// Signs in with a password and opens a session. Wrong password and unknown account get the same answer.
+/// Signs in with a password and opens a session. A wrong password and an unknown account get the
+/// same response.
 #[utoipa::path(
     post, path = "/auth/login", tag = "Sign-in", operation_id = "login", request_body = LoginBody,
     responses(
-        (status = 200, description = "Signed in.", body = AuthPayload, headers(("Set-Cookie" = String, description = "The cookie, where it changes."))),
+        (status = 200, description = "Signed in.", body = AuthPayload, headers(("Set-Cookie" = String, description = "The refresh token's cookie, if it changes."))),
         CommonProblems,
         BodyProblems,
         CookieProblems,
@@ -232,7 +235,7 @@ pub(crate) async fn login(
     JsonBody(body): JsonBody<LoginBody>,
 ) -> Result<AuthPayload, Problem> {
     let mode = body.mode.into();
-    context.cookie.check(mode)?;
+    context.cookie.check_origin(mode)?;
     let input = LoginInput {
         email: body.email,
         username: body.username,
@@ -244,13 +247,14 @@ pub(crate) async fn login(
 
 /// Refresh
 ///
-/// Hands out the next pair of tokens. A repeated request within the grace period gets the same refresh token again; a token that comes back
-/// later ends the session. Without a refresh token in the body, the cookie holds it, and the next one goes there.
+/// Issues the next pair of tokens. A repeated request within the grace period gets the same refresh
+/// token again. A token that is used again later ends the session. Without a refresh token in the
+/// body, the one in the cookie is used, and the next one replaces it there.
 #[utoipa::path(
     post, path = "/auth/refresh", tag = "Sign-in", operation_id = "refresh", request_body = Option<RefreshBody>,
     security((), ("refresh_cookie" = [])),
     responses(
-        (status = 200, description = "Renewed.", body = AuthPayload, headers(("Set-Cookie" = String, description = "The cookie, where it changes."))),
+        (status = 200, description = "Renewed.", body = AuthPayload, headers(("Set-Cookie" = String, description = "The refresh token's cookie, if it changes."))),
         CommonProblems,
         BodyProblems,
         CookieProblems,
@@ -271,13 +275,13 @@ pub(crate) async fn refresh(
 
 /// Logout
 ///
-/// Ends sessions, named by a refresh token in the body, else by the one in the cookie, else by the bearer access token. Asking twice is no
-/// error.
+/// Ends one or more sessions. A refresh token in the body identifies the session, otherwise the one
+/// in the cookie does, otherwise the access token. Repeating the request is not an error.
 #[utoipa::path(
     post, path = "/auth/logout", tag = "Sign-in", operation_id = "logout", request_body = Option<LogoutBody>,
     security((), ("access_token" = []), ("refresh_cookie" = [])),
     responses(
-        (status = 204, description = "Signed out. A cookie that named the session is removed.", headers(("Set-Cookie" = String, description = "The cookie, where it changes."))),
+        (status = 204, description = "Signed out. A cookie that identified the session is removed.", headers(("Set-Cookie" = String, description = "The refresh token's cookie, if it changes."))),
         CommonProblems,
         BodyProblems,
         CookieProblems,
@@ -294,7 +298,7 @@ pub(crate) async fn logout(
         Scope::Others => LogoutScope::Others,
         Scope::All => LogoutScope::All,
     };
-    let mut presented = context.cookie.present(body.refresh_token, TokenMode::Body)?;
+    let mut presented = context.cookie.present(body.refresh_token, cookie::TokenMode::Body)?;
     let input = LogoutInput {
         refresh_token: presented.take(),
         scope,
@@ -303,6 +307,6 @@ pub(crate) async fn logout(
         .service
         .logout(input, &context.credentials, &context.client_info())
         .await;
-    presented.logged_out(scope, outcome)?;
+    presented.clear_after_logout(scope, outcome)?;
     Ok((StatusCode::NO_CONTENT, NO_STORE))
 }

@@ -1,161 +1,148 @@
-//! The layer table of ARCHITECTURE.md, read off the sources: an arrow that it forbids fails here.
+//! The layer table of ARCHITECTURE.md, checked against the sources, and circles of files.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-const LAYERS: [(&str, &[&str]); 17] = [
-    // Files below this path, and what they must not name.
+use super::module_graph::ModuleGraph;
+use super::source::{SourceTree, production_code};
+
+/// A file or folder below `src`, and the crates and modules that it must not name.
+const LAYERS: [(&str, &str); 15] = [
     (
         "domain",
-        &[
-            "tokio",
-            "axum",
-            "async_graphql",
-            "sea_orm",
-            "redis",
-            "crate::config",
-            "crate::security",
-            "crate::store",
-            "crate::service",
-            "crate::api",
-            "crate::server",
-            "crate::app",
-        ],
+        "tokio axum async_graphql sea_orm redis crate::config crate::security crate::store crate::service crate::api \
+         crate::server crate::app",
     ),
     (
         "config",
-        &[
-            "tokio",
-            "axum",
-            "async_graphql",
-            "sea_orm",
-            "redis",
-            "crate::security",
-            "crate::store",
-            "crate::service",
-            "crate::api",
-            "crate::server",
-            "crate::app",
-        ],
+        "tokio axum async_graphql sea_orm redis crate::security crate::store crate::service crate::api crate::server \
+         crate::app",
     ),
     (
         "security",
-        &[
-            "axum",
-            "async_graphql",
-            "sea_orm",
-            "redis",
-            "crate::store",
-            "crate::service",
-            "crate::api",
-            "crate::server",
-            "crate::app",
-        ],
+        "axum async_graphql sea_orm redis crate::store crate::service crate::api crate::server crate::app",
     ),
     (
         "store",
-        &[
-            "axum",
-            "async_graphql",
-            "crate::security",
-            "crate::service",
-            "crate::api",
-            "crate::server",
-            "crate::app",
-        ],
+        "axum async_graphql crate::security crate::service crate::api crate::server crate::app",
     ),
     (
         "service",
-        &[
-            "axum",
-            "http",
-            "async_graphql",
-            "sea_orm",
-            "redis",
-            "crate::api",
-            "crate::server",
-            "crate::app",
-            "crate::config",
-        ],
+        "axum http async_graphql sea_orm redis crate::api crate::server crate::app crate::config",
     ),
     (
         "api",
-        &[
-            "sea_orm",
-            "redis",
-            "crate::store",
-            "crate::security",
-            "crate::config",
-            "crate::server",
-            "crate::app",
-        ],
+        "sea_orm redis crate::store crate::security crate::config crate::server crate::app",
     ),
-    ("api/graphql", &["crate::api::rest", "super::super::rest"]),
-    (
-        "api/rest",
-        &["crate::api::graphql", "super::super::graphql", "async_graphql"],
-    ),
+    ("api/graphql", "crate::api::rest"),
+    ("api/rest", "crate::api::graphql async_graphql"),
     (
         "server",
-        &[
-            "async_graphql",
-            "sea_orm",
-            "redis",
-            "crate::config",
-            "crate::security",
-            "crate::store",
-            "crate::service",
-            "crate::api",
-            "crate::app",
-        ],
+        "async_graphql sea_orm redis crate::config crate::security crate::store crate::service crate::api crate::app",
     ),
-    ("app.rs", &["sea_orm", "redis", "async_graphql"]),
-    ("main.rs", &["sea_orm", "redis", "async_graphql", "axum"]),
+    ("app.rs", "sea_orm redis async_graphql"),
+    ("main.rs", "sea_orm redis async_graphql axum"),
     (
         "telemetry.rs",
-        &[
-            "sea_orm",
-            "redis",
-            "axum",
-            "crate::store",
-            "crate::service",
-            "crate::api",
-        ],
+        "sea_orm redis axum crate::store crate::service crate::api",
     ),
-    ("log_span.rs", &["axum", "sea_orm", "redis", "async_graphql", "crate"]),
-    (
-        "bounded_cache.rs",
-        &["tokio", "axum", "sea_orm", "redis", "async_graphql", "crate"],
-    ),
-    ("threads.rs", &["axum", "sea_orm", "redis", "async_graphql", "crate"]),
-    ("../migration/src", &["auth_gateway"]),
-    ("../quick-argon2/src", &["auth_gateway", "tokio"]),
+    ("log_span.rs", "axum sea_orm redis async_graphql crate"),
+    ("bounded_cache.rs", "tokio axum sea_orm redis async_graphql crate"),
+    ("threads.rs", "axum sea_orm redis async_graphql crate"),
+];
+
+/// Other crates of the workspace, and what they must not name.
+const CRATES: [(&str, &str); 2] = [
+    ("migration/src", "auth_gateway"),
+    ("quick-argon2/src", "auth_gateway tokio"),
 ];
 
 #[test]
-fn no_arrow_points_the_wrong_way() {
-    let mut forbidden = Vec::new();
-    for (layer, names) in LAYERS {
-        let files = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(layer));
-        assert!(!files.is_empty(), "there is nothing at src/{layer}");
-        for file in files {
-            let code = code(&file);
-            for name in names.iter().filter(|name| mentions(&code, name)) {
-                forbidden.push(format!("{} names {name}", file.display()));
-            }
-        }
+fn no_layer_names_a_module_that_is_forbidden_to_it() {
+    let src = ModuleGraph::new(&SourceTree::read("src"));
+    let mut forbidden: Vec<String> = LAYERS
+        .iter()
+        .flat_map(|(layer, names)| violations(&src, layer, names))
+        .collect();
+    for (folder, names) in CRATES {
+        forbidden.extend(violations(&ModuleGraph::new(&SourceTree::read(folder)), "", names));
     }
     assert!(forbidden.is_empty(), "{forbidden:#?}");
 }
 
 #[test]
-fn the_test_above_can_see() {
-    assert!(mentions("use axum::Router;", "axum"));
-    assert!(mentions("let x = crate::store::Database;", "crate::store"));
-    assert!(!mentions("use crate::store::Redis;\nlet redis = 1;", "redis"));
-    assert!(mentions("use ::redis::Client;", "redis"));
-    assert!(!mentions("use crate::domain::http_status::X;", "http"));
+fn every_module_is_in_the_layer_table() {
+    let src = SourceTree::read("src");
+    let layers: BTreeSet<&str> = LAYERS.iter().map(|(layer, _)| *layer).collect();
+    let modules = src.0.keys().map(|file| file.split('/').next().unwrap());
+    let exempt = ["lib.rs", "fuzzing.rs"];
+    let missing: BTreeSet<&str> = modules
+        .filter(|name| !layers.contains(name) && !exempt.contains(name))
+        .collect();
+    assert!(missing.is_empty(), "add a row to LAYERS for {missing:?}");
+    for (layer, _) in LAYERS {
+        assert!(
+            src.0.keys().any(|file| is_in(file, layer)),
+            "src/{layer} does not exist"
+        );
+    }
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    for folder in ["src", "migration/src", "quick-argon2/src"] {
+        let circles = ModuleGraph::new(&SourceTree::read(folder)).circles();
+        assert!(circles.is_empty(), "{folder}: {circles:#?}");
+    }
+}
+
+#[test]
+fn forbidden_names_are_found_however_they_are_written() {
+    let (_, api) = LAYERS.iter().find(|(layer, _)| *layer == "api").unwrap();
+    for code in [
+        "use crate::store::Database;",
+        "use crate::{domain::Email, store::{sql::Database, Limits}};",
+        "fn f() { let x = crate::store::Database::new(); }",
+        "use super::super::super::store::Database;",
+        "use crate::store;",
+        "use crate::store as s;",
+        "use ::redis::Client;",
+        "use redis as r;",
+        "#[cfg(test)] mod tests { fn f() {} } use crate::store::Database;",
+        "mod inner { use super::super::super::super::store::Database; }",
+        "pub use crate::security::KeyRing;",
+    ] {
+        let found = violations(&graph_with(code), "api", api);
+        assert!(!found.is_empty(), "{code}");
+        assert!(
+            found.iter().all(|text| text.starts_with("api/rest/account.rs names ")),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn other_names_are_allowed() {
+    let (_, api) = LAYERS.iter().find(|(layer, _)| *layer == "api").unwrap();
+    for code in [
+        "use crate::service::store::Redis; // use crate::store::Database;",
+        "/* crate::store::X */ const TEXT: &str = \"crate::store::X\";",
+        "#[cfg(test)] mod tests { use crate::store::Database; }",
+        "use crate::api::redis::X; let redis = 1;",
+        "use crate::stores::X;",
+    ] {
+        let found = violations(&graph_with(code), "api", api);
+        assert!(found.is_empty(), "{code}: {found:?}");
+    }
+}
+
+fn graph_with(code: &str) -> ModuleGraph {
+    ModuleGraph::new(&SourceTree::of(&[
+        ("api/rest/account.rs", code),
+        ("store/mod.rs", "pub struct Database;"),
+        ("service/mod.rs", "use crate::store::Database;"),
+    ]))
 }
 
 /// The files of one API's transport, which have no counterpart in the other API.
@@ -190,49 +177,37 @@ fn both_apis_have_the_same_subject_files() {
 }
 
 #[test]
-fn two_calls_alone_are_unsafe() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let files = ["src", "migration/src", "quick-argon2/src"].map(|folder| sources(&root.join(folder)));
-    let of = |file: &PathBuf| code(file).matches("unsafe {").count();
-    let found: Vec<_> = files
-        .iter()
-        .flatten()
-        .map(|file| (file.clone(), of(file)))
-        .filter(|(_, count)| *count > 0)
-        .collect();
-    let named = ["quick-argon2/src/lib.rs", "quick-argon2/src/pages.rs"];
-    assert_eq!(found, named.map(|file| (root.join(file), 1)));
-}
-
-/// Whether the code uses the crate or module: its path followed by `::`, and nothing before it that makes it part of another.
-fn mentions(code: &str, name: &str) -> bool {
-    let path = format!("{name}::");
-    code.match_indices(&path).any(|(at, _)| {
-        let before = &code[..at];
-        let is_root = before
-            .strip_suffix("::")
-            .is_some_and(|rest| !rest.ends_with(|c: char| c.is_alphanumeric() || c == '_'));
-        is_root || !before.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':')
-    })
-}
-
-/// The code without comments and without its unit tests, which may look further.
-fn code(file: &Path) -> String {
-    let text = fs::read_to_string(file).unwrap();
-    let text = text.split("#[cfg(test)]").next().unwrap();
-    text.lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .collect::<Vec<_>>()
-        .join("\n")
-}
-
-fn sources(path: &Path) -> Vec<PathBuf> {
-    if path.is_file() {
-        return vec![path.to_owned()];
+fn unsafe_code_is_in_two_files_of_quick_argon2_alone() {
+    let mut found = Vec::new();
+    for folder in ["src", "migration/src", "quick-argon2/src"] {
+        for (file, text) in &SourceTree::read(folder).0 {
+            let count = production_code(text).matches("unsafe {").count();
+            if count > 0 {
+                found.push((format!("{folder}/{file}"), count));
+            }
+        }
     }
-    let entries = fs::read_dir(path).into_iter().flatten();
-    let found = entries.flat_map(|entry| sources(&entry.unwrap().path()));
+    let expected = ["quick-argon2/src/lib.rs", "quick-argon2/src/pages.rs"];
+    assert_eq!(found, expected.map(|file| (file.to_owned(), 1)));
+}
+
+/// What the files of a layer name although they must not.
+fn violations(graph: &ModuleGraph, layer: &str, names: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for file in graph.files().filter(|file| is_in(file, layer)) {
+        for path in graph.paths(file) {
+            if let Some(name) = names.split_whitespace().find(|name| is_path_below(&path, name)) {
+                found.push(format!("{file} names {path}, and {layer} must not use {name}"));
+            }
+        }
+    }
     found
-        .filter(|file| file.extension().is_some_and(|extension| extension == "rs"))
-        .collect()
+}
+
+fn is_in(file: &str, layer: &str) -> bool {
+    layer.is_empty() || file == layer || file.strip_prefix(layer).is_some_and(|rest| rest.starts_with('/'))
+}
+
+fn is_path_below(path: &str, name: &str) -> bool {
+    path == name || path.strip_prefix(name).is_some_and(|rest| rest.starts_with("::"))
 }

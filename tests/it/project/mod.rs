@@ -2,6 +2,9 @@
 
 mod api_parity;
 mod layers;
+mod module_graph;
 mod security_document;
 mod settings;
 mod snapshots;
+mod source;
+mod words;

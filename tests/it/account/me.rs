@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::harness::{TestApp, eventually, scenario};
 
 scenario! {
-    async fn without_a_token_nobody_is_told_anything(app: &TestApp) {
+    async fn me_without_a_token_is_refused(app: &TestApp) {
         app.john().await;
         let refusal = app.client().me_with(&[]).await.unwrap_err();
         assert_eq!((refusal.code.as_str(), refusal.reason.as_deref()), ("UNAUTHENTICATED", Some("missing")));
@@ -24,7 +24,7 @@ scenario! {
 }
 
 scenario! {
-    async fn headers_that_hold_no_single_token_are_refused(app: &TestApp) {
+    async fn authorization_headers_without_exactly_one_bearer_token_are_refused(app: &TestApp) {
         let john = app.john().await;
         let good = format!("Bearer {}", john.access_token);
         let huge = format!("Bearer {}", "x".repeat(100_000));
@@ -50,7 +50,7 @@ scenario! {
 }
 
 scenario! {
-    async fn what_an_operator_changes_shows(app: &TestApp) {
+    async fn a_profile_change_made_by_sql_is_visible(app: &TestApp) {
         let john = app.john().await;
         assert_eq!(app.me(&john.access_token).await.unwrap(), john.user);
         app.stores.execute("UPDATE accounts SET profile_image_url = 'https://example.com/john.png'").await;
@@ -60,7 +60,7 @@ scenario! {
 }
 
 scenario! {
-    async fn an_account_that_is_gone_lets_nobody_in(app: &TestApp) {
+    async fn tokens_of_a_deleted_account_are_refused(app: &TestApp) {
         let john = app.john().await;
         assert_eq!(app.me(&john.access_token).await.unwrap(), john.user);
         app.stores.execute("DELETE FROM accounts").await;
@@ -74,7 +74,7 @@ scenario! {
 
 scenario! {
     /// Nobody gets what another was answered, and nobody what they were answered themselves before something changed.
-    async fn the_same_question_again_and_again_is_answered_anew(app: &TestApp) {
+    async fn me_never_returns_another_account_or_a_stale_profile(app: &TestApp) {
         let john = app.john().await;
         let jane = app.client().register_with("jane.doe@example.com", "Password@123", "janedoe").await.unwrap();
         for _ in 0..3 {

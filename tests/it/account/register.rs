@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::harness::{Api, Backend, TestApp, scenario};
 
 scenario! {
-    async fn the_documented_example_registers_and_is_signed_in(app: &TestApp) {
+    async fn the_documented_example_registers_and_signs_in(app: &TestApp) {
         let john = app.john().await;
         assert_eq!(john.user.email, "john.doe@example.com");
         assert_eq!(john.user.username, "johndoe");
@@ -19,7 +19,7 @@ scenario! {
 }
 
 scenario! {
-    async fn an_email_is_taken_in_any_case_and_keeps_the_case_it_was_typed_in(app: &TestApp) {
+    async fn emails_are_unique_in_any_case_and_keep_their_case(app: &TestApp) {
         let first = app.client().register_with("John.Doe@Example.com", "Password@123", "johndoe").await.unwrap();
         assert_eq!(first.user.email, "John.Doe@Example.com");
         let refusal = app.client().register_with("JOHN.doe@example.COM", "Password@123", "other").await.unwrap_err();
@@ -29,7 +29,7 @@ scenario! {
 }
 
 scenario! {
-    async fn a_username_is_taken_in_any_case(app: &TestApp) {
+    async fn usernames_are_unique_in_any_case(app: &TestApp) {
         app.john().await;
         let refusal = app.client().register_with("other@example.com", "Password@123", "JohnDoe").await.unwrap_err();
         assert_eq!(refusal.code, "USERNAME_TAKEN");
@@ -38,7 +38,7 @@ scenario! {
 }
 
 scenario! {
-    async fn where_both_are_taken_the_email_is_named(app: &TestApp) {
+    async fn if_email_and_username_are_taken_the_error_is_email_taken(app: &TestApp) {
         app.john().await;
         let refusal = app.client().register_with("john.doe@example.com", "Password@123", "johndoe").await.unwrap_err();
         assert_eq!(refusal.code, "EMAIL_TAKEN");
@@ -46,7 +46,7 @@ scenario! {
 }
 
 scenario! {
-    async fn of_many_simultaneous_registrations_of_one_email_one_succeeds(app: &TestApp) {
+    async fn one_of_many_concurrent_registrations_of_an_email_succeeds(app: &TestApp) {
         let attempts: Vec<_> = (0..12)
             .map(|number| {
                 let client = app.client();
@@ -68,7 +68,7 @@ scenario! {
 }
 
 scenario! {
-    async fn every_problem_is_named_at_once(app: &TestApp) {
+    async fn all_invalid_fields_are_reported_together(app: &TestApp) {
         let refusal = app.client().register_with("john", "short", "<b>john</b>").await.unwrap_err();
         assert_eq!(refusal.code, "VALIDATION_FAILED");
         assert_eq!(refusal.fields, ["email", "password", "username"]);
@@ -77,7 +77,7 @@ scenario! {
 }
 
 scenario! {
-    async fn a_password_that_is_tried_first_is_refused_with_the_reason(app: &TestApp) {
+    async fn common_and_contextual_passwords_are_refused_with_the_reason(app: &TestApp) {
         for (password, reason) in [
             ("trustno1", "most common"),
             ("Liverpool1", "most common"),
@@ -95,7 +95,7 @@ scenario! {
 }
 
 #[tokio::test]
-async fn an_operator_may_add_words_that_are_no_passwords() {
+async fn configured_context_words_are_refused_as_passwords() {
     let options = [
         "--password-context-words=Acme Tools,Road Runner",
         "--public-url=https://login.coyote.example",
@@ -109,7 +109,7 @@ async fn an_operator_may_add_words_that_are_no_passwords() {
 }
 
 scenario! {
-    async fn a_password_of_any_unicode_works_in_both_spellings(app: &TestApp) {
+    async fn a_unicode_password_matches_composed_and_decomposed(app: &TestApp) {
         app.client().register_with("eva@example.com", "  caf\u{e9} \u{1f512} au lait  ", "eva").await.unwrap();
         assert!(app.login("eva@example.com", "  cafe\u{301} \u{1f512} au lait  ").await.is_ok());
         assert_eq!(app.login("eva@example.com", "caf\u{e9} \u{1f512} au lait").await.unwrap_err().code, "INVALID_CREDENTIALS");
@@ -130,7 +130,7 @@ async fn the_stored_password_is_argon2id_at_the_default_cost() {
 }
 
 #[tokio::test]
-async fn the_session_remembers_the_device() {
+async fn a_session_records_the_user_agent_and_the_address() {
     let app = TestApp::new(Backend::Sqlite, Api::Rest).await;
     let body = json!({"email": "john.doe@example.com", "password": "Password@123", "username": "johndoe"});
     let agent = "a".repeat(600);

@@ -87,11 +87,11 @@ async fn bodies(backend: Backend) {
 }
 
 #[tokio::test]
-async fn changed_bodies_are_refused_in_order_with_sqlite() {
+async fn mutated_bodies_get_well_formed_answers_with_sqlite() {
     bodies(Backend::Sqlite).await;
 }
 
 #[tokio::test]
-async fn changed_bodies_are_refused_in_order_with_postgres_and_redis() {
+async fn mutated_bodies_get_well_formed_answers_with_postgres_and_redis() {
     bodies(Backend::PostgresRedis).await;
 }

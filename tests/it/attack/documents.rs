@@ -323,11 +323,11 @@ fn is_graphql(answer: &Answer) -> bool {
 }
 
 #[tokio::test]
-async fn made_up_documents_are_answered_in_order_with_sqlite() {
+async fn random_documents_get_well_formed_answers_with_sqlite() {
     documents(Backend::Sqlite).await;
 }
 
 #[tokio::test]
-async fn made_up_documents_are_answered_in_order_with_postgres_and_redis() {
+async fn random_documents_get_well_formed_answers_with_postgres_and_redis() {
     documents(Backend::PostgresRedis).await;
 }

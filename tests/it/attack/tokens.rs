@@ -134,16 +134,16 @@ async fn forgeries(backend: Backend, algorithm: &str) {
 }
 
 #[tokio::test]
-async fn no_forgery_is_taken_with_sqlite_and_eddsa() {
+async fn no_forged_token_is_accepted_with_sqlite_and_eddsa() {
     forgeries(Backend::Sqlite, "EdDSA").await;
 }
 
 #[tokio::test]
-async fn no_forgery_is_taken_with_sqlite_and_rs256() {
+async fn no_forged_token_is_accepted_with_sqlite_and_rs256() {
     forgeries(Backend::Sqlite, "RS256").await;
 }
 
 #[tokio::test]
-async fn no_forgery_is_taken_with_postgres_and_redis_and_es256() {
+async fn no_forged_token_is_accepted_with_postgres_and_redis_and_es256() {
     forgeries(Backend::PostgresRedis, "ES256").await;
 }

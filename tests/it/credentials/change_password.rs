@@ -30,7 +30,7 @@ async fn is_revoked(app: &TestApp, session: &SignedIn) -> bool {
 }
 
 scenario! {
-    async fn the_new_password_signs_in_and_the_old_one_no_more(app: &TestApp) {
+    async fn after_a_change_only_the_new_password_signs_in(app: &TestApp) {
         let john = app.john().await;
         app.client().change_password(&john.access_token, OLD, NEW).await.unwrap();
         assert_eq!(code(app.login(EMAIL, OLD).await), "INVALID_CREDENTIALS");
@@ -42,7 +42,7 @@ scenario! {
 }
 
 scenario! {
-    async fn the_session_that_asks_lives_on_and_all_others_end(app: &TestApp) {
+    async fn a_change_ends_all_other_sessions_of_the_account(app: &TestApp) {
         let (first, second, third) = (app.john().await, app.login(EMAIL, OLD).await.unwrap(), app.login(EMAIL, OLD).await.unwrap());
         let jane = app.client().register_with("jane.doe@example.com", OLD, "janedoe").await.unwrap();
         for session in [&first, &second, &third] {
@@ -73,7 +73,7 @@ scenario! {
 }
 
 scenario! {
-    async fn a_new_password_is_judged_as_at_registration(app: &TestApp) {
+    async fn a_new_password_follows_the_rules_of_registration(app: &TestApp) {
         let john = app.john().await;
         for (new, rule) in [
             ("", "must not be empty"),
@@ -99,7 +99,7 @@ scenario! {
 }
 
 scenario! {
-    async fn both_spellings_of_one_password_are_the_current_one(app: &TestApp) {
+    async fn the_current_password_matches_composed_and_decomposed(app: &TestApp) {
         let eva = app.client().register_with("eva@example.com", "caf\u{e9} au lait", "evamaria").await.unwrap();
         let client = app.client();
         let refusal = client.change_password(&eva.access_token, "caf\u{e9} au lait", "cafe\u{301} au lait").await.unwrap_err();
@@ -110,7 +110,7 @@ scenario! {
 }
 
 scenario! {
-    async fn without_a_good_access_token_nobody_changes_anything(app: &TestApp) {
+    async fn a_change_needs_a_valid_access_token(app: &TestApp) {
         let (john, over) = (app.john().await, app.login(EMAIL, OLD).await.unwrap());
         app.client().logout(Some(&over.access_token), None, None).await.unwrap();
         for (token, reason) in [("nonsense", "invalid"), (&john.refresh_token, "invalid"), (&over.access_token, "revoked")] {
@@ -125,7 +125,7 @@ scenario! {
 }
 
 scenario! {
-    async fn of_many_changes_at_once_one_wins_and_the_others_are_told(app: &TestApp) {
+    async fn one_of_many_concurrent_changes_succeeds_and_the_others_are_refused(app: &TestApp) {
         app.john().await;
         let sessions = join_all((0..6).map(|_| app.login(EMAIL, OLD))).await;
         let changes = sessions.iter().enumerate().map(|(number, session)| async move {
@@ -149,7 +149,7 @@ scenario! {
 }
 
 scenario! {
-    async fn no_login_with_the_old_password_slips_in_behind_the_change(app: &TestApp) {
+    async fn no_session_opened_with_the_old_password_survives_a_change(app: &TestApp) {
         let john = app.john().await;
         let logins = join_all((0..12).map(|_| app.login(EMAIL, OLD)));
         let client = app.client();
@@ -168,7 +168,7 @@ scenario! {
 
 /// Who has stolen an access token guesses no more often than at the login, and with the same allowance.
 #[tokio::test]
-async fn guesses_are_charged_like_logins_before_a_password_is_looked_at() {
+async fn guesses_use_the_login_limits_before_hashing_on_sqlite_postgres_and_redis() {
     for backend in [Backend::Sqlite, Backend::Postgres, Backend::PostgresRedis] {
         for api in [Api::Rest, Api::Graphql] {
             let app = TestApp::limited(backend, api, &[]).await;
@@ -191,7 +191,7 @@ async fn guesses_are_charged_like_logins_before_a_password_is_looked_at() {
 
 /// Forty guesses use the allowance of failures up; a change that succeeds gives it back.
 #[tokio::test]
-async fn a_change_that_succeeds_wipes_failures_out() {
+async fn a_successful_change_resets_the_limit_of_failures() {
     let app = TestApp::limited(Backend::Sqlite, Api::Rest, &["--access-token-ttl=1d"]).await;
     let john = app.john().await;
     let guess = async |times: u32| {
@@ -218,7 +218,7 @@ async fn a_change_that_succeeds_wipes_failures_out() {
 }
 
 #[tokio::test]
-async fn strangers_cannot_keep_the_owner_from_changing_it() {
+async fn failed_logins_of_others_do_not_block_a_change_with_postgres_and_redis() {
     let app = TestApp::limited(Backend::PostgresRedis, Api::Rest, &["--trusted-proxies=127.0.0.0/8"]).await;
     let post = async |path: &str, address: &str, token: Option<&str>, body: Value| {
         let mut request = http()
@@ -251,7 +251,7 @@ async fn strangers_cannot_keep_the_owner_from_changing_it() {
 }
 
 scenario! {
-    async fn it_is_kept_who_changed_a_password_and_who_tried_to(app: &TestApp) {
+    async fn changes_and_failed_changes_are_in_the_audit_log(app: &TestApp) {
         let john = app.john().await;
         app.client().change_password(&john.access_token, "a guess at it", NEW).await.unwrap_err();
         app.client().change_password(&john.access_token, OLD, NEW).await.unwrap();
@@ -272,7 +272,7 @@ scenario! {
 
 /// Another node ends, tells and refuses as the one that was asked.
 #[tokio::test]
-async fn a_change_at_one_node_counts_at_the_other_and_front_ends_learn_why() {
+async fn a_change_takes_effect_on_every_node_with_sqlite_postgres_and_redis() {
     for backend in [Backend::Sqlite, Backend::Postgres, Backend::PostgresRedis] {
         let app = TestApp::new(backend, Api::Rest).await;
         let other = app.second_node(&[]).await;
@@ -296,7 +296,7 @@ async fn a_change_at_one_node_counts_at_the_other_and_front_ends_learn_why() {
 }
 
 #[tokio::test]
-async fn without_a_store_nothing_is_half_done() {
+async fn a_change_without_postgres_or_redis_has_no_partial_effect() {
     let (app, database, redis) = TestApp::with_proxies().await;
     let (john, elsewhere) = (app.john().await, app.login(EMAIL, OLD).await.unwrap());
     for proxy in [&redis, &database] {
@@ -317,7 +317,7 @@ async fn without_a_store_nothing_is_half_done() {
 }
 
 #[tokio::test]
-async fn a_body_of_another_shape_is_refused_and_names_the_field() {
+async fn a_malformed_body_is_refused_and_the_field_is_named() {
     let app = TestApp::new(Backend::Sqlite, Api::Rest).await;
     let john = app.john().await;
     for (body, field) in [

@@ -51,7 +51,7 @@ fn document_with(measure: &str, count: usize) -> String {
 }
 
 /// The same with fragments: what is spread twice counts twice.
-fn spread_twice(measure: &str, half: usize) -> String {
+fn document_with_fragment_used_twice(measure: &str, half: usize) -> String {
     let fragment = |on: &str, fields: String| {
         let root = if on == "User" {
             "{ me { ...F ...F } }"
@@ -79,7 +79,7 @@ const MEASURES: [(&str, usize); 6] = [
 ];
 
 #[tokio::test]
-async fn as_much_as_a_limit_says_is_taken_and_one_more_is_not() {
+async fn each_limit_accepts_its_maximum_and_refuses_one_more() {
     let app = TestApp::new(Backend::Sqlite, Api::Graphql).await;
     for (measure, most) in MEASURES {
         let at_most = code(&app, &document_with(measure, most)).await;
@@ -91,16 +91,16 @@ async fn as_much_as_a_limit_says_is_taken_and_one_more_is_not() {
     for (measure, most) in &MEASURES[1..5] {
         let own = usize::from(*measure == "GRAPHQL_TOO_MANY_FIELDS");
         assert_eq!(
-            code(&app, &spread_twice(measure, most / 2 - own)).await,
+            code(&app, &document_with_fragment_used_twice(measure, most / 2 - own)).await,
             "ok",
             "{measure}"
         );
-        assert_eq!(code(&app, &spread_twice(measure, most / 2 + 1)).await, *measure);
+        assert_eq!(code(&app, &document_with_fragment_used_twice(measure, most / 2 + 1)).await, *measure);
     }
 }
 
 #[tokio::test]
-async fn each_limit_is_a_setting() {
+async fn each_limit_can_be_configured() {
     let options = [
         "--graphql-max-depth=5",
         "--graphql-max-fields=6",
@@ -131,7 +131,7 @@ async fn each_limit_is_a_setting() {
 
 /// A kilobyte that would keep the engine busy for years, and its relatives.
 #[tokio::test]
-async fn a_document_that_explodes_is_refused_before_it_does() {
+async fn exponential_documents_are_refused_before_execution() {
     let app = TestApp::new(Backend::Sqlite, Api::Graphql).await;
     let twice = |n: u32| format!("fragment F{n} on Query {{ ...F{m} ...F{m} }} ", m = n + 1);
     let doubling = |depth: u32| (0..depth).map(twice).collect::<Vec<_>>().concat();
@@ -188,7 +188,7 @@ async fn a_document_that_explodes_is_refused_before_it_does() {
 
 /// The parser recurses for every bracket: none of these may reach it.
 #[tokio::test]
-async fn a_mebibyte_of_brackets_costs_nothing() {
+async fn a_mebibyte_of_brackets_is_refused_before_parsing() {
     const MEBIBYTE: usize = 1 << 20;
     let app = TestApp::with(Backend::Sqlite, Api::Graphql, &["--body-limit=4194304"]).await;
     for query in [
@@ -221,7 +221,7 @@ async fn a_mebibyte_of_brackets_costs_nothing() {
 }
 
 #[tokio::test]
-async fn variables_may_be_deep_or_long_and_are_refused_in_a_sentence() {
+async fn deep_or_long_variables_are_refused_with_a_message() {
     let app = TestApp::new(Backend::Sqlite, Api::Graphql).await;
     let query = "mutation($token: String) { logout(refreshToken: $token) }";
     let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
@@ -242,7 +242,7 @@ async fn variables_may_be_deep_or_long_and_are_refused_in_a_sentence() {
 
 /// A fuzzer found that the engine panics at these.
 #[tokio::test]
-async fn a_default_for_a_list_of_an_unknown_type_is_a_mistake_of_the_client() {
+async fn a_default_for_a_list_of_an_unknown_type_is_a_bad_request() {
     let app = TestApp::new(Backend::Sqlite, Api::Graphql).await;
     let john = app.john().await;
     let mut socket = Socket::bearing(&app.url(""), &john.access_token).await;
@@ -274,7 +274,7 @@ async fn a_default_for_a_list_of_an_unknown_type_is_a_mistake_of_the_client() {
 }
 
 #[tokio::test]
-async fn a_batch_is_refused_by_name() {
+async fn a_batch_is_refused_with_a_message() {
     let app = TestApp::new(Backend::Sqlite, Api::Graphql).await;
     for batch in [
         json!([]),
@@ -288,7 +288,7 @@ async fn a_batch_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn a_client_of_plain_json_is_told_by_the_code_alone() {
+async fn clients_that_accept_plain_json_get_status_200_and_the_code() {
     let app = TestApp::new(Backend::Sqlite, Api::Graphql).await;
     let body = json!({"query": document_with("GRAPHQL_TOO_DEEP", 21)});
     let (status, _, answer) = raw(http().post(app.url("/graphql")).json(&body)).await;
@@ -298,7 +298,7 @@ async fn a_client_of_plain_json_is_told_by_the_code_alone() {
 
 /// Documents are remembered: what the engine made of one must not tell on the next request with the same text.
 #[tokio::test]
-async fn a_document_that_comes_again_is_judged_as_it_was() {
+async fn a_repeated_document_gets_the_same_answer() {
     let app = TestApp::new(Backend::Sqlite, Api::Graphql).await;
     let switch = "query($x: Boolean!) { __typename @skip(if: $x) }";
     let scoped = "mutation($s: LogoutScope!) { logout(scope: $s) }";
@@ -347,7 +347,7 @@ async fn a_document_that_comes_again_is_judged_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_socket_has_the_same_limits() {
+async fn documents_over_a_websocket_have_the_same_limits() {
     let app = TestApp::with(Backend::Sqlite, Api::Graphql, &["--graphql-introspection=off"]).await;
     let john = app.john().await;
     let mut socket = Socket::bearing(&app.url(""), &john.access_token).await;
@@ -378,7 +378,7 @@ async fn a_socket_has_the_same_limits() {
 }
 
 #[tokio::test]
-async fn who_cannot_ask_for_the_schema_cannot_guess_it_either() {
+async fn without_introspection_errors_reveal_nothing_of_the_schema() {
     let app = TestApp::with(Backend::Sqlite, Api::Graphql, &["--graphql-introspection=off"]).await;
     for query in [
         "{ __schema { queryType { name } } }",
@@ -440,7 +440,7 @@ async fn who_cannot_ask_for_the_schema_cannot_guess_it_either() {
 
 /// What makes a schema explorable in development.
 #[tokio::test]
-async fn the_engine_explains_itself_where_the_schema_can_be_asked_for() {
+async fn with_introspection_errors_suggest_names() {
     let app = TestApp::new(Backend::Sqlite, Api::Graphql).await;
     let (_, answer) = post(&app, &json!({"query": "{ me { emaill } }"})).await;
     let message = answer["errors"][0]["message"].as_str().unwrap();
@@ -451,7 +451,7 @@ async fn the_engine_explains_itself_where_the_schema_can_be_asked_for() {
 }
 
 #[test]
-fn tools_can_ask_for_the_whole_schema() {
+fn introspection_tools_load_the_whole_schema() {
     let folder = tempfile::tempdir().unwrap();
     let gateway = Process::start(folder.path(), &[]);
     let run = node(&["introspection.mjs", &format!("{}/graphql", gateway.url)]);

@@ -5,7 +5,7 @@ use crate::harness::{Process, node};
 /// A first visitor registers, signs in and reads `me` on the screen; no request leaves the origin, the console stays empty. The picture
 /// stays beside the other build results, and the one in the documentation is made by the same program.
 #[test]
-fn a_first_visitor_signs_in_and_reads_me_without_a_network() {
+fn graphiql_registers_signs_in_and_reads_me_without_other_origins() {
     let folder = tempfile::tempdir().unwrap();
     let gateway = Process::start(folder.path(), &[]);
     let picture = concat!(env!("CARGO_TARGET_TMPDIR"), "/graphiql.png");

@@ -14,7 +14,7 @@ fn all_audits_of_graphql_http_pass() {
 
 /// The only operation of a document need not be named in the request; a link must not carry it out for that.
 #[tokio::test]
-async fn a_link_carries_out_no_mutation_whatever_its_name() {
+async fn a_get_request_executes_no_mutation() {
     let app = TestApp::new(Backend::Sqlite, Api::Graphql).await;
     let john = app.john().await;
     for query in [

@@ -15,7 +15,7 @@ fn refusal(outcome: Result<Socket, (u16, Value)>) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn a_page_of_a_foreign_origin_opens_no_socket() {
+async fn a_foreign_origin_cannot_open_a_websocket() {
     let options = [
         "--public-url=https://auth.example.com",
         "--cors-origins=https://app.example.com",
@@ -49,7 +49,7 @@ async fn a_page_of_a_foreign_origin_opens_no_socket() {
 }
 
 #[tokio::test]
-async fn graphiqls_page_opens_one_by_whatever_name_it_was_opened() {
+async fn graphiql_opens_a_websocket_from_its_own_origin() {
     for (graphiql, opens) in [("--graphiql=on", true), ("--graphiql=off", false)] {
         let app = TestApp::with(Backend::Sqlite, Api::Graphql, &[graphiql]).await;
         let page = app.url("");
@@ -59,7 +59,7 @@ async fn graphiqls_page_opens_one_by_whatever_name_it_was_opened() {
 }
 
 #[tokio::test]
-async fn a_network_has_so_many_sockets_and_gets_back_what_it_closes() {
+async fn websockets_are_limited_per_network_and_freed_when_closed() {
     let options = ["--websockets-per-address=2", "--trusted-proxies=127.0.0.0/8"];
     let app = TestApp::with(Backend::Sqlite, Api::Graphql, &options).await;
     let open = async |address: &str| Socket::open_from(&app.url(""), address).await;
@@ -72,7 +72,7 @@ async fn a_network_has_so_many_sockets_and_gets_back_what_it_closes() {
 }
 
 #[tokio::test]
-async fn there_are_so_many_sockets_in_all() {
+async fn websockets_are_limited_in_total() {
     let options = ["--max-websockets=2", "--trusted-proxies=127.0.0.0/8"];
     let app = TestApp::with(Backend::Sqlite, Api::Graphql, &options).await;
     let open = async |address: &str| Socket::open_from(&app.url(""), address).await;
@@ -85,7 +85,7 @@ async fn there_are_so_many_sockets_in_all() {
 }
 
 #[tokio::test]
-async fn a_socket_that_waits_for_nothing_is_closed() {
+async fn a_websocket_without_a_subscription_is_closed() {
     let app = TestApp::with(Backend::Sqlite, Api::Rest, &["--websocket-idle-timeout=200ms"]).await;
     let john = app.john().await;
     let mut waiting = Socket::bearing(&app.url(""), &john.access_token).await;

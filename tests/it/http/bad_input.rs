@@ -14,7 +14,7 @@ fn registration(changes: &Value) -> Value {
 }
 
 scenario! {
-    async fn an_unacceptable_field_is_named_and_nothing_is_stored(app: &TestApp) {
+    async fn an_invalid_field_is_named_and_nothing_is_stored(app: &TestApp) {
         let at_least = |length: usize| "é".repeat(length);
         for (changes, field) in [
             (json!({"email": ""}), "email"),
@@ -74,7 +74,7 @@ scenario! {
 type Case<'a> = (Method, &'a str, Option<&'a str>, Vec<u8>, u16, &'a str);
 
 #[tokio::test]
-async fn rest_requests_of_the_wrong_form_are_problems_of_the_right_form() {
+async fn malformed_rest_requests_get_problem_documents() {
     let app = TestApp::new(Backend::Sqlite, Api::Rest).await;
     let json = Some("application/json");
     let good = registration(&json!({})).to_string().into_bytes();
@@ -216,7 +216,7 @@ async fn rest_requests_of_the_wrong_form_are_problems_of_the_right_form() {
 }
 
 #[tokio::test]
-async fn graphql_requests_of_the_wrong_form_are_answers_of_the_right_form() {
+async fn malformed_graphql_requests_get_graphql_errors() {
     let app = TestApp::new(Backend::Sqlite, Api::Graphql).await;
     let json = Some("application/json");
     let mutation = br#"{"query":"mutation { logout }"}"#;
@@ -333,7 +333,7 @@ async fn graphql_requests_of_the_wrong_form_are_answers_of_the_right_form() {
 }
 
 #[tokio::test]
-async fn a_document_that_does_not_parse_is_not_quoted() {
+async fn a_syntax_error_does_not_quote_the_document() {
     let app = TestApp::new(Backend::Sqlite, Api::Graphql).await;
     let query = r#"mutation { login(input: {username: "johndoe", password: "hunter2-hunter2" }) { nothing }"#;
     let (_, _, answer) = raw(http().post(app.url("/graphql")).json(&json!({ "query": query }))).await;
@@ -342,7 +342,7 @@ async fn a_document_that_does_not_parse_is_not_quoted() {
 }
 
 #[tokio::test]
-async fn without_a_token_me_is_null_and_the_rest_of_the_answer_stays() {
+async fn without_a_token_me_is_null_and_other_fields_are_answered() {
     let app = TestApp::new(Backend::Sqlite, Api::Graphql).await;
     let query = json!({"query": "{ me { uuid } other: __typename }"});
     let (status, _, answer) = raw(http().post(app.url("/graphql")).json(&query)).await;
@@ -357,7 +357,7 @@ async fn without_a_token_me_is_null_and_the_rest_of_the_answer_stays() {
 }
 
 #[tokio::test]
-async fn a_foreign_accept_is_not_acceptable_and_a_request_id_is_kept_if_it_is_plain() {
+async fn an_unsupported_accept_is_refused_and_a_valid_request_id_is_kept() {
     let app = TestApp::new(Backend::Sqlite, Api::Graphql).await;
     let request = http()
         .post(app.url("/graphql"))

@@ -21,7 +21,7 @@ struct Answer {
 
 impl Answer {
     /// The refresh token that the answer put into the cookie, after a look at everything around it.
-    fn baked(&self) -> String {
+    fn refresh_token_in_cookie(&self) -> String {
         assert_eq!(self.code, "ok");
         assert_eq!(self.token["refresh_token"], Value::Null, "the body has no token");
         assert!(self.token.as_object().unwrap().contains_key("refresh_token"));
@@ -137,16 +137,16 @@ fn login_by(mode: &str) -> Value {
 async fn registered_by_cookie(app: &TestApp) -> String {
     let input =
         json!({"email": "john.doe@example.com", "password": "Password@123", "username": "johndoe", "mode": "cookie"});
-    ask(app, "register", input, &[]).await.baked()
+    ask(app, "register", input, &[]).await.refresh_token_in_cookie()
 }
 
 scenario! {
-    async fn the_token_goes_from_cookie_to_cookie_and_ends_with_the_session(app: &TestApp) {
+    async fn refresh_rotates_the_cookie_and_logout_clears_it(app: &TestApp) {
         let first = registered_by_cookie(app).await;
-        let second = ask(app, "refresh", json!({}), &cookie(&first)).await.baked();
+        let second = ask(app, "refresh", json!({}), &cookie(&first)).await.refresh_token_in_cookie();
         assert_ne!(first, second);
-        let third = ask(app, "refresh", json!({"mode": "body"}), &cookie(&second)).await.baked();
-        let again = ask(app, "refresh", json!({"mode": "cookie"}), &cookie(&second)).await.baked();
+        let third = ask(app, "refresh", json!({"mode": "body"}), &cookie(&second)).await.refresh_token_in_cookie();
+        let again = ask(app, "refresh", json!({"mode": "cookie"}), &cookie(&second)).await.refresh_token_in_cookie();
         assert_eq!(third, again, "within the grace period");
         let logout = ask(app, "logout", json!({}), &cookie(&third)).await;
         assert_eq!((logout.code.as_str(), logout.set_cookie), ("ok", vec![cleared()]));
@@ -158,7 +158,7 @@ scenario! {
 }
 
 scenario! {
-    async fn a_token_in_the_request_counts_and_leaves_the_cookie_alone(app: &TestApp) {
+    async fn a_token_in_the_body_takes_precedence_and_leaves_the_cookie_unchanged(app: &TestApp) {
         let in_cookie = registered_by_cookie(app).await;
         let given = app.login("john.doe@example.com", "Password@123").await.unwrap().refresh_token;
         let renewed = ask(app, "refresh", json!({"refresh_token": given}), &cookie(&in_cookie)).await;
@@ -169,16 +169,16 @@ scenario! {
         let logout = ask(app, "logout", json!({"refresh_token": given}), &cookie(&in_cookie)).await;
         assert!(logout.is_refused("ok"));
         assert_eq!(app.refresh(given).await.unwrap_err().code, "REFRESH_TOKEN_INVALID");
-        ask(app, "refresh", json!({}), &cookie(&in_cookie)).await.baked();
+        ask(app, "refresh", json!({}), &cookie(&in_cookie)).await.refresh_token_in_cookie();
     }
 }
 
 scenario! {
-    async fn a_session_may_move_into_the_cookie_and_never_out_of_it(app: &TestApp) {
+    async fn a_session_can_move_into_the_cookie_but_not_out_of_it(app: &TestApp) {
         let john = app.john().await;
-        let moved = ask(app, "refresh", json!({"refresh_token": john.refresh_token, "mode": "cookie"}), &[]).await.baked();
-        ask(app, "refresh", json!({"mode": "body"}), &cookie(&moved)).await.baked();
-        let login = ask(app, "login", login_by("cookie"), &cookie(&moved)).await.baked();
+        let moved = ask(app, "refresh", json!({"refresh_token": john.refresh_token, "mode": "cookie"}), &[]).await.refresh_token_in_cookie();
+        ask(app, "refresh", json!({"mode": "body"}), &cookie(&moved)).await.refresh_token_in_cookie();
+        let login = ask(app, "login", login_by("cookie"), &cookie(&moved)).await.refresh_token_in_cookie();
         assert_ne!(login, moved);
         let in_body = ask(app, "login", login_by("body"), &cookie(&moved)).await;
         assert!(in_body.set_cookie.is_empty() && in_body.token["refresh_token"].is_string());
@@ -186,7 +186,7 @@ scenario! {
 }
 
 scenario! {
-    async fn a_cookie_that_is_no_token_is_refused_and_cleared(app: &TestApp) {
+    async fn an_invalid_cookie_is_refused_and_cleared(app: &TestApp) {
         let good = registered_by_cookie(app).await;
         let forged = format!("{}AAAA", &good[..good.len() - 4]);
         let several = format!("{good}; {NAME}={good}");
@@ -198,16 +198,16 @@ scenario! {
         }
         let two_lines = [cookie(&good), cookie("")].concat();
         assert!(ask(app, "refresh", json!({}), &two_lines).await.is_refused_and_clears("REFRESH_TOKEN_INVALID"));
-        ask(app, "refresh", json!({}), &cookie(&good)).await.baked();
+        ask(app, "refresh", json!({}), &cookie(&good)).await.refresh_token_in_cookie();
     }
 }
 
 scenario! {
-    async fn a_cookie_that_comes_back_too_late_ends_its_session_and_goes(app: &TestApp) {
+    async fn a_reused_cookie_ends_its_session_and_is_cleared(app: &TestApp) {
         for operation in ["refresh", "logout"] {
             let login = json!({"email": "john.doe@example.com", "password": "Password@123", "mode": "cookie"});
-            let first = if operation == "refresh" { registered_by_cookie(app).await } else { ask(app, "login", login, &[]).await.baked() };
-            let second = ask(app, "refresh", json!({}), &cookie(&first)).await.baked();
+            let first = if operation == "refresh" { registered_by_cookie(app).await } else { ask(app, "login", login, &[]).await.refresh_token_in_cookie() };
+            let second = ask(app, "refresh", json!({}), &cookie(&first)).await.refresh_token_in_cookie();
             app.clock.advance(std::time::Duration::from_secs(11));
             let fields = if operation == "logout" { json!({"scope": "all"}) } else { json!({}) };
             let late = ask(app, operation, fields, &cookie(&first)).await;
@@ -218,20 +218,20 @@ scenario! {
 }
 
 scenario! {
-    async fn a_logout_of_the_others_keeps_the_cookie_and_one_of_all_clears_it(app: &TestApp) {
+    async fn logout_of_others_keeps_the_cookie_and_logout_of_all_clears_it(app: &TestApp) {
         let here = registered_by_cookie(app).await;
         let there = app.login("john.doe@example.com", "Password@123").await.unwrap();
         let others = ask(app, "logout", json!({"scope": "others"}), &cookie(&here)).await;
         assert!(others.is_refused("ok"));
         assert!(app.me(&there.access_token).await.is_err());
-        let here = ask(app, "refresh", json!({}), &cookie(&here)).await.baked();
+        let here = ask(app, "refresh", json!({}), &cookie(&here)).await.refresh_token_in_cookie();
         let all = ask(app, "logout", json!({"scope": "all"}), &cookie(&here)).await;
         assert_eq!((all.code.as_str(), all.set_cookie), ("ok", vec![cleared()]));
     }
 }
 
 scenario! {
-    async fn pages_of_other_origins_cannot_use_the_cookie(app: &TestApp) {
+    async fn foreign_origins_cannot_use_the_cookie(app: &TestApp) {
         let token = registered_by_cookie(app).await;
         let foreign: [&[(&str, &str)]; 6] = [
             &[("origin", "https://evil.example")],
@@ -256,13 +256,13 @@ scenario! {
         }
         for page in [[("origin", "http://localhost:8000")], [("sec-fetch-site", "same-origin")], [("sec-fetch-site", "none")]] {
             let page = page.map(|(name, value)| (name, value.to_owned()));
-            ask(app, "refresh", json!({}), &[&cookie(&token)[..], &page].concat()).await.baked();
+            ask(app, "refresh", json!({}), &[&cookie(&token)[..], &page].concat()).await.refresh_token_in_cookie();
         }
     }
 }
 
 scenario! {
-    async fn nothing_else_reads_the_cookie(app: &TestApp) {
+    async fn me_and_sessions_do_not_read_the_cookie(app: &TestApp) {
         let token = registered_by_cookie(app).await;
         let cookie = cookie(&token);
         let headers = cookie.each_ref().map(|(name, value)| (*name, value.as_str()));
@@ -280,7 +280,7 @@ scenario! {
 }
 
 scenario! {
-    async fn who_has_no_cookie_is_told_what_is_missing(app: &TestApp) {
+    async fn without_a_cookie_each_operation_reports_what_is_missing(app: &TestApp) {
         assert!(ask(app, "refresh", json!({}), &[]).await.is_refused("BAD_REQUEST"));
         assert!(ask(app, "refresh", json!({"mode": "cookie"}), &[]).await.is_refused("REFRESH_TOKEN_INVALID"));
         assert!(ask(app, "logout", json!({}), &[]).await.is_refused("UNAUTHENTICATED"));
@@ -340,14 +340,14 @@ async fn the_last_sign_in_of_a_request_is_in_the_cookie() {
     let set = lines(&headers, "set-cookie");
     assert_eq!(set.len(), 1);
     let token = set[0].split(['=', ';']).nth(1).unwrap();
-    ask(&app, "refresh", json!({}), &cookie(token)).await.baked();
+    ask(&app, "refresh", json!({}), &cookie(token)).await.refresh_token_in_cookie();
     let gone = ask(&app, "refresh", json!({}), &cookie(&old)).await;
     assert!(gone.is_refused_and_clears("REFRESH_TOKEN_INVALID"));
 }
 
 /// A page of any origin can open a WebSocket, and the browser sends the cookie along.
 #[tokio::test]
-async fn a_websocket_does_not_know_the_cookie() {
+async fn a_websocket_does_not_read_the_cookie() {
     let app = TestApp::new(Backend::Sqlite, Api::Graphql).await;
     let token = registered_by_cookie(&app).await;
     let cookie = format!("{NAME}={token}");
@@ -380,7 +380,7 @@ async fn page(host: &str) -> String {
 /// In a real browser: pages of the gateway's own origin and of `CORS_ORIGINS` sign in and renew without ever seeing the token, and
 /// pages of other origins get nowhere.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_browser_keeps_the_token_from_its_pages() {
+async fn in_chromium_pages_use_the_cookie_without_reading_the_token() {
     let (friend, stranger, neighbour) = (
         page("localhost").await,
         page("localhost").await,

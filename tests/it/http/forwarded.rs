@@ -38,10 +38,10 @@ fn client(header: ProxyHeader, peer: &str, lines: &[&str]) -> String {
 }
 
 #[test]
-fn a_stranger_cannot_choose_its_address() {
-    let stranger = |header, line| client(header, "203.0.113.9", &[line]);
-    assert_eq!(stranger(ProxyHeader::XForwardedFor, "198.51.100.1"), "203.0.113.9");
-    assert_eq!(stranger(ProxyHeader::Forwarded, "for=198.51.100.1"), "203.0.113.9");
+fn a_direct_client_cannot_choose_its_address() {
+    let untrusted_address = |header, line| client(header, "203.0.113.9", &[line]);
+    assert_eq!(untrusted_address(ProxyHeader::XForwardedFor, "198.51.100.1"), "203.0.113.9");
+    assert_eq!(untrusted_address(ProxyHeader::Forwarded, "for=198.51.100.1"), "203.0.113.9");
     let nobody = Proxies::default();
     let mut headers = HeaderMap::new();
     headers.insert("x-forwarded-for", HeaderValue::from_static("198.51.100.1"));
@@ -83,7 +83,7 @@ fn x_forwarded_for_is_read_from_the_right() {
 
 /// Most lines are the examples of RFC 7239 sections 4 and 6.
 #[test]
-fn forwarded_is_read_from_the_right_as_rfc_7239_has_it() {
+fn forwarded_is_read_from_the_right_as_in_rfc_7239() {
     for (lines, expected) in [
         (vec!["for=192.0.2.43"], "192.0.2.43"),
         (vec![r#"For="[2001:db8:cafe::17]:4711""#], "2001:db8:cafe::17"),
@@ -149,7 +149,7 @@ fn property<S: Strategy>(suite: &'static str, strategy: &S, holds: impl Fn(S::Va
 }
 
 /// Anything that a header can hold, and much that looks like one.
-fn forgery() -> impl Strategy<Value = HeaderValue> {
+fn forged_value() -> impl Strategy<Value = HeaderValue> {
     let plausible = prop::collection::vec(
         prop::sample::select(vec![
             "for=",
@@ -188,7 +188,7 @@ fn forgery() -> impl Strategy<Value = HeaderValue> {
     prop_oneof![plausible, any].prop_filter_map("no header holds it", |bytes| HeaderValue::from_bytes(&bytes).ok())
 }
 
-fn forgeries() -> impl Strategy<Value = HeaderMap> {
+fn forged_headers() -> impl Strategy<Value = HeaderMap> {
     let names = [
         "x-forwarded-for",
         "forwarded",
@@ -197,7 +197,7 @@ fn forgeries() -> impl Strategy<Value = HeaderMap> {
         "true-client-ip",
         "via",
     ];
-    let line = (prop::sample::select(names.to_vec()), forgery());
+    let line = (prop::sample::select(names.to_vec()), forged_value());
     prop::collection::vec(line, 0..6).prop_map(|lines| {
         let lines = lines
             .into_iter()
@@ -211,14 +211,14 @@ fn forgeries() -> impl Strategy<Value = HeaderMap> {
 }
 
 /// Nobody's proxy.
-fn stranger() -> impl Strategy<Value = IpAddr> {
+fn untrusted_address() -> impl Strategy<Value = IpAddr> {
     let v4 = any::<u32>().prop_map(|bits| IpAddr::from(Ipv4Addr::from(bits)));
     let v6 = any::<u128>().prop_map(|bits| IpAddr::from(Ipv6Addr::from(bits)).to_canonical());
-    let is_strange = |address: &IpAddr| match address {
+    let is_untrusted = |address: &IpAddr| match address {
         IpAddr::V4(address) => address.octets()[0] != 10,
         IpAddr::V6(address) => address.octets()[0] != 0xfd,
     };
-    prop_oneof![v4, v6].prop_filter("one of our proxies", is_strange)
+    prop_oneof![v4, v6].prop_filter("one of our proxies", is_untrusted)
 }
 
 fn proxy() -> impl Strategy<Value = IpAddr> {
@@ -246,9 +246,9 @@ fn written(header: ProxyHeader, address: IpAddr, manner: u8) -> String {
 }
 
 #[test]
-fn a_forged_header_never_changes_the_address_of_who_comes_directly() {
+fn a_forged_header_never_changes_the_address_of_a_direct_client() {
     for header in HEADERS {
-        property("forwarded-direct", &(stranger(), forgeries()), |(peer, forged)| {
+        property("forwarded-direct", &(untrusted_address(), forged_headers()), |(peer, forged)| {
             prop_assert_eq!(proxies(header).client(peer, &forged), peer.to_canonical());
             Ok(())
         });
@@ -257,9 +257,9 @@ fn a_forged_header_never_changes_the_address_of_who_comes_directly() {
 
 /// A way through one to four proxies, each of which appends to the line or adds one of its own.
 #[test]
-fn behind_any_number_of_our_proxies_a_forged_header_changes_nothing() {
+fn a_forged_header_changes_nothing_behind_trusted_proxies() {
     let hop = || (proxy(), any::<u8>(), any::<bool>());
-    let way = (stranger(), prop::collection::vec(hop(), 1..5), forgeries());
+    let way = (untrusted_address(), prop::collection::vec(hop(), 1..5), forged_headers());
     for header in HEADERS {
         property("forwarded-behind", &way, |(client, way, forged)| {
             let (mut headers, mut seen) = (forged.clone(), client);
@@ -291,7 +291,7 @@ fn append(headers: &mut HeaderMap, header: ProxyHeader, written: &str, is_new_li
 
 /// The one header that the operator names, from the socket to what the account's owner sees.
 #[tokio::test]
-async fn only_the_header_that_the_proxies_write_is_read() {
+async fn only_the_configured_proxy_header_is_read() {
     for (options, expected) in [
         (&["--trusted-proxies=127.0.0.0/8"][..], "203.0.113.1"),
         (

@@ -30,7 +30,7 @@ async fn ask(app: &TestApp, method: Method, path: &str, headers: &[(&str, &str)]
 }
 
 #[tokio::test]
-async fn every_answer_says_what_a_browser_must_not_do() {
+async fn every_answer_has_the_security_headers() {
     let app = app(&[]).await;
     let preflight = [("origin", APP), ("access-control-request-method", "POST")];
     for (method, path, sent) in [
@@ -62,7 +62,7 @@ async fn every_answer_says_what_a_browser_must_not_do() {
 }
 
 #[tokio::test]
-async fn the_page_has_a_policy_of_its_own() {
+async fn graphiql_has_its_own_content_security_policy() {
     let app = app(&[]).await;
     let (_, headers) = ask(&app, Method::GET, "/graphql", &[("accept", "text/html")]).await;
     let policy = text(&headers, "content-security-policy").unwrap();
@@ -79,7 +79,7 @@ async fn the_page_has_a_policy_of_its_own() {
 }
 
 #[tokio::test]
-async fn over_https_browsers_are_told_to_stay_there() {
+async fn over_https_answers_have_strict_transport_security() {
     let app = app(&["--public-url=https://auth.example.com"]).await;
     for path in ["/livez", "/nowhere"] {
         let (_, headers) = ask(&app, Method::GET, path, &[]).await;
@@ -88,7 +88,7 @@ async fn over_https_browsers_are_told_to_stay_there() {
 }
 
 #[tokio::test]
-async fn the_keys_are_for_everybody() {
+async fn the_jwks_is_readable_from_every_origin() {
     let app = app(&[]).await;
     for path in ["/.well-known/jwks.json", "/.well-known/openid-configuration"] {
         let (status, headers) = ask(&app, Method::GET, path, &[("origin", "https://anybody.example")]).await;
@@ -105,7 +105,7 @@ async fn the_keys_are_for_everybody() {
 }
 
 #[tokio::test]
-async fn pages_of_the_named_origins_may_read_answers_with_credentials_and_no_others() {
+async fn only_configured_origins_may_read_answers_with_credentials() {
     let app = app(&[]).await;
     for path in ["/auth/me", "/graphql", "/nowhere"] {
         let (_, headers) = ask(&app, Method::GET, path, &[("origin", APP)]).await;
@@ -136,7 +136,7 @@ async fn pages_of_the_named_origins_may_read_answers_with_credentials_and_no_oth
 }
 
 #[tokio::test]
-async fn a_preflight_is_answered_for_the_named_origins() {
+async fn a_preflight_is_answered_for_configured_origins() {
     let app = app(&[]).await;
     let asked = |origin| {
         [
@@ -162,7 +162,7 @@ async fn a_preflight_is_answered_for_the_named_origins() {
 }
 
 #[tokio::test]
-async fn options_without_a_preflight_is_a_method_like_others() {
+async fn options_without_a_preflight_gets_405_or_404() {
     let app = app(&[]).await;
     for (path, expected) in [("/auth/login", 405), ("/graphql", 405), ("/nowhere", 404)] {
         let (status, headers, problem) = raw(http().request(Method::OPTIONS, app.url(path))).await;

@@ -58,7 +58,7 @@ const PASSWORD: &str = "Password@123";
 const SLIPPED_PASSWORD: &str = "correct-horse-battery";
 
 scenario! {
-    async fn everything_that_happens_is_written_once_and_no_secret_with_it(app: &TestApp) {
+    async fn every_event_is_written_once_and_without_secrets(app: &TestApp) {
         let client = app.client();
         let john = app.john().await;
         let first = app.login(EMAIL, PASSWORD).await.unwrap();
@@ -126,7 +126,7 @@ async fn keep_busy(app: &TestApp, time: Duration) -> usize {
 }
 
 scenario! {
-    async fn nothing_waits_for_a_table_that_cannot_be_written_and_nothing_is_lost(app: &TestApp) {
+    async fn requests_do_not_wait_for_a_failing_audit_table_and_no_event_is_lost(app: &TestApp) {
         let john = app.john().await;
         rows(&app.stores, 2, "registered").await;
         app.stores.execute("ALTER TABLE audit_events RENAME TO elsewhere").await;
@@ -147,7 +147,7 @@ scenario! {
 
 /// A lock that somebody holds makes PostgreSQL wait; only the writer does.
 #[tokio::test]
-async fn nothing_waits_for_a_table_that_is_locked() {
+async fn requests_do_not_wait_for_an_audit_table_that_is_locked_in_postgres() {
     let app = TestApp::new(Backend::Postgres, Api::Rest).await;
     let john = app.john().await;
     rows(&app.stores, 2, "registered").await;
@@ -164,7 +164,7 @@ async fn nothing_waits_for_a_table_that_is_locked() {
 }
 
 scenario! {
-    async fn where_a_request_came_from_is_kept_and_no_more_than_is_of_use(app: &TestApp) {
+    async fn events_record_the_request_id_and_a_truncated_user_agent(app: &TestApp) {
         let registration = json!({"email": EMAIL, "password": PASSWORD, "username": "johndoe"});
         let (path, body) = match app.api {
             Api::Rest => ("/auth/register", registration),
@@ -185,7 +185,7 @@ scenario! {
 }
 
 #[tokio::test]
-async fn a_limit_that_refused_is_named() {
+async fn a_refused_request_records_which_limit_refused_it_on_sqlite_postgres_and_redis() {
     for backend in [Backend::Sqlite, Backend::Postgres, Backend::PostgresRedis] {
         for api in [Api::Rest, Api::Graphql] {
             let app = TestApp::limited(backend, api, &[]).await;
@@ -215,13 +215,13 @@ async fn a_limit_that_refused_is_named() {
 }
 
 #[tokio::test]
-async fn of_many_who_present_an_old_token_one_is_written() {
+async fn concurrent_reuse_of_a_token_writes_one_event_on_sqlite_postgres_and_redis() {
     for backend in [Backend::Sqlite, Backend::Postgres, Backend::PostgresRedis] {
         let app = TestApp::new(backend, Api::Rest).await;
         let john = app.john().await;
         app.refresh(&john.refresh_token).await.unwrap();
         app.clock.advance(Duration::from_secs(11));
-        let thieves: Vec<_> = (0..12)
+        let attackers: Vec<_> = (0..12)
             .map(|number| {
                 let (client, token) = (app.client(), john.refresh_token.clone());
                 tokio::spawn(async move {
@@ -233,7 +233,7 @@ async fn of_many_who_present_an_old_token_one_is_written() {
                 })
             })
             .collect();
-        for forger in thieves {
+        for forger in attackers {
             let _refused_or_too_late = forger.await.unwrap();
         }
         app.login(EMAIL, PASSWORD).await.unwrap();
@@ -245,7 +245,7 @@ async fn of_many_who_present_an_old_token_one_is_written() {
 
 /// The log of events has one answer to "was this changed afterwards": it cannot be.
 #[tokio::test]
-async fn an_event_is_never_changed_and_goes_when_it_is_old() {
+async fn events_cannot_be_changed_and_expire_on_sqlite_and_postgres() {
     for backend in [Backend::Sqlite, Backend::Postgres] {
         let app = TestApp::with(backend, Api::Rest, &["--audit-retention=2h"]).await;
         app.john().await;
@@ -265,7 +265,7 @@ async fn an_event_is_never_changed_and_goes_when_it_is_old() {
 
 /// The answer to a first try may have been lost.
 #[tokio::test]
-async fn an_event_that_is_added_again_is_there_once() {
+async fn an_event_that_is_appended_twice_is_stored_once_on_sqlite_and_postgres() {
     for backend in [Backend::Sqlite, Backend::Postgres] {
         let stores = Stores::new(backend).await;
         let url = match backend {
@@ -299,7 +299,7 @@ fn audit_lines(gateway: &Process) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_stop_writes_what_is_still_in_the_queue() {
+async fn a_stop_writes_the_queued_events() {
     let stores = Stores::new(Backend::Sqlite).await;
     let options = [
         "--database-url",
@@ -342,7 +342,7 @@ async fn a_stop_writes_what_is_still_in_the_queue() {
 
 /// The test ends when the process does.
 #[tokio::test]
-async fn a_stop_does_not_wait_for_ever_for_a_table_that_cannot_be_written() {
+async fn a_stop_with_a_failing_audit_table_ends() {
     let stores = Stores::new(Backend::Sqlite).await;
     let options = ["--database-url", &stores.database_url, "--argon2-memory-kib=128"];
     let mut gateway = Process::start(stores.folder.path(), &options);
@@ -362,7 +362,7 @@ async fn a_stop_does_not_wait_for_ever_for_a_table_that_cannot_be_written() {
 }
 
 #[tokio::test]
-async fn a_key_that_an_operator_publishes_is_written_too() {
+async fn a_key_published_by_command_is_in_the_audit_log_on_sqlite_and_postgres() {
     for backend in [Backend::Sqlite, Backend::Postgres] {
         let app = TestApp::new(backend, Api::Rest).await;
         let environment = [

@@ -9,12 +9,12 @@ use uuid::Uuid;
 
 use crate::harness::{AUTH_SECRET as SECRET, Backend, Process, Socket, Stores, http, raw, run_to_end};
 
-fn complaint(output: &Output) -> (Option<i32>, String) {
+fn failure(output: &Output) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(output.stderr.clone()).unwrap())
 }
 
 #[test]
-fn a_wrong_setting_is_one_sentence_with_its_name_and_an_example() {
+fn an_invalid_setting_is_reported_with_its_name_and_an_example() {
     let folder = tempfile::tempdir().unwrap();
     for (name, value, example) in [
         ("PORT", "abc", "8000"),
@@ -54,7 +54,7 @@ fn a_wrong_setting_is_one_sentence_with_its_name_and_an_example() {
         ("LOG_FORMAT", "xml", "json"),
         ("AUTH_SECRET_FILE", "/nowhere/secret", "/run/secrets/auth_secret"),
     ] {
-        let (code, sentence) = complaint(&run_to_end(folder.path(), &[], &[(name, value)]));
+        let (code, sentence) = failure(&run_to_end(folder.path(), &[], &[(name, value)]));
         assert_eq!(code, Some(2), "{name}={value}: {sentence}");
         assert_eq!(sentence.lines().count(), 1, "{sentence}");
         assert!(sentence.starts_with(&format!("auth-gateway: {name}")), "{sentence}");
@@ -80,7 +80,7 @@ fn keys_must_sign_for_at_least_twice_their_lead() {
             ("SIGNING_KEY_LEAD", "31m"),
             ("HOST", "192.0.2.1"),
         ];
-        let (code, sentence) = complaint(&run_to_end(folder.path(), &[command], &settings));
+        let (code, sentence) = failure(&run_to_end(folder.path(), &[command], &settings));
         assert_eq!(code, Some(2), "{sentence}");
         let start = "auth-gateway: SIGNING_KEY_LEAD is \"31m\", which must be at most half of SIGNING_KEY_MAX_AGE";
         assert!(sentence.starts_with(start), "{sentence}");
@@ -91,15 +91,15 @@ fn keys_must_sign_for_at_least_twice_their_lead() {
 }
 
 #[test]
-fn production_makes_nothing_up() {
+fn production_requires_a_secret_and_a_migrated_database() {
     let folder = tempfile::tempdir().unwrap();
-    let (code, sentence) = complaint(&run_to_end(folder.path(), &[], &[("ENVIRONMENT", "production")]));
+    let (code, sentence) = failure(&run_to_end(folder.path(), &[], &[("ENVIRONMENT", "production")]));
     assert_eq!(code, Some(2));
     assert!(sentence.contains("AUTH_SECRET must be set in production"), "{sentence}");
 
     let secret = random_secret();
     let production = [("ENVIRONMENT", "production"), ("AUTH_SECRET", &secret)];
-    let (code, sentence) = complaint(&run_to_end(folder.path(), &["serve", "--port", "0"], &production));
+    let (code, sentence) = failure(&run_to_end(folder.path(), &["serve", "--port", "0"], &production));
     assert_eq!(code, Some(1));
     assert!(sentence.contains("auth-gateway migrate up"), "{sentence}");
 }
@@ -109,7 +109,7 @@ fn random_secret() -> String {
 }
 
 #[test]
-fn production_takes_no_secret_that_can_be_guessed() {
+fn production_refuses_a_guessable_secret() {
     let folder = tempfile::tempdir().unwrap();
     let counting: Vec<u8> = (0..32).collect();
     let backwards: Vec<u8> = (0..40_u8).rev().map(|n| n.wrapping_mul(7)).collect();
@@ -130,7 +130,7 @@ fn production_takes_no_secret_that_can_be_guessed() {
     ] {
         for command in ["serve", "keys"] {
             let settings = [("ENVIRONMENT", "production"), ("AUTH_SECRET", secret.as_str())];
-            let (code, sentence) = complaint(&run_to_end(folder.path(), &[command], &settings));
+            let (code, sentence) = failure(&run_to_end(folder.path(), &[command], &settings));
             assert_eq!(code, Some(2), "{name}: {sentence}");
             assert!(
                 sentence.starts_with("auth-gateway: AUTH_SECRET must be random"),
@@ -143,7 +143,7 @@ fn production_takes_no_secret_that_can_be_guessed() {
 }
 
 #[tokio::test]
-async fn production_starts_after_migrate_up_and_shows_no_graphiql_and_no_schema() {
+async fn production_starts_after_migrate_up_without_graphiql_and_introspection() {
     let stores = Stores::new(Backend::Sqlite).await;
     assert!(
         run_to_end(stores.folder.path(), &["migrate", "up"], &[])
@@ -170,11 +170,11 @@ async fn production_starts_after_migrate_up_and_shows_no_graphiql_and_no_schema(
 }
 
 #[test]
-fn values_come_from_the_command_line_then_the_environment_then_the_env_file() {
+fn settings_come_from_the_command_line_then_the_environment_then_the_env_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join(".env");
     let status = |arguments: &[&str], environment: &[(&str, &str)]| {
-        complaint(&run_to_end(folder.path(), arguments, environment)).1
+        failure(&run_to_end(folder.path(), arguments, environment)).1
     };
     std::fs::write(&file, "PORT=from-file\n").unwrap();
     assert!(status(&[], &[]).contains("from-file"));
@@ -199,16 +199,16 @@ fn a_secret_may_come_from_a_file_and_an_empty_variable_is_unset() {
     assert!(output.status.success(), "{output:?}");
     assert!(folder.path().join("elsewhere/auth.db").exists());
     let both = [("DATABASE_URL_FILE", path), ("DATABASE_URL", "sqlite://x.db")];
-    let (code, sentence) = complaint(&run_to_end(folder.path(), &["migrate"], &both));
+    let (code, sentence) = failure(&run_to_end(folder.path(), &["migrate"], &both));
     assert_eq!(code, Some(2));
     assert!(sentence.contains("DATABASE_URL and DATABASE_URL_FILE"), "{sentence}");
 }
 
 #[test]
-fn an_outage_at_the_start_is_a_sentence() {
+fn an_unreachable_store_at_the_start_is_reported_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let unreachable = [("DATABASE_URL", "postgres://auth:hunter2@127.0.0.1:1/auth")];
-    let (code, sentence) = complaint(&run_to_end(folder.path(), &["serve", "--port", "0"], &unreachable));
+    let (code, sentence) = failure(&run_to_end(folder.path(), &["serve", "--port", "0"], &unreachable));
     assert!(sentence.contains("refused"), "the cause is told: {sentence}");
     assert_eq!(code, Some(1));
     assert!(
@@ -218,7 +218,7 @@ fn an_outage_at_the_start_is_a_sentence() {
 }
 
 #[test]
-fn the_healthcheck_tells_by_its_exit_code() {
+fn the_healthcheck_reports_by_its_exit_code() {
     let folder = tempfile::tempdir().unwrap();
     let gateway = Process::start(folder.path(), &[]);
     let port = gateway.url.rsplit_once(':').unwrap().1.to_owned();
@@ -243,7 +243,7 @@ async fn is_revoked(node: &Process, token: &str) -> bool {
 }
 
 #[tokio::test]
-async fn an_operator_ends_all_sessions_of_an_account_at_every_node() {
+async fn sessions_end_takes_effect_on_every_node_with_sqlite_postgres_and_redis() {
     for backend in [Backend::Sqlite, Backend::Postgres, Backend::PostgresRedis] {
         let stores = Stores::new(backend).await;
         let mut options = vec!["--database-url", &stores.database_url];
@@ -314,12 +314,12 @@ async fn an_operator_ends_all_sessions_of_an_account_at_every_node() {
 }
 
 #[tokio::test]
-async fn an_operator_who_names_nobody_or_has_no_redis_ends_nothing() {
+async fn sessions_end_for_an_unknown_account_or_without_redis_ends_nothing() {
     let stores = Stores::new(Backend::Postgres).await;
     let options = ["--database-url", &stores.database_url];
     let end = |name: &str, more: &[&str]| {
         let arguments = [&["sessions", "end", "--account", name], &options[..], more].concat();
-        complaint(&run_to_end(stores.folder.path(), &arguments, &[]))
+        failure(&run_to_end(stores.folder.path(), &arguments, &[]))
     };
     let (code, sentence) = end("john", &[]);
     assert_eq!(code, Some(1));
@@ -344,7 +344,7 @@ async fn an_operator_who_names_nobody_or_has_no_redis_ends_nothing() {
 }
 
 #[test]
-fn help_is_there_for_who_has_a_wrong_setting() {
+fn help_is_printed_despite_an_invalid_setting() {
     let folder = tempfile::tempdir().unwrap();
     let output = run_to_end(folder.path(), &["--help"], &[("PORT", "abc")]);
     assert!(output.status.success());
@@ -352,22 +352,22 @@ fn help_is_there_for_who_has_a_wrong_setting() {
 }
 
 #[test]
-fn an_empty_variable_does_not_hide_the_env_file() {
+fn an_empty_variable_does_not_override_the_env_file() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join(".env"), "PORT=from-file\n").unwrap();
     assert!(
-        complaint(&run_to_end(folder.path(), &[], &[("PORT", "")]))
+        failure(&run_to_end(folder.path(), &[], &[("PORT", "")]))
             .1
             .contains("from-file")
     );
 }
 
 #[test]
-fn a_port_in_use_is_a_sentence() {
+fn a_port_in_use_is_reported_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let (code, sentence) = complaint(&run_to_end(folder.path(), &["--port", &port], &[]));
+    let (code, sentence) = failure(&run_to_end(folder.path(), &["--port", &port], &[]));
     assert_eq!(code, Some(1));
     assert!(sentence.contains("PORT") && sentence.contains(&port), "{sentence}");
 }

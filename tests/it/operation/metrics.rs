@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::harness::{Process, http, raw};
 
 #[tokio::test]
-async fn operations_and_requests_are_counted_on_a_listener_of_their_own() {
+async fn metrics_are_served_on_the_admin_listener_only() {
     let folder = tempfile::tempdir().unwrap();
     let gateway = Process::start(folder.path(), &["--argon2-memory-kib=128", "--admin-port", "0"]);
     let login = json!({"email": "john.doe@example.com", "password": "Password@123"});

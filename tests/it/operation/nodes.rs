@@ -4,7 +4,7 @@ use crate::harness::{Api, Backend, Process, Stores, TestApp, http, raw};
 use serde_json::json;
 
 /// What one node ends, the next request at the other node already knows.
-async fn a_logout_at_one_node_counts_at_the_other(backend: Backend) {
+async fn a_logout_takes_effect_on_every_node(backend: Backend) {
     let app = TestApp::new(backend, Api::Rest).await;
     let other = app.second_node(&[]).await;
     app.john().await;
@@ -25,18 +25,18 @@ async fn a_logout_at_one_node_counts_at_the_other(backend: Backend) {
 }
 
 #[tokio::test]
-async fn a_logout_at_one_node_counts_at_the_other_on_postgres() {
-    a_logout_at_one_node_counts_at_the_other(Backend::Postgres).await;
+async fn a_logout_takes_effect_on_every_node_with_postgres() {
+    a_logout_takes_effect_on_every_node(Backend::Postgres).await;
 }
 
 #[tokio::test]
-async fn a_logout_at_one_node_counts_at_the_other_on_postgres_and_redis() {
-    a_logout_at_one_node_counts_at_the_other(Backend::PostgresRedis).await;
+async fn a_logout_takes_effect_on_every_node_with_postgres_and_redis() {
+    a_logout_takes_effect_on_every_node(Backend::PostgresRedis).await;
 }
 
 /// Four processes on an empty database: migrations and the first signing key are made once.
 #[tokio::test]
-async fn nodes_that_start_together_agree() {
+async fn nodes_that_start_together_share_one_key_with_sqlite_postgres_and_redis() {
     for backend in [Backend::Sqlite, Backend::PostgresRedis] {
         let stores = Stores::new(backend).await;
         let mut options = vec!["--database-url", &stores.database_url, "--argon2-memory-kib=128"];

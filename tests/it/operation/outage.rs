@@ -11,7 +11,7 @@ use crate::harness::{State, TestApp, code, eventually, http, raw};
 const DOWN: [State; 2] = [State::Cut, State::Hung];
 
 #[tokio::test]
-async fn without_redis_me_goes_on_and_the_rest_asks_to_come_back() {
+async fn without_redis_me_is_served_and_other_operations_are_unavailable() {
     let (app, _database, redis) = TestApp::with_proxies().await;
     let john = app.john().await;
     for state in DOWN {
@@ -82,7 +82,7 @@ async fn a_logout_without_redis_changes_nothing_and_can_be_repeated() {
 }
 
 #[tokio::test]
-async fn without_the_database_who_is_in_redis_goes_on_and_nobody_is_turned_away_for_good() {
+async fn without_postgres_sessions_in_redis_continue_and_no_session_ends() {
     let (app, database, _redis) = TestApp::with_proxies().await;
     let mut john = app.john().await;
     john = app.refresh(&john.refresh_token).await.unwrap();
@@ -128,7 +128,7 @@ async fn without_the_database_who_is_in_redis_goes_on_and_nobody_is_turned_away_
 /// What a hung Redis was told it does when it goes on: the client that asked has been told to come back, and presents a token that is
 /// a predecessor by then.
 #[tokio::test]
-async fn an_outage_does_not_count_against_the_grace_period() {
+async fn an_outage_of_redis_does_not_consume_the_grace_period() {
     let (app, _database, redis) = TestApp::with_proxies().await;
     let john = app.john().await;
     app.refresh(&john.refresh_token).await.unwrap();
@@ -156,7 +156,7 @@ fn clients_of_all_threads() -> Vec<reqwest::Client> {
 
 /// Each thread has a connection to Redis of its own, which breaks unseen where nobody asks.
 #[tokio::test]
-async fn a_gateway_that_is_ready_is_so_on_each_of_its_threads() {
+async fn a_ready_gateway_has_a_redis_connection_on_every_thread() {
     let (app, _database, redis) = TestApp::with_proxies().await;
     let clients = clients_of_all_threads();
     let login = async |client: &reqwest::Client| {
@@ -178,7 +178,7 @@ async fn a_gateway_that_is_ready_is_so_on_each_of_its_threads() {
 
 /// A server that vanishes closes nothing: the connections to it stay silent for ever, while its successor takes new ones.
 #[tokio::test]
-async fn connections_that_go_silent_are_given_up_for_new_ones() {
+async fn silent_connections_to_postgres_and_redis_are_replaced() {
     let (app, database, redis) = TestApp::with_proxies().await;
     let mut john = app.john().await;
     let clients = clients_of_all_threads();

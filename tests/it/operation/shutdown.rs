@@ -56,7 +56,7 @@ async fn an_open_request_is_finished_after_sigint() {
 
 /// The test ends when the process does: a gateway that waited for ever would hang it.
 #[test]
-fn a_request_that_never_ends_does_not_keep_the_process() {
+fn a_request_that_never_ends_does_not_prevent_the_stop() {
     let folder = tempfile::tempdir().unwrap();
     let mut gateway = Process::start(folder.path(), &[]);
     let connection = half_a_request(&gateway);

@@ -28,7 +28,7 @@ fn openapi() -> Value {
 }
 
 #[test]
-fn the_doors_offer_the_same_operations() {
+fn both_apis_offer_the_same_operations() {
     let openapi = openapi();
     let paths = openapi["paths"].as_object().unwrap().values();
     let rest: BTreeSet<String> = paths

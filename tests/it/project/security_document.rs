@@ -114,7 +114,7 @@ fn every_row_is_complete() {
 }
 
 #[test]
-fn who_says_met_says_by_what() {
+fn every_met_requirement_names_its_proof() {
     for table in tables() {
         for (verdict, proof) in table.column("Verdict").into_iter().zip(table.column("Proof")) {
             assert!(VERDICTS.contains(&verdict), "under \"{}\": {verdict}", table.heading);
@@ -125,7 +125,7 @@ fn who_says_met_says_by_what() {
 }
 
 #[test]
-fn a_requirement_stands_in_one_row() {
+fn each_requirement_is_in_one_row() {
     for table in tables() {
         let mut numbers = table.column("#");
         let count = numbers.len();
@@ -136,7 +136,7 @@ fn a_requirement_stands_in_one_row() {
 }
 
 #[test]
-fn the_summary_counts_right() {
+fn the_summary_counts_are_correct() {
     let tables = tables();
     let counted: BTreeMap<&str, Vec<String>> = tables
         .iter()

@@ -30,7 +30,7 @@ fn code(answer: &(StatusCode, HeaderMap, Value)) -> &str {
 }
 
 #[tokio::test]
-async fn ten_guesses_at_once_and_then_one_in_a_while() {
+async fn an_account_allows_ten_guesses_and_then_one_every_15_seconds_on_sqlite_postgres_and_redis() {
     for backend in BACKENDS {
         for api in [Api::Rest, Api::Graphql] {
             let app = TestApp::limited(backend, api, &[]).await;
@@ -51,7 +51,7 @@ async fn ten_guesses_at_once_and_then_one_in_a_while() {
 }
 
 #[tokio::test]
-async fn a_limit_does_not_tell_whether_there_is_such_an_account() {
+async fn limits_do_not_reveal_whether_an_account_exists_on_sqlite_postgres_and_redis() {
     for backend in BACKENDS {
         let app = TestApp::limited(backend, Api::Rest, &[BEHIND_A_PROXY]).await;
         app.john().await;
@@ -71,7 +71,7 @@ async fn a_limit_does_not_tell_whether_there_is_such_an_account() {
 }
 
 #[tokio::test]
-async fn a_stranger_cannot_lock_the_owner_out() {
+async fn failed_logins_of_others_do_not_lock_the_owner_out_with_postgres_and_redis() {
     let app = TestApp::limited(Backend::PostgresRedis, Api::Rest, &[BEHIND_A_PROXY]).await;
     let john = json!({"email": "john.doe@example.com", "password": "Password@123", "username": "johndoe"});
     let home = "2001:db8:1:2::1";
@@ -93,7 +93,7 @@ async fn a_stranger_cannot_lock_the_owner_out() {
 }
 
 #[tokio::test]
-async fn forty_failures_in_a_row_are_enough_for_a_day_and_a_success_wipes_them_out() {
+async fn forty_failures_block_logins_for_a_day_and_a_success_resets_them() {
     let app = TestApp::limited(Backend::Sqlite, Api::Rest, &[]).await;
     app.john().await;
     let fail = async |times: u32| {
@@ -115,7 +115,7 @@ async fn forty_failures_in_a_row_are_enough_for_a_day_and_a_success_wipes_them_o
 
 /// The limits count operations: aliases in one request are as many logins.
 #[tokio::test]
-async fn thirty_logins_in_one_request_cost_thirty() {
+async fn each_login_in_one_graphql_request_is_charged() {
     let app = TestApp::limited(Backend::Sqlite, Api::Graphql, &[]).await;
     let john = json!({"email": "john.doe@example.com", "password": "Password@123", "username": "johndoe"});
     app.client().register(&john).await.unwrap();
@@ -140,7 +140,7 @@ async fn thirty_logins_in_one_request_cost_thirty() {
 }
 
 #[tokio::test]
-async fn registrations_are_counted_by_network_and_no_header_chooses_another() {
+async fn registrations_are_limited_by_network_and_headers_cannot_change_it() {
     let register = async |app: &TestApp, number: u32, forwarded: &str| {
         let body = json!({
             "email": format!("john{number}@example.com"), "password": "Password@123", "username": format!("john{number}"),
@@ -169,7 +169,7 @@ async fn registrations_are_counted_by_network_and_no_header_chooses_another() {
 }
 
 #[tokio::test]
-async fn the_answer_says_what_is_left_and_when_to_come_back_to_the_second() {
+async fn answers_report_the_remaining_requests_and_the_seconds_to_wait() {
     let app = TestApp::limited(Backend::Sqlite, Api::Rest, &[]).await;
     let attempt = async || login(&app, "nobody@example.com", "Password@123", "").await;
     let (status, headers, _) = attempt().await;
@@ -201,7 +201,7 @@ async fn the_answer_says_what_is_left_and_when_to_come_back_to_the_second() {
 }
 
 #[tokio::test]
-async fn a_session_is_renewed_as_often_as_any_page_would_and_no_more() {
+async fn refreshes_of_a_session_are_limited_with_postgres_and_redis() {
     let app = TestApp::limited(Backend::PostgresRedis, Api::Rest, &[]).await;
     let mut john = app.john().await;
     for _ in 0..120 {
@@ -220,7 +220,7 @@ async fn a_session_is_renewed_as_often_as_any_page_would_and_no_more() {
 }
 
 #[tokio::test]
-async fn nodes_count_together_in_redis() {
+async fn nodes_share_their_limits_in_redis() {
     let secret = "VGhpcyBzZWNyZXQgaXMgZm9yIHR3byBub2RlcyBhbG9uZS4h";
     let unique = format!("--jwt-audience={}", Uuid::new_v4());
     let options = ["--rate-limit=on", "--auth-secret", secret, &unique];
@@ -241,7 +241,7 @@ async fn nodes_count_together_in_redis() {
 
 /// The rule is written in Rust and in Lua: both must say the same, always.
 #[tokio::test]
-async fn redis_counts_as_the_process_does() {
+async fn limits_in_redis_equal_limits_in_the_process() {
     let redis = Redis::new(&RedisUrl(vec![SecretString::new(redis_url())])).unwrap();
     let (here, there) = (LimitsInProcess::default(), LimitsInRedis::new(redis));
     let (mut refused, mut now) = (0, 1_900_000_000_000);

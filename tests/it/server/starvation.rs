@@ -32,7 +32,7 @@ const THERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
 
 #[tokio::test]
-async fn a_head_that_does_not_come_in_time_is_given_up() {
+async fn a_slow_request_head_closes_the_connection() {
     let app = app(&["--header-timeout=200ms"]).await;
     for head in [
         "",
@@ -53,7 +53,7 @@ async fn a_head_that_does_not_come_in_time_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_come_in_time_is_an_answer_and_the_end() {
+async fn a_slow_body_is_answered_and_closes_the_connection() {
     let app = app(&["--body-timeout=200ms"]).await;
     for (path, pointer) in [("/auth/login", "/code"), ("/graphql", "/errors/0/extensions/code")] {
         let head = format!(
@@ -77,7 +77,7 @@ async fn a_body_that_does_not_come_in_time_is_an_answer_and_the_end() {
 }
 
 #[tokio::test]
-async fn a_connection_without_a_request_is_closed() {
+async fn an_idle_connection_is_closed() {
     let app = app(&["--idle-timeout=200ms"]).await;
     let mut line = served(&app, HERE).await;
     assert_eq!(line.rest().await, b"");
@@ -113,7 +113,7 @@ async fn ping_until_the_end(line: &mut RawConnection) -> BTreeSet<u8> {
 }
 
 #[tokio::test]
-async fn pings_keep_no_connection_without_requests() {
+async fn http2_pings_do_not_keep_an_idle_connection_open() {
     let app = app(&["--idle-timeout=200ms"]).await;
     let mut line = RawConnection::to(address(&app)).await;
     // GET http://localhost/livez, by the static table and literals of HPACK (RFC 7541 appendix A).
@@ -128,7 +128,7 @@ async fn pings_keep_no_connection_without_requests() {
 }
 
 #[tokio::test]
-async fn a_client_that_reads_nothing_is_dropped() {
+async fn a_client_that_does_not_read_is_disconnected() {
     let app = app(&["--send-timeout=200ms", "--max-connections=1"]).await;
     let mut line = RawConnection::narrow(address(&app)).await;
     // Far more answers than the buffers between the two ends hold.
@@ -142,7 +142,7 @@ async fn a_client_that_reads_nothing_is_dropped() {
 }
 
 #[tokio::test]
-async fn a_network_has_so_many_connections_and_gets_back_what_it_closes() {
+async fn connections_are_limited_per_network_and_freed_when_closed() {
     let app = app(&["--connections-per-address=2", "--max-connections=3"]).await;
     let (first, _second) = (served(&app, HERE).await, served(&app, HERE).await);
     let mut third = RawConnection::to(address(&app)).await;
@@ -157,7 +157,7 @@ async fn a_network_has_so_many_connections_and_gets_back_what_it_closes() {
 }
 
 #[tokio::test]
-async fn a_proxy_has_the_connections_of_all_its_clients() {
+async fn trusted_proxies_are_exempt_from_the_limit_per_network() {
     let options = ["--connections-per-address=1", "--trusted-proxies=127.0.0.1"];
     let app = app(&options).await;
     let mut lines = Vec::new();
@@ -171,7 +171,7 @@ async fn a_proxy_has_the_connections_of_all_its_clients() {
 }
 
 #[tokio::test]
-async fn a_websocket_has_its_place_until_it_is_closed_and_none_of_those_deadlines() {
+async fn a_websocket_counts_until_it_is_closed_and_has_no_http_deadlines() {
     let options = ["--idle-timeout=200ms", "--header-timeout=200ms", "--max-connections=2"];
     let app = app(&options).await;
     let open = async || Socket::open(&app.url(""), Some("graphql-transport-ws")).await.ok();
@@ -207,7 +207,7 @@ async fn a_head_that_is_too_large_is_refused() {
 }
 
 #[tokio::test]
-async fn slow_clients_delay_nobody() {
+async fn slow_clients_do_not_delay_others() {
     let app = app(&[]).await;
     let post =
         "POST /auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{";
@@ -224,7 +224,7 @@ async fn slow_clients_delay_nobody() {
 
 /// By order, not by time: on any machine the flood takes far longer than the two requests in between.
 #[tokio::test]
-async fn a_flood_of_logins_does_not_hold_up_me_and_refresh() {
+async fn a_flood_of_logins_does_not_delay_me_and_refresh() {
     let app = app(&["--argon2-memory-kib=19456", "--hash-queue=1000"]).await;
     let john = app.john().await;
     let (client, mut flood) = (app.client(), JoinSet::new());

@@ -43,7 +43,7 @@ async fn code(socket: &mut Socket) -> (String, Value) {
 
 /// What one node does, the front ends at the other learn, and nobody else.
 #[tokio::test]
-async fn a_front_end_learns_at_any_node_that_its_session_has_ended_and_why() {
+async fn subscribers_at_every_node_get_the_end_and_its_reason_with_sqlite_postgres_and_redis() {
     for backend in [Backend::Sqlite, Backend::Postgres, Backend::PostgresRedis] {
         let app = TestApp::new(backend, Api::Rest).await;
         let other = app.second_node(&[]).await;
@@ -98,7 +98,7 @@ async fn a_front_end_learns_at_any_node_that_its_session_has_ended_and_why() {
 }
 
 #[tokio::test]
-async fn the_access_token_may_expire_while_it_waits() {
+async fn a_subscription_outlives_its_access_token() {
     let app = TestApp::new(Backend::Sqlite, Api::Rest).await;
     let john = app.john().await;
     let mut socket = waiting(&app.url(""), &john).await;
@@ -115,7 +115,7 @@ async fn the_access_token_may_expire_while_it_waits() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_over_already_is_told_at_once() {
+async fn a_subscription_to_an_ended_session_is_answered_at_once() {
     let options = ["--access-token-ttl=1h", "--refresh-token-ttl=1m"];
     let app = TestApp::with(Backend::Sqlite, Api::Rest, &options).await;
     let john = app.john().await;
@@ -127,7 +127,7 @@ async fn a_session_that_is_over_already_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn who_bears_no_good_token_is_told_why() {
+async fn a_subscription_without_a_valid_token_is_refused_with_the_reason() {
     let app = TestApp::new(Backend::Sqlite, Api::Rest).await;
     let john = app.john().await;
     let url = app.url("");
@@ -158,7 +158,7 @@ async fn who_bears_no_good_token_is_told_why() {
 }
 
 #[tokio::test]
-async fn a_socket_takes_subscriptions_and_nothing_else() {
+async fn a_websocket_accepts_subscriptions_only() {
     let app = TestApp::new(Backend::Sqlite, Api::Rest).await;
     let john = app.john().await;
     let mut socket = Socket::bearing(&app.url(""), &john.access_token).await;
@@ -178,7 +178,7 @@ async fn a_socket_takes_subscriptions_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_socket_has_a_bounded_number_of_subscriptions() {
+async fn subscriptions_are_limited_per_websocket() {
     let app = TestApp::new(Backend::Sqlite, Api::Rest).await;
     let john = app.john().await;
     let mut socket = Socket::bearing(&app.url(""), &john.access_token).await;
@@ -204,7 +204,7 @@ async fn a_socket_has_a_bounded_number_of_subscriptions() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_is_not_right_is_refused() {
+async fn an_invalid_handshake_is_refused() {
     let app = TestApp::new(Backend::Sqlite, Api::Rest).await;
     for protocol in [None, Some("graphql-ws"), Some("mqtt")] {
         let Err((status, body)) = Socket::open(&app.url(""), protocol).await else {
@@ -221,7 +221,7 @@ async fn a_handshake_that_is_not_right_is_refused() {
 }
 
 #[tokio::test]
-async fn a_socket_that_breaks_the_protocol_is_closed() {
+async fn a_websocket_that_breaks_the_protocol_is_closed() {
     let app = TestApp::new(Backend::Sqlite, Api::Rest).await;
     let init = json!({"type": "connection_init"});
     let early = json!({"type": "subscribe", "id": "1", "payload": {"query": QUERY}});
@@ -244,7 +244,7 @@ async fn a_socket_that_breaks_the_protocol_is_closed() {
 
 /// A socket that says nothing is not kept.
 #[tokio::test]
-async fn a_socket_that_never_begins_is_closed() {
+async fn a_websocket_without_connection_init_is_closed() {
     let app = TestApp::new(Backend::Sqlite, Api::Rest).await;
     let mut socket = Socket::open(&app.url(""), Some("graphql-transport-ws")).await.unwrap();
     assert_eq!(socket.next().await, Received::Closed(4408));
@@ -252,7 +252,7 @@ async fn a_socket_that_never_begins_is_closed() {
 
 /// Nobody waits: nothing is asked of the database. Somebody waits while it is down: nothing is lost.
 #[tokio::test]
-async fn an_outage_delays_the_news_and_loses_none() {
+async fn an_outage_of_postgres_delays_events_and_loses_none() {
     use crate::harness::{State, TcpProxy};
     let mut app = TestApp::stores_only(Backend::Postgres, Api::Rest).await;
     app.start(&[]).await;

@@ -14,7 +14,7 @@ fn text<'a>(session: &'a Value, field: &str) -> &'a str {
 }
 
 scenario! {
-    async fn an_account_sees_its_live_sessions_and_no_other(app: &TestApp) {
+    async fn the_list_contains_the_live_sessions_of_the_account_only(app: &TestApp) {
         let opened_at = app.clock.now();
         let john = app.john().await;
         app.client().register_with("jane.doe@example.com", "Password@123", "janedoe").await.unwrap();
@@ -43,7 +43,7 @@ scenario! {
 }
 
 scenario! {
-    async fn a_session_that_is_ended_elsewhere_is_over_at_once(app: &TestApp) {
+    async fn ending_another_session_takes_effect_at_once(app: &TestApp) {
         let john = app.john().await;
         let lost = app.login("john.doe@example.com", "Password@123").await.unwrap();
         assert!(app.me(&lost.access_token).await.is_ok());
@@ -59,7 +59,7 @@ scenario! {
 }
 
 scenario! {
-    async fn the_own_session_may_be_ended_too(app: &TestApp) {
+    async fn the_current_session_can_be_ended(app: &TestApp) {
         let john = app.john().await;
         let sessions = app.client().sessions(&john.access_token).await.unwrap();
         app.client().end_session(&john.access_token, text(&sessions[0], "id")).await.unwrap();
@@ -68,7 +68,7 @@ scenario! {
 }
 
 scenario! {
-    async fn another_accounts_session_is_not_found_and_lives_on(app: &TestApp) {
+    async fn a_session_of_another_account_is_not_found_and_continues(app: &TestApp) {
         let john = app.john().await;
         let jane = app.client().register_with("jane.doe@example.com", "Password@123", "janedoe").await.unwrap();
         let hers = app.client().sessions(&jane.access_token).await.unwrap();
@@ -82,7 +82,7 @@ scenario! {
 }
 
 scenario! {
-    async fn a_stranger_sees_and_ends_nothing(app: &TestApp) {
+    async fn without_a_valid_token_no_session_is_listed_or_ended(app: &TestApp) {
         let john = app.john().await;
         let sessions = app.client().sessions(&john.access_token).await.unwrap();
         assert_eq!(app.client().sessions("nonsense").await.unwrap_err().code, "UNAUTHENTICATED");

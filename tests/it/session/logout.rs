@@ -23,7 +23,7 @@ async fn three_sessions(app: &TestApp) -> (SignedIn, SignedIn, SignedIn) {
 }
 
 scenario! {
-    async fn a_logout_takes_effect_at_once_and_for_this_session_alone(app: &TestApp) {
+    async fn logout_ends_this_session_only_and_at_once(app: &TestApp) {
         let (first, second, _) = three_sessions(app).await;
         assert!(is_signed_in(app, &first).await);
         app.client().logout(Some(&first.access_token), None, None).await.unwrap();
@@ -34,7 +34,7 @@ scenario! {
 }
 
 scenario! {
-    async fn a_refresh_token_logs_out_whatever_the_header_says(app: &TestApp) {
+    async fn a_refresh_token_logs_out_despite_an_invalid_header(app: &TestApp) {
         let (first, second, _) = three_sessions(app).await;
         app.client().logout(None, Some(&first.refresh_token), None).await.unwrap();
         assert!(!is_signed_in(app, &first).await);
@@ -44,7 +44,7 @@ scenario! {
 }
 
 scenario! {
-    async fn the_others_end_and_this_one_stays(app: &TestApp) {
+    async fn logout_of_others_keeps_the_current_session(app: &TestApp) {
         let (first, second, third) = three_sessions(app).await;
         app.client().logout(Some(&second.access_token), None, Some("others")).await.unwrap();
         assert!(!is_signed_in(app, &first).await);
@@ -55,7 +55,7 @@ scenario! {
 }
 
 scenario! {
-    async fn all_end_and_other_accounts_do_not(app: &TestApp) {
+    async fn logout_of_all_ends_every_session_of_the_account_only(app: &TestApp) {
         let (first, second, third) = three_sessions(app).await;
         let jane = app.client().register_with("jane.doe@example.com", "Password@123", "janedoe").await.unwrap();
         app.client().logout(None, Some(&third.refresh_token), Some("all")).await.unwrap();
@@ -67,7 +67,7 @@ scenario! {
 }
 
 scenario! {
-    async fn logging_out_twice_is_no_error(app: &TestApp) {
+    async fn a_repeated_logout_succeeds(app: &TestApp) {
         let (first, second, _) = three_sessions(app).await;
         for _ in 0..2 {
             app.client().logout(Some(&first.access_token), None, None).await.unwrap();
@@ -90,7 +90,7 @@ scenario! {
 }
 
 scenario! {
-    async fn who_logs_out_must_show_a_token_of_ours(app: &TestApp) {
+    async fn logout_without_a_valid_token_is_refused(app: &TestApp) {
         let john = app.john().await;
         let refusal = app.client().logout(None, None, None).await.unwrap_err();
         assert_eq!((refusal.code.as_str(), refusal.reason.as_deref()), ("UNAUTHENTICATED", Some("missing")));
@@ -103,7 +103,7 @@ scenario! {
 }
 
 scenario! {
-    async fn a_stale_token_ends_its_own_session_but_reaches_no_other(app: &TestApp) {
+    async fn logout_with_a_reused_token_ends_its_session_only(app: &TestApp) {
         let (first, second, _) = three_sessions(app).await;
         // Whoever remembers the session from here must not judge by it.
         assert!(is_signed_in(app, &first).await);

@@ -9,7 +9,7 @@ const GRACE: Duration = Duration::from_secs(10);
 const DAY: Duration = Duration::from_hours(24);
 
 scenario! {
-    async fn a_session_is_renewed_again_and_again(app: &TestApp) {
+    async fn each_refresh_returns_new_tokens(app: &TestApp) {
         let mut current = app.john().await;
         let mut seen = HashSet::new();
         for _ in 0..5 {
@@ -26,7 +26,7 @@ scenario! {
 }
 
 scenario! {
-    async fn a_lost_answer_is_given_again_within_the_grace_period(app: &TestApp) {
+    async fn a_repeated_refresh_within_the_grace_period_returns_the_same_token(app: &TestApp) {
         let john = app.john().await;
         let lost = app.refresh(&john.refresh_token).await.unwrap();
         app.clock.advance(GRACE);
@@ -37,7 +37,7 @@ scenario! {
 }
 
 scenario! {
-    async fn an_old_token_after_the_grace_period_ends_its_session_and_no_other(app: &TestApp) {
+    async fn a_token_reused_after_the_grace_period_ends_its_session_only(app: &TestApp) {
         let john = app.john().await;
         let elsewhere = app.login("john.doe@example.com", "Password@123").await.unwrap();
         let next = app.refresh(&john.refresh_token).await.unwrap();
@@ -51,7 +51,7 @@ scenario! {
 }
 
 scenario! {
-    async fn a_token_older_than_the_predecessor_ends_the_session_even_at_once(app: &TestApp) {
+    async fn a_token_older_than_the_predecessor_ends_the_session_at_once(app: &TestApp) {
         let first = app.john().await;
         let second = app.refresh(&first.refresh_token).await.unwrap();
         let third = app.refresh(&second.refresh_token).await.unwrap();
@@ -61,7 +61,7 @@ scenario! {
 }
 
 scenario! {
-    async fn a_token_that_is_not_used_expires(app: &TestApp) {
+    async fn an_unused_refresh_token_expires(app: &TestApp) {
         let john = app.john().await;
         app.clock.advance(Duration::from_millis(30 * 86_400_000 - 1));
         let next = app.refresh(&john.refresh_token).await.unwrap();
@@ -71,7 +71,7 @@ scenario! {
 }
 
 scenario! {
-    async fn a_session_ends_at_its_greatest_age_however_often_it_is_renewed(app: &TestApp) {
+    async fn a_session_ends_at_its_maximum_age_despite_refreshes(app: &TestApp) {
         let mut current = app.john().await;
         for _ in 0..4 {
             app.clock.advance(DAY * 20);
@@ -83,7 +83,7 @@ scenario! {
 }
 
 scenario! {
-    async fn what_was_never_a_token_is_refused(app: &TestApp) {
+    async fn a_malformed_refresh_token_is_refused(app: &TestApp) {
         let john = app.john().await;
         let token = &john.refresh_token;
         let huge = "x".repeat(100_000);
@@ -96,7 +96,7 @@ scenario! {
 }
 
 scenario! {
-    async fn a_dead_authorization_header_is_not_looked_at(app: &TestApp) {
+    async fn refresh_ignores_the_authorization_header(app: &TestApp) {
         let john = app.john().await;
         app.clock.advance(Duration::from_hours(1));
         let next = app.client().refresh_bearing(&john.refresh_token, Some(&john.access_token)).await.unwrap();
@@ -105,7 +105,7 @@ scenario! {
 }
 
 scenario! {
-    async fn fifty_tabs_that_refresh_at_once_all_get_the_same_token(app: &TestApp) {
+    async fn fifty_concurrent_refreshes_get_the_same_token(app: &TestApp) {
         let john = app.john().await;
         let tabs: Vec<_> = (0..50)
             .map(|_| {

@@ -1,4 +1,4 @@
-//! What a refused login tells: nothing, neither by what it says nor by how long it takes.
+//! What a refused login is_distinguishable: nothing, neither by what it says nor by how long it takes.
 
 use std::time::{Duration, Instant};
 
@@ -39,7 +39,7 @@ async fn answer(request: reqwest::RequestBuilder) -> (u16, Vec<(String, String)>
 }
 
 #[tokio::test]
-async fn a_refused_login_says_nothing_of_the_account() {
+async fn a_refused_login_does_not_reveal_the_account_on_sqlite_postgres_and_redis() {
     for backend in [Backend::Sqlite, Backend::Postgres, Backend::PostgresRedis] {
         for api in [Api::Rest, Api::Graphql] {
             let mut report = AttackReport::new("oracle-words");
@@ -99,7 +99,7 @@ impl Race {
     /// The sign test: of two that take the same time each is the slower one in half of the pairs, however unsteady the machine. Six
     /// standard deviations happen by chance once in 500 million runs. A machine that is quiet enough sees microseconds, which lead
     /// nobody anywhere; so the median of the differences must matter, too.
-    fn tells(&self) -> bool {
+    fn is_distinguishable(&self) -> bool {
         let pairs = count(&self.differences);
         let slower: Vec<f64> = self
             .differences
@@ -154,7 +154,7 @@ fn wrong(name: &str) -> Value {
 }
 
 /// Accounts of today's cost, of a costlier and of a cheaper one, and none: whatever was set when somebody registered.
-async fn a_world_of_all_ages() -> TestApp {
+async fn app_with_accounts_of_different_hash_costs() -> TestApp {
     let mut app = TestApp::stores_only(Backend::Sqlite, Api::Rest).await;
     for (cost, name) in [("4096", "costlier"), ("256", "cheapest"), ("1024", "todaysid")] {
         let memory = format!("--argon2-memory-kib={cost}");
@@ -167,8 +167,8 @@ async fn a_world_of_all_ages() -> TestApp {
 }
 
 #[tokio::test]
-async fn a_refused_login_takes_as_long_whether_there_is_an_account_or_not() {
-    let app = a_world_of_all_ages().await;
+async fn a_refused_login_takes_as_long_with_an_account_as_without() {
+    let app = app_with_accounts_of_different_hash_costs().await;
     for api in [Api::Rest, Api::Graphql] {
         let mut report = AttackReport::new("oracle-time");
         let names = ["nobodyid", "todaysid", "costlier", "cheapest"];
@@ -177,7 +177,7 @@ async fn a_refused_login_takes_as_long_whether_there_is_an_account_or_not() {
             report.tried(ROUNDS);
             let pairs: Vec<_> = rounds.iter().map(|took| (took[at], took[0])).collect();
             let race = Race::of(&pairs);
-            if race.tells() {
+            if race.is_distinguishable() {
                 let share = race.share() * 100.0;
                 report.leaked(format!("{name} at {api:?} takes {share:.0}% longer than nobody"));
             }
@@ -188,26 +188,26 @@ async fn a_refused_login_takes_as_long_whether_there_is_an_account_or_not() {
 
 /// The measurement itself can see what it looks for: a node that knows of costlier hashes takes longer to refuse nobody.
 #[tokio::test]
-async fn a_node_knows_from_its_start_which_costs_are_in_use() {
+async fn a_node_reads_the_hash_costs_in_use_at_its_start() {
     let (old, new) = (
-        a_world_of_all_ages().await,
+        app_with_accounts_of_different_hash_costs().await,
         TestApp::with(Backend::Sqlite, Api::Rest, &COST).await,
     );
     let rounds = measure([(&old, wrong("nobodyid")), (&new, wrong("nobodyid"))], Api::Rest).await;
     let race = Race::of(&rounds.iter().map(|took| (took[0], took[1])).collect::<Vec<_>>());
-    assert!(race.tells() && race.share() > 0.5, "{:.2}", race.share());
+    assert!(race.is_distinguishable() && race.share() > 0.5, "{:.2}", race.share());
 }
 
 #[test]
-fn the_measure_of_time_sees_a_difference_and_no_noise() {
+fn the_timing_test_detects_a_difference_and_ignores_noise() {
     // Unsteady by a factor of a thousand, and in no order.
     let noise = |n: u32| f64::from(n.wrapping_mul(2_654_435_761) % 1000 + 1);
     let pairs = |factor: f64, shift: f64| {
         let pairs = (0..200).map(|n| (noise(2 * n) * factor + shift, noise(2 * n + 1)));
         pairs.collect::<Vec<_>>()
     };
-    assert!(!Race::of(&pairs(1.0, 0.0)).tells());
-    assert!(Race::of(&pairs(1.0, 500.0)).tells());
+    assert!(!Race::of(&pairs(1.0, 0.0)).is_distinguishable());
+    assert!(Race::of(&pairs(1.0, 500.0)).is_distinguishable());
     let quiet = |factor: f64| {
         let pairs = (0..200).map(|n| {
             (
@@ -217,6 +217,6 @@ fn the_measure_of_time_sees_a_difference_and_no_noise() {
         });
         Race::of(&pairs.collect::<Vec<_>>())
     };
-    assert!(!quiet(1.02).tells(), "certain, and of no use to anybody");
-    assert!(quiet(1.2).tells() && quiet(0.8).tells());
+    assert!(!quiet(1.02).is_distinguishable(), "certain, and of no use to anybody");
+    assert!(quiet(1.2).is_distinguishable() && quiet(0.8).is_distinguishable());
 }

@@ -23,7 +23,7 @@ scenario! {
 }
 
 scenario! {
-    async fn a_wrong_password_and_an_unknown_account_get_one_answer(app: &TestApp) {
+    async fn a_wrong_password_and_an_unknown_account_get_the_same_answer(app: &TestApp) {
         app.john().await;
         let wrong = app.login("john.doe@example.com", "password@123").await.unwrap_err();
         let unknown = app.login("jane.doe@example.com", "Password@123").await.unwrap_err();
@@ -47,7 +47,7 @@ scenario! {
 }
 
 scenario! {
-    async fn what_can_be_no_login_is_named(app: &TestApp) {
+    async fn invalid_login_input_is_named(app: &TestApp) {
         app.john().await;
         for (input, field) in [
             (json!({"email": "john", "password": "Password@123"}), "email"),
@@ -64,7 +64,7 @@ scenario! {
 }
 
 #[tokio::test]
-async fn a_login_brings_an_old_hash_to_the_current_cost() {
+async fn a_login_rehashes_the_password_at_the_current_cost() {
     let app = TestApp::new(Backend::Sqlite, Api::Rest).await;
     let john = app.john().await;
     let stored = || app.stores.text("SELECT password_hash FROM accounts");

@@ -11,7 +11,7 @@ use crate::harness::{
 };
 
 scenario! {
-    async fn a_service_that_discovers_the_keys_verifies_the_token(app: &TestApp) {
+    async fn a_service_discovers_the_keys_and_verifies_a_token(app: &TestApp) {
         let john = app.john().await;
         let (status, headers, discovery) = raw(http().get(app.url("/.well-known/openid-configuration"))).await;
         assert_eq!(status, 200);
@@ -41,7 +41,7 @@ scenario! {
 
 /// With the library that the gateway uses too, and in Node.js, whose cryptography is another.
 #[tokio::test]
-async fn tokens_of_each_algorithm_are_verified_here_and_elsewhere() {
+async fn tokens_of_each_algorithm_are_verified_by_the_gateway_and_by_node_js() {
     for (setting, name, algorithm) in [
         ("EdDSA", "EdDSA", Algorithm::EdDSA),
         ("es256", "ES256", Algorithm::ES256),
@@ -102,7 +102,7 @@ async fn until_published(app: &TestApp, count: usize) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_successor_is_published_first_signs_later_and_signs_nobody_out() {
+async fn a_successor_is_published_before_it_signs_and_ends_no_session_with_postgres() {
     let app = TestApp::new(Backend::Postgres, Api::Rest).await;
     let other = app.second_node(&[]).await;
     let john = app.john().await;
@@ -165,7 +165,7 @@ async fn a_new_key_signs_after_the_configured_lead() {
 
 /// A lead that was lowered while a key was waiting: whichever signs, verifiers find it.
 #[tokio::test]
-async fn a_key_that_signs_is_always_published() {
+async fn the_signing_key_is_always_published() {
     let app = TestApp::new(Backend::Sqlite, Api::Rest).await;
     app.john().await;
     rotate(&app, &[("SIGNING_KEY_LEAD", "1d")]);
@@ -185,7 +185,7 @@ fn algorithm(token: &str) -> Algorithm {
 
 /// A node that starts with another algorithm, beside one that runs with the old.
 #[tokio::test]
-async fn the_algorithm_can_be_changed_without_signing_anybody_out() {
+async fn a_change_of_the_algorithm_ends_no_session_with_postgres() {
     let app = TestApp::new(Backend::Postgres, Api::Rest).await;
     let john = app.john().await;
     let restarted = app.second_node(&["--jwt-algorithm=ES256"]).await;
@@ -211,7 +211,7 @@ async fn the_algorithm_can_be_changed_without_signing_anybody_out() {
 
 /// Two and a command that are configured differently, as during an update.
 #[tokio::test]
-async fn nodes_with_different_algorithms_do_not_fight() {
+async fn nodes_with_different_algorithms_publish_one_key_each_with_postgres() {
     let app = TestApp::new(Backend::Postgres, Api::Rest).await;
     app.second_node(&["--jwt-algorithm=ES256"]).await;
     let listed = rotate(&app, &[("JWT_ALGORITHM", "RS256")]);
@@ -227,7 +227,7 @@ async fn nodes_with_different_algorithms_do_not_fight() {
 
 /// An RSA key takes so long that all of them have read the keys before the first has made one.
 #[tokio::test]
-async fn nodes_that_start_together_with_another_algorithm_publish_one_key() {
+async fn nodes_that_start_together_with_another_algorithm_publish_one_key_on_sqlite_and_postgres() {
     for backend in [Backend::Sqlite, Backend::Postgres] {
         let app = TestApp::new(backend, Api::Rest).await;
         let options = ["--jwt-algorithm=RS256"];
@@ -242,7 +242,7 @@ async fn nodes_that_start_together_with_another_algorithm_publish_one_key() {
 
 /// What one part of the housekeeping cannot do keeps no other part from its work.
 #[tokio::test]
-async fn keys_are_kept_up_to_date_while_redis_refuses_what_it_is_owed() {
+async fn keys_are_rotated_while_redis_refuses_pending_tombstones() {
     let user = RedisUser::new().await;
     user.forbid_writing("auth-gateway:session:").await;
     let mut app = TestApp::stores_only(Backend::PostgresRedis, Api::Rest).await;
@@ -259,7 +259,7 @@ async fn keys_are_kept_up_to_date_while_redis_refuses_what_it_is_owed() {
 }
 
 #[tokio::test]
-async fn an_old_key_is_succeeded_without_anybody_asking() {
+async fn an_old_key_gets_a_successor_automatically() {
     let app = TestApp::with(Backend::Sqlite, Api::Rest, &["--signing-key-max-age=1h"]).await;
     let john = app.john().await;
     app.clock.advance(Duration::from_mins(54));
@@ -272,7 +272,7 @@ async fn an_old_key_is_succeeded_without_anybody_asking() {
 
 /// The whole way from one secret to the next, in three starts, without signing anybody out.
 #[tokio::test]
-async fn auth_secret_can_be_changed_without_signing_anybody_out() {
+async fn a_change_of_auth_secret_ends_no_session() {
     const NEW: &str = "QW5vdGhlciBzZWNyZXQsIGZvciB0ZXN0cyBhbG9uZS4h";
     let both = format!("{NEW},{AUTH_SECRET}");
     let stores = Stores::new(Backend::Sqlite).await;
@@ -308,7 +308,7 @@ async fn auth_secret_can_be_changed_without_signing_anybody_out() {
 }
 
 #[tokio::test]
-async fn another_auth_secret_cannot_open_the_stored_keys_and_says_so() {
+async fn a_wrong_auth_secret_is_reported_at_the_start() {
     let stores = Stores::new(Backend::Sqlite).await;
     let first = [("AUTH_SECRET", AUTH_SECRET)];
     let second = [("AUTH_SECRET", "QW5vdGhlciBzZWNyZXQsIGZvciB0ZXN0cyBhbG9uZS4h")];
@@ -330,7 +330,7 @@ async fn another_auth_secret_cannot_open_the_stored_keys_and_says_so() {
 }
 
 #[tokio::test]
-async fn readiness_names_each_dependency() {
+async fn readiness_reports_each_dependency_with_sqlite_and_with_redis() {
     for (backend, redis) in [(Backend::Sqlite, "not used"), (Backend::PostgresRedis, "up")] {
         let app = TestApp::new(backend, Api::Rest).await;
         let (status, _, readiness) = raw(http().get(app.url("/readyz"))).await;

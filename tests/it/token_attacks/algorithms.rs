@@ -55,7 +55,7 @@ async fn public_forms(scene: &Scene) -> Vec<(String, Vec<u8>)> {
 
 /// RFC 8725 sections 2.1 and 3.1.
 #[tokio::test]
-async fn no_algorithm_but_that_of_the_key_is_followed() {
+async fn only_the_algorithm_of_the_key_is_accepted() {
     with_each_algorithm("algorithm", async |scene| {
         let (own, claims) = (scene.forger.header["alg"].clone(), scene.forger.claims.to_string());
         let mut cases = Vec::new();

@@ -10,7 +10,7 @@ use crate::harness::{Api, Backend, TestApp, TokenForger};
 
 /// RFC 7519 section 4.1, RFC 9068 section 4, RFC 8725 sections 3.8 and 3.9.
 #[tokio::test]
-async fn claims_that_are_not_ours_are_refused() {
+async fn claims_that_the_gateway_does_not_issue_are_refused() {
     with_each_algorithm("claims", async |scene| {
         let now = scene.app.clock.now().seconds();
         let ours = &scene.forger.claims;
@@ -138,7 +138,7 @@ async fn claims_that_are_not_ours_are_refused() {
 }
 
 #[tokio::test]
-async fn a_clock_may_be_a_minute_off_and_no_more() {
+async fn one_minute_of_clock_skew_is_accepted_and_no_more() {
     for algorithm in ALGORITHMS {
         let scene = Scene::of(algorithm).await;
         let now = scene.app.clock.now().seconds();
@@ -157,7 +157,7 @@ async fn a_clock_may_be_a_minute_off_and_no_more() {
 
 /// RFC 8725 section 2.7.
 #[tokio::test]
-async fn a_token_of_somebody_or_something_else_lets_nobody_in() {
+async fn tokens_for_other_accounts_sessions_audiences_or_issuers_are_refused() {
     with_each_algorithm("substitution", async |scene| {
         let other_secret = "QW5vdGhlciBzZWNyZXQsIGZvciB0ZXN0cyBhbG9uZS4h";
         let algorithm = scene.forger.header["alg"].as_str().unwrap();

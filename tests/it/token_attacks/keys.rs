@@ -9,7 +9,7 @@ use crate::harness::{encode, http, raw};
 
 /// RFC 8725 sections 2.9 and 3.10: a key comes from nowhere but the ring.
 #[tokio::test]
-async fn no_key_but_those_of_the_ring_is_used() {
+async fn only_keys_of_the_key_ring_are_used() {
     with_each_algorithm("key", async |scene| {
         let mut cases = Vec::new();
         let other = Scene::of(scene.forger.header["alg"].as_str().unwrap()).await;

@@ -8,7 +8,7 @@ use crate::harness::{Api, AttackReport, Backend, Client, TestApp, decode, encode
 
 /// A refresh token has 296 bits and 50 characters, and every one of them counts.
 #[tokio::test]
-async fn a_refresh_token_that_was_changed_is_none_and_harms_none() {
+async fn a_changed_refresh_token_is_refused_and_ends_no_session() {
     let scene = Scene::of("EdDSA").await;
     let mut report = AttackReport::new("refresh");
     let (token, bytes) = (&scene.john.refresh_token, decode(&scene.john.refresh_token));

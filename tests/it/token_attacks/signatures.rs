@@ -8,7 +8,7 @@ use crate::harness::encode;
 
 /// RFC 8725 section 3.3; RFC 8032 section 5.1.7, RFC 7518 section 3.4, RFC 8017 section 8.2.2.
 #[tokio::test]
-async fn no_signature_but_the_right_one_is_taken() {
+async fn only_the_correct_signature_is_accepted() {
     with_each_algorithm("signature", async |scene| {
         let forger = &scene.forger;
         let (header, claims) = (forger.header.to_string(), forger.claims.to_string());

@@ -7,7 +7,7 @@ use crate::harness::{AttackReport, Socket, encode};
 
 /// RFC 8725 section 2.6: one token has one text.
 #[tokio::test]
-async fn a_token_in_another_spelling_is_none() {
+async fn a_token_in_another_encoding_is_refused() {
     with_each_algorithm("spelling", async |scene| {
         let (header, claims) = (scene.forger.header.to_string(), scene.forger.claims.to_string());
         let kid = &scene.forger.header["kid"];
@@ -95,14 +95,14 @@ async fn a_token_in_another_spelling_is_none() {
                 .forger
                 .token_of(json!([scene.forger.header["alg"], kid, "at+jwt"]).to_string(), &claims),
         ));
-        cases.extend(respelled(scene));
+        cases.extend(in_other_encodings(scene));
         invalid(cases)
     })
     .await;
 }
 
 /// The same bytes, or nearly, in another text; signed over that text where it can be.
-fn respelled(scene: &Scene) -> Vec<(String, String)> {
+fn in_other_encodings(scene: &Scene) -> Vec<(String, String)> {
     let forger = &scene.forger;
     let (header, claims) = (encode(forger.header.to_string()), encode(forger.claims.to_string()));
     let message = format!("{header}.{claims}");
@@ -211,7 +211,7 @@ fn respelled(scene: &Scene) -> Vec<(String, String)> {
 
 /// What no header can hold reaches the gateway in the connection parameters of a WebSocket.
 #[tokio::test]
-async fn a_token_in_connection_parameters_is_read_as_strictly() {
+async fn tokens_in_connection_parameters_are_read_as_strictly() {
     let scene = Scene::of("EdDSA").await;
     let (good, url) = (&scene.john.access_token, scene.app.url(""));
     let mut report = AttackReport::new("parameters");

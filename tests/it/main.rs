@@ -1,7 +1,8 @@
-//! The gateway as its users see it.
+//! Tests of the gateway through its public APIs.
 //!
-//! Each scenario runs through both doors, on SQLite, on PostgreSQL and on PostgreSQL with Redis: six tests with one body.
-//! `scripts/test` starts the servers; without them the tests fail with a sentence that says so.
+//! Each scenario runs through both APIs, on SQLite, on PostgreSQL and on PostgreSQL with Redis: six
+//! tests with one body. `scripts/test` starts the servers. Without a server that it needs, a test
+//! fails and names the missing variable.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,7 +13,7 @@
 #![allow(
     unreachable_pub,
     clippy::too_many_lines,
-    reason = "one harness serves all files, and a table of cases is as long as it is"
+    reason = "one harness serves all files, and tables of cases are long"
 )]
 
 mod harness;

@@ -1,4 +1,4 @@
-//! `me`, and what makes an access token good.
+//! `me`, and which access tokens it accepts.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ scenario! {
         assert_eq!(app.me(&john.access_token).await.unwrap(), john.user);
         app.stores.execute("UPDATE accounts SET profile_image_url = 'https://example.com/john.png'").await;
         let new_picture = async || app.me(&john.access_token).await.unwrap().profile_image_url.as_str().map(str::to_owned);
-        assert_eq!(eventually("the picture is new", new_picture).await, "https://example.com/john.png");
+        assert_eq!(eventually("the picture has changed", new_picture).await, "https://example.com/john.png");
     }
 }
 
@@ -64,16 +64,16 @@ scenario! {
         let john = app.john().await;
         assert_eq!(app.me(&john.access_token).await.unwrap(), john.user);
         app.stores.execute("DELETE FROM accounts").await;
-        // With Redis at the next turn of housekeeping.
+        // With Redis, the next maintenance run removes the account.
         let refused = async || app.me(&john.access_token).await.err();
-        let refusal = eventually("the account is missed", refused).await;
+        let refusal = eventually("the access token is refused", refused).await;
         assert_eq!((refusal.code.as_str(), refusal.reason.as_deref()), ("UNAUTHENTICATED", Some("revoked")));
         assert_eq!(app.refresh(&john.refresh_token).await.unwrap_err().code, "REFRESH_TOKEN_INVALID");
     }
 }
 
 scenario! {
-    /// Nobody gets what another was answered, and nobody what they were answered themselves before something changed.
+    /// Guards against cached answers: of another account, or from before a change.
     async fn me_never_returns_another_account_or_a_stale_profile(app: &TestApp) {
         let john = app.john().await;
         let jane = app.client().register_with("jane.doe@example.com", "Password@123", "janedoe").await.unwrap();
@@ -84,7 +84,7 @@ scenario! {
         for picture in ["https://example.com/1.png", "https://example.com/2.png", "https://example.com/1.png"] {
             app.stores.execute(&format!("UPDATE accounts SET profile_image_url = '{picture}' WHERE username = 'janedoe'")).await;
             let is_new = async || (app.me(&jane.access_token).await.unwrap().profile_image_url == picture).then_some(());
-            eventually("the picture is new", is_new).await;
+            eventually("the picture has changed", is_new).await;
             for _ in 0..3 {
                 assert_eq!(app.me(&jane.access_token).await.unwrap().profile_image_url, picture);
                 assert_eq!(app.me(&john.access_token).await.unwrap(), john.user);

@@ -1,4 +1,4 @@
-//! Registering, and the own account.
+//! Registration, and the caller's own account.
 
 mod me;
 mod register;

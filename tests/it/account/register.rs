@@ -1,4 +1,4 @@
-//! `register`: a new account, signed in at once.
+//! `register`: a new account and its first session.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! `changePassword`: the current password for a new one, and the end of all other sessions.
+//! `changePassword`: replaces the password and ends all other sessions.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ const EMAIL: &str = "john.doe@example.com";
 const OLD: &str = "Password@123";
 const NEW: &str = "three small tea pots";
 
-/// The field as this api spells it.
+/// The name of the field in the app's API.
 fn field(app: &TestApp, rest: &str, graphql: &str) -> String {
     match app.api {
         Api::Rest => rest.to_owned(),
@@ -56,7 +56,7 @@ scenario! {
         }
         assert_eq!(app.client().sessions(&second.access_token).await.unwrap().len(), 1);
         assert_eq!(app.refresh(&second.refresh_token).await.unwrap().user, first.user);
-        assert!(app.me(&jane.access_token).await.is_ok(), "nobody else's");
+        assert!(app.me(&jane.access_token).await.is_ok(), "sessions of other accounts continue");
     }
 }
 
@@ -166,7 +166,7 @@ scenario! {
     }
 }
 
-/// Who has stolen an access token guesses no more often than at the login, and with the same allowance.
+/// A stolen access token gives no more guesses of the password than the login does: both use one limit.
 #[tokio::test]
 async fn guesses_use_the_login_limits_before_hashing_on_sqlite_postgres_and_redis() {
     for backend in [Backend::Sqlite, Backend::Postgres, Backend::PostgresRedis] {
@@ -189,7 +189,7 @@ async fn guesses_use_the_login_limits_before_hashing_on_sqlite_postgres_and_redi
     }
 }
 
-/// Forty guesses use the allowance of failures up; a change that succeeds gives it back.
+/// Forty failures exhaust the limit. A successful change resets it.
 #[tokio::test]
 async fn a_successful_change_resets_the_limit_of_failures() {
     let app = TestApp::limited(Backend::Sqlite, Api::Rest, &["--access-token-ttl=1d"]).await;
@@ -242,7 +242,7 @@ async fn failed_logins_of_others_do_not_block_a_change_with_postgres_and_redis()
     assert_eq!(
         elsewhere,
         StatusCode::TOO_MANY_REQUESTS,
-        "a forger of the token is a stranger"
+        "a stolen token used from an unknown network"
     );
     assert_eq!(
         post("/auth/password", "203.0.113.1", token, change).await.0,
@@ -270,7 +270,7 @@ scenario! {
     }
 }
 
-/// Another node ends, tells and refuses as the one that was asked.
+/// The other node refuses the ended sessions and notifies their subscribers.
 #[tokio::test]
 async fn a_change_takes_effect_on_every_node_with_sqlite_postgres_and_redis() {
     for backend in [Backend::Sqlite, Backend::Postgres, Backend::PostgresRedis] {
@@ -286,10 +286,10 @@ async fn a_change_takes_effect_on_every_node_with_sqlite_postgres_and_redis() {
             .unwrap();
         let refusal = other.me(&elsewhere.access_token).await.unwrap_err();
         assert_eq!(refusal.reason.as_deref(), Some("revoked"), "{backend:?}");
-        let told = socket.message().await;
+        let event = socket.message().await;
         assert_eq!(
-            told["payload"]["data"]["sessionEnded"]["reason"], "PASSWORD_CHANGED",
-            "{told}"
+            event["payload"]["data"]["sessionEnded"]["reason"], "PASSWORD_CHANGED",
+            "{event}"
         );
         assert!(other.me(&john.access_token).await.is_ok());
     }
@@ -304,7 +304,7 @@ async fn a_change_without_postgres_or_redis_has_no_partial_effect() {
             proxy.set(state);
             let change = app.client().change_password(&john.access_token, OLD, NEW).await;
             assert_eq!(code(change), "UNAVAILABLE", "{state:?}");
-            proxy.set(State::Whole);
+            proxy.set(State::Open);
             app.until_ready().await;
             assert!(app.me(&elsewhere.access_token).await.is_ok(), "{state:?}");
         }

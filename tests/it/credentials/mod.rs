@@ -1,3 +1,3 @@
-//! What an account signs in with.
+//! Credentials of an account.
 
 mod change_password;

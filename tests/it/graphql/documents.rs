@@ -1,11 +1,12 @@
-//! What a GraphQL document may hold: more is refused before it costs anything, each kind with a code of its own.
+//! Limits of GraphQL documents. A document over a limit is refused before execution, with a code for
+//! each limit.
 
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
 use crate::harness::{Api, Backend, Process, Socket, TestApp, http, node, raw};
 
-/// A client that is told by the status.
+/// A request of a client that expects errors in the HTTP status.
 fn strict(request: RequestBuilder) -> RequestBuilder {
     request.header("accept", "application/graphql-response+json")
 }
@@ -16,7 +17,7 @@ async fn post(app: &TestApp, body: &Value) -> (StatusCode, Value) {
     (status, answer)
 }
 
-/// The code that a document gets; `ok` for one that is executed.
+/// The error code for a document, or `ok`.
 async fn code(app: &TestApp, query: &str) -> String {
     let (status, answer) = post(app, &json!({ "query": query })).await;
     let code = answer["errors"][0]["extensions"]["code"]
@@ -37,7 +38,7 @@ fn numbered(count: usize, item: impl Fn(usize) -> String) -> String {
     (0..count).map(|n| item(n) + " ").collect()
 }
 
-/// What each measure counts, as a document of exactly that many.
+/// A document that has exactly `count` of what the measure counts.
 fn document_with(measure: &str, count: usize) -> String {
     match measure {
         "GRAPHQL_TOO_DEEP" => format!("{}id{}", "{ me ".repeat(count), "}".repeat(count)),
@@ -50,7 +51,7 @@ fn document_with(measure: &str, count: usize) -> String {
     }
 }
 
-/// The same with fragments: what is spread twice counts twice.
+/// A document with a fragment that is used twice: its contents count twice.
 fn document_with_fragment_used_twice(measure: &str, half: usize) -> String {
     let fragment = |on: &str, fields: String| {
         let root = if on == "User" {
@@ -83,7 +84,7 @@ async fn each_limit_accepts_its_maximum_and_refuses_one_more() {
     let app = TestApp::new(Backend::Sqlite, Api::Graphql).await;
     for (measure, most) in MEASURES {
         let at_most = code(&app, &document_with(measure, most)).await;
-        // Some of these do not fit the schema, which the engine says, after the limits.
+        // Some of these do not fit the schema. The engine reports that, after the limits.
         let is_nonsense = ["GRAPHQL_TOO_DEEP", "GRAPHQL_TOO_MANY_TOKENS"].contains(&measure);
         assert_eq!(at_most, if is_nonsense { "BAD_REQUEST" } else { "ok" }, "{measure}");
         assert_eq!(code(&app, &document_with(measure, most + 1)).await, measure);
@@ -95,7 +96,10 @@ async fn each_limit_accepts_its_maximum_and_refuses_one_more() {
             "ok",
             "{measure}"
         );
-        assert_eq!(code(&app, &document_with_fragment_used_twice(measure, most / 2 + 1)).await, *measure);
+        assert_eq!(
+            code(&app, &document_with_fragment_used_twice(measure, most / 2 + 1)).await,
+            *measure
+        );
     }
 }
 
@@ -129,7 +133,7 @@ async fn each_limit_can_be_configured() {
     assert_eq!((status.as_u16(), &problem["code"]), (413, &json!("PAYLOAD_TOO_LARGE")));
 }
 
-/// A kilobyte that would keep the engine busy for years, and its relatives.
+/// Documents of a kilobyte that would take the engine years to execute.
 #[tokio::test]
 async fn exponential_documents_are_refused_before_execution() {
     let app = TestApp::new(Backend::Sqlite, Api::Graphql).await;
@@ -186,7 +190,7 @@ async fn exponential_documents_are_refused_before_execution() {
     }
 }
 
-/// The parser recurses for every bracket: none of these may reach it.
+/// The parser recurses for every bracket, so none of these documents may reach it.
 #[tokio::test]
 async fn a_mebibyte_of_brackets_is_refused_before_parsing() {
     const MEBIBYTE: usize = 1 << 20;
@@ -240,7 +244,7 @@ async fn deep_or_long_variables_are_refused_with_a_message() {
     }
 }
 
-/// A fuzzer found that the engine panics at these.
+/// The engine panics on these documents, as fuzzing found.
 #[tokio::test]
 async fn a_default_for_a_list_of_an_unknown_type_is_a_bad_request() {
     let app = TestApp::new(Backend::Sqlite, Api::Graphql).await;
@@ -296,7 +300,8 @@ async fn clients_that_accept_plain_json_get_status_200_and_the_code() {
     assert_eq!(answer["errors"][0]["extensions"], json!({"code": "GRAPHQL_TOO_DEEP"}));
 }
 
-/// Documents are remembered: what the engine made of one must not tell on the next request with the same text.
+/// Parsed documents are cached: a cached document must not change the answer to the next request with
+/// the same text.
 #[tokio::test]
 async fn a_repeated_document_gets_the_same_answer() {
     let app = TestApp::new(Backend::Sqlite, Api::Graphql).await;
@@ -343,7 +348,11 @@ async fn a_repeated_document_gets_the_same_answer() {
         assert_eq!(&post(&app, request).await, expected, "{request}");
     }
     let link = strict(http().get(app.url("/graphql?query=mutation+%7B+logout+%7D")));
-    assert_eq!(raw(link).await.0, 405, "no link carries out what was posted before");
+    assert_eq!(
+        raw(link).await.0,
+        405,
+        "a GET request does not execute a cached mutation"
+    );
 }
 
 #[tokio::test]
@@ -402,7 +411,7 @@ async fn without_introspection_errors_reveal_nothing_of_the_schema() {
     }
     assert_eq!(code(&app, "{ __typename me { __typename } }").await, "ok");
 
-    // Each is a mistake about the schema, and what the client has not written may not be in the answer.
+    // Each document has an error against the schema. The answer must not contain names from the schema.
     for (query, variables) in [
         ("{ em }", json!({})),
         ("{ me }", json!({})),
@@ -438,7 +447,7 @@ async fn without_introspection_errors_reveal_nothing_of_the_schema() {
     }
 }
 
-/// What makes a schema explorable in development.
+/// Suggestions help to explore the schema in development.
 #[tokio::test]
 async fn with_introspection_errors_suggest_names() {
     let app = TestApp::new(Backend::Sqlite, Api::Graphql).await;
@@ -455,7 +464,7 @@ fn introspection_tools_load_the_whole_schema() {
     let folder = tempfile::tempdir().unwrap();
     let gateway = Process::start(folder.path(), &[]);
     let run = node(&["introspection.mjs", &format!("{}/graphql", gateway.url)]);
-    let said = String::from_utf8_lossy(&run.stdout);
-    assert!(run.status.success(), "{said}{}", String::from_utf8_lossy(&run.stderr));
-    assert_eq!(said.matches("a schema of").count(), 3, "{said}");
+    let output = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success(), "{output}{}", String::from_utf8_lossy(&run.stderr));
+    assert_eq!(output.matches("a schema of").count(), 3, "{output}");
 }

@@ -1,9 +1,9 @@
-//! GraphiQL in a real browser without a network.
+//! GraphiQL in Chromium.
 
 use crate::harness::{Process, node};
 
-/// A first visitor registers, signs in and reads `me` on the screen; no request leaves the origin, the console stays empty. The picture
-/// stays beside the other build results, and the one in the documentation is made by the same program.
+/// Registers, signs in and reads `me` on the page. No request leaves the origin, and the console stays
+/// empty. The same program takes the picture of the documentation.
 #[test]
 fn graphiql_registers_signs_in_and_reads_me_without_other_origins() {
     let folder = tempfile::tempdir().unwrap();

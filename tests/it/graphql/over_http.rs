@@ -1,4 +1,4 @@
-//! The GraphQL-over-HTTP specification, as its reference audit checks it.
+//! The GraphQL-over-HTTP specification, checked by its reference audits.
 
 use crate::harness::{Api, Backend, Process, TestApp, http, node, raw};
 
@@ -7,12 +7,13 @@ fn all_audits_of_graphql_http_pass() {
     let folder = tempfile::tempdir().unwrap();
     let gateway = Process::start(folder.path(), &[]);
     let run = node(&["audit.mjs", &format!("{}/graphql", gateway.url)]);
-    let said = String::from_utf8_lossy(&run.stdout);
-    assert!(run.status.success(), "{said}{}", String::from_utf8_lossy(&run.stderr));
-    assert!(said.contains("61 of 61 audits passed"), "{said}");
+    let output = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success(), "{output}{}", String::from_utf8_lossy(&run.stderr));
+    assert!(output.contains("61 of 61 audits passed"), "{output}");
 }
 
-/// The only operation of a document need not be named in the request; a link must not carry it out for that.
+/// A request need not name the only operation of a document. A link must not execute a mutation that
+/// way.
 #[tokio::test]
 async fn a_get_request_executes_no_mutation() {
     let app = TestApp::new(Backend::Sqlite, Api::Graphql).await;

@@ -1,4 +1,4 @@
-//! Who may open a WebSocket, how many there may be, and for how long.
+//! WebSockets: allowed origins, limits and the idle timeout.
 
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ async fn a_foreign_origin_cannot_open_a_websocket() {
             "{ours}"
         );
     }
-    assert!(open(&[]).await.is_ok(), "no page at all");
+    assert!(open(&[]).await.is_ok(), "a client without an origin");
     let foreign = [
         "https://evil.example",
         "http://auth.example.com",
@@ -66,9 +66,12 @@ async fn websockets_are_limited_per_network_and_freed_when_closed() {
     let first = open("2001:db8:1:2::1").await.unwrap();
     let _second = open("2001:db8:1:2::2").await.unwrap();
     assert_eq!(refusal(open("2001:db8:1:2::3").await), (429, "RATE_LIMITED".to_owned()));
-    assert!(open("2001:db8:1:3::1").await.is_ok(), "somebody else");
+    assert!(open("2001:db8:1:3::1").await.is_ok(), "another network");
     drop(first);
-    eventually("its place is free again", async || open("2001:db8:1:2::3").await.ok()).await;
+    eventually("the closed connection no longer counts", async || {
+        open("2001:db8:1:2::3").await.ok()
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -79,9 +82,12 @@ async fn websockets_are_limited_in_total() {
     let first = open("203.0.113.1").await.unwrap();
     let _second = open("203.0.113.2").await.unwrap();
     assert_eq!(refusal(open("203.0.113.3").await), (503, "UNAVAILABLE".to_owned()));
-    assert!(app.john().await.expires_in > 0, "everything else goes on");
+    assert!(app.john().await.expires_in > 0, "other requests are served");
     drop(first);
-    eventually("its place is free again", async || open("203.0.113.3").await.ok()).await;
+    eventually("the closed connection no longer counts", async || {
+        open("203.0.113.3").await.ok()
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -98,8 +104,12 @@ async fn a_websocket_without_a_subscription_is_closed() {
     let event = waiting.message().await;
     assert_eq!(
         event["payload"]["data"]["sessionEnded"]["reason"], "LOGOUT",
-        "longer than any idle one"
+        "a subscribed connection outlives idle ones"
     );
     assert_eq!(waiting.message().await, json!({"type": "complete", "id": "1"}));
-    assert_eq!(waiting.next().await, Received::Closed(4408), "now it waits for nothing");
+    assert_eq!(
+        waiting.next().await,
+        Received::Closed(4408),
+        "without a subscription it is idle"
+    );
 }

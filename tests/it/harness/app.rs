@@ -1,4 +1,4 @@
-//! A gateway in this process, over stores of its own.
+//! A gateway in the process of the test, with its own stores.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -34,7 +34,7 @@ fn settings(options: &[&str]) -> Settings {
 }
 
 pub struct TestApp {
-    /// Goes first: PostgreSQL drops no database while somebody is half way through signing in to it.
+    /// Dropped before the stores: PostgreSQL does not drop a database while a client connects to it.
     nodes: Mutex<Vec<Node>>,
     pub stores: Stores,
     pub clock: Arc<ManualClock>,
@@ -47,21 +47,21 @@ impl TestApp {
         Self::with(backend, api, &[]).await
     }
 
-    /// With more options than the cheap hashes that every test has.
+    /// With options besides the fast hashes that every test uses.
     pub async fn with(backend: Backend, api: Api, options: &[&str]) -> Self {
         let mut app = Self::stores_only(backend, api).await;
         app.start(options).await;
         app
     }
 
-    /// With limits, and nobody else who is counted under the same names.
+    /// With rate limits, and a separate secret, so that other tests do not use the same limits.
     pub async fn limited(backend: Backend, api: Api, options: &[&str]) -> Self {
         let secret = STANDARD.encode([Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat());
         let limited = ["--rate-limit=on", "--auth-secret", &secret];
         Self::with(backend, api, &[&limited[..], options].concat()).await
     }
 
-    /// On PostgreSQL and Redis, with a proxy to each.
+    /// On PostgreSQL and Redis, with a proxy in front of each.
     pub async fn with_proxies() -> (Self, TcpProxy, TcpProxy) {
         let mut app = Self::stores_only(Backend::PostgresRedis, Api::Rest).await;
         let database = TcpProxy::to(&app.stores.database_url).await;
@@ -71,13 +71,13 @@ impl TestApp {
         (app, database, redis)
     }
 
-    /// Reconnecting takes a moment, and a first try may fail.
+    /// Waits until the gateway has reconnected to its stores.
     pub async fn until_ready(&self) {
         let ready = async || (raw(http().get(self.url("/readyz"))).await.0 == 200).then_some(());
         eventually("the gateway is ready again", ready).await;
     }
 
-    /// Without a gateway yet.
+    /// The stores only. `start` starts a gateway over them.
     pub async fn stores_only(backend: Backend, api: Api) -> Self {
         Self {
             nodes: Mutex::default(),
@@ -92,7 +92,7 @@ impl TestApp {
         self.address = self.run_node(options).await;
     }
 
-    /// The address of another gateway over the same stores.
+    /// Starts another gateway over the same stores.
     pub async fn second_node(&self, options: &[&str]) -> Client {
         let address = self.run_node(options).await;
         Client { api: self.api, address }
@@ -115,7 +115,7 @@ impl TestApp {
         format!("http://{}{path}", self.address)
     }
 
-    /// Registers the documented example.
+    /// Registers the example user of the documentation.
     pub async fn john(&self) -> SignedIn {
         self.client()
             .register_with("john.doe@example.com", "Password@123", "johndoe")
@@ -138,7 +138,8 @@ impl TestApp {
     }
 }
 
-/// A gateway with a runtime of its own: it goes on while the test's thread is busy, and ends when it is dropped.
+/// A gateway with its own runtime, so that it runs while the test's thread is busy. It stops when
+/// dropped.
 struct Node(Option<Runtime>);
 
 impl Node {
@@ -148,7 +149,7 @@ impl Node {
             .enable_all()
             .build()
             .unwrap();
-        // Each gateway has threads for all cores, and each thread some descriptors.
+        // Each gateway has a thread for each core, and each thread has several descriptors.
         raise_descriptor_limit();
         let (settings, clock) = (settings_over(stores, options), clock.clone());
         let started = runtime.spawn(async move {
@@ -165,7 +166,7 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        // A test's end must not wait, and need not.
+        // The end of a test need not wait for the runtime.
         self.0.take().into_iter().for_each(Runtime::shutdown_background);
     }
 }

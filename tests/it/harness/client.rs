@@ -1,4 +1,4 @@
-//! The operations, asked at either api; and requests of any other kind.
+//! A client for the operations of both APIs, and for raw requests.
 
 use std::net::SocketAddr;
 
@@ -37,7 +37,7 @@ pub struct Refusal {
     pub message: String,
 }
 
-/// The code of what was refused; "ok" where nothing was.
+/// The code of a refusal, or "ok".
 pub fn code<T>(outcome: Result<T, Refusal>) -> String {
     outcome.map_or_else(|refusal| refusal.code, |_| "ok".to_owned())
 }
@@ -49,7 +49,7 @@ pub struct Client {
 }
 
 impl Refusal {
-    /// Whether the answer names this field, in either api's spelling.
+    /// Whether the answer names this field, in the form of either API.
     pub fn names(&self, field: &str) -> bool {
         self.fields.iter().any(|named| named == field)
             || ['"', '.']
@@ -101,7 +101,7 @@ impl Client {
         self.refresh_bearing(token, None).await
     }
 
-    /// With an `Authorization` header, which a refresh must not look at.
+    /// With an `Authorization` header, which a refresh must ignore.
     pub async fn refresh_bearing(&self, token: &str, bearer: Option<&str>) -> Result<SignedIn, Refusal> {
         match self.api {
             Api::Rest => {
@@ -151,7 +151,7 @@ impl Client {
             .await
     }
 
-    /// The caller's sessions, each in REST's spelling.
+    /// The caller's sessions, with the field names of REST.
     pub async fn sessions(&self, access_token: &str) -> Result<Vec<Value>, Refusal> {
         match self.api {
             Api::Rest => {
@@ -268,12 +268,12 @@ pub async fn raw(request: RequestBuilder) -> (StatusCode, HeaderMap, Value) {
     (status, headers, serde_json::from_slice(&body).unwrap_or_default())
 }
 
-/// A client that reaches for no proxy.
+/// A client that ignores proxy settings of the environment.
 pub fn http() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
-/// Checks what every answer of this api has, and what every problem document has.
+/// Checks the headers of every REST answer, and the members of every problem document.
 async fn rest_answer(request: RequestBuilder, success: StatusCode) -> Result<Value, Refusal> {
     let (status, headers, body) = raw(request).await;
     assert!(headers.contains_key("x-request-id"));
@@ -336,7 +336,7 @@ fn refusal(code: &str, details: &Value, message: &str) -> Refusal {
     }
 }
 
-/// The contract's table, written down a second time on purpose.
+/// The status of each code, repeated here on purpose: a change of the product's table must fail.
 fn contract_status(code: &str) -> u16 {
     match code {
         "BAD_REQUEST" => 400,
@@ -358,7 +358,7 @@ fn contract_status(code: &str) -> u16 {
     }
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "the shape that map asks for")]
+#[allow(clippy::needless_pass_by_value, reason = "the signature that map needs")]
 fn from_rest(body: Value) -> SignedIn {
     assert_eq!(body["token"]["token_type"], "bearer");
     SignedIn {

@@ -1,4 +1,4 @@
-//! A clock that stands still until a test moves it.
+//! A clock that stands still until a test advances it.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use auth_gateway::domain::clock::{Clock, SystemClock, Timestamp, millis};
 pub struct ManualClock(AtomicI64);
 
 impl ManualClock {
-    /// Starts at the machine's time, since Redis counts its own.
+    /// Starts at the machine's time, because Redis uses its own clock.
     pub fn new() -> Self {
         Self(AtomicI64::new(SystemClock.now().millis()))
     }

@@ -1,20 +1,20 @@
-//! Waiting for what happens by itself, but not for ever.
+//! Waits for the result of background work, with a timeout.
 
 use std::time::{Duration, Instant};
 
-/// Far more than anything here takes: only what never comes runs into it.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// Far longer than any background work here takes, so only a failure reaches it.
+const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Asks until the answer is there.
+/// Repeats `poll` until it returns a value.
 ///
 /// # Panics
-/// When it never comes.
-pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+/// After [`TIMEOUT`] without a value.
+pub async fn eventually<T>(what: &str, mut poll: impl AsyncFnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
-        if let Some(answer) = ask().await {
+        if let Some(answer) = poll().await {
             return answer;
         }
-        assert!(started.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        assert!(started.elapsed() < TIMEOUT, "{what}: not within {TIMEOUT:?}");
     }
 }

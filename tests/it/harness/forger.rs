@@ -1,5 +1,5 @@
-//! Somebody who has the database and `AUTH_SECRET`, and signs what the gateway never would: what is refused of that is refused for what
-//! it says, not for its signature.
+//! An attacker with the database and `AUTH_SECRET`, who signs tokens that the gateway never issues. Such
+//! a token is refused because of its contents, not because of its signature.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::{AUTH_SECRET, TestApp};
 
-/// Where s begins in an ES256 signature.
+/// The index of the first byte of s in an ES256 signature.
 const S: usize = 32;
 
 pub struct TokenForger {
@@ -59,8 +59,8 @@ pub fn refresh_tag(claim: &[u8]) -> Vec<u8> {
 }
 
 impl TokenForger {
-    /// Breaks into a app on SQLite that has one signing key, with a token of its for a pattern.
-    pub async fn break_in(app: &TestApp, token: &str) -> Self {
+    /// Reads the only signing key of an app on SQLite. `token` is a template for the header and the claims.
+    pub async fn steal_signing_key(app: &TestApp, token: &str) -> Self {
         let mut parts = token.split('.');
         let mut part = || serde_json::from_slice(&decode(parts.next().unwrap())).unwrap();
         let (header, claims): (Value, Value) = (part(), part());
@@ -86,7 +86,7 @@ impl TokenForger {
         }
     }
 
-    /// The signature that the gateway would make.
+    /// The signature that the gateway would compute.
     pub fn sign(&self, message: &str) -> Vec<u8> {
         match self.algorithm.as_str() {
             "EdDSA" => {
@@ -98,10 +98,10 @@ impl TokenForger {
         }
     }
 
-    /// Another signature that verifies with the same key, where there is one.
-    pub fn sign_otherwise(&self, message: &str) -> Vec<u8> {
+    /// A second signature that lenient verifiers accept with the same key.
+    pub fn alternative_signature(&self, message: &str) -> Vec<u8> {
         match self.algorithm.as_str() {
-            // S + L (RFC 8032 section 5.1.7 has verifiers refuse it).
+            // S + L. RFC 8032 section 5.1.7 requires verifiers to refuse it.
             "EdDSA" => {
                 let (r, s) = (self.sign(message)[..32].to_vec(), self.sign(message)[32..].to_vec());
                 let mut order = decode("7dP1XBpjEljWnPei3vneFAAAAAAAAAAAAAAAAAAAABA");
@@ -111,12 +111,13 @@ impl TokenForger {
                 [r, sum].concat()
             }
             "ES256" => self.es256(message, |s| s > 0x80),
-            // s + n (RFC 8017 section 5.2.2 has verifiers refuse it). The modulus stands behind nine bytes of the public key.
+            // s + n. RFC 8017 section 5.2.2 requires verifiers to refuse it. The modulus begins after
+            // nine bytes of the public key.
             _ => add(&self.sign(message), &self.public_key[9..265]),
         }
     }
 
-    /// RSASSA-PSS, where the key is one for RSA.
+    /// An RSASSA-PSS signature, if the key is an RSA key.
     pub fn sign_pss(&self, message: &str) -> Option<Vec<u8>> {
         (self.algorithm == "RS256").then(|| self.rsa(message, &RSA_PSS_SHA256))
     }
@@ -139,18 +140,18 @@ impl TokenForger {
         signature
     }
 
-    /// A token of exactly these texts, rightly signed.
+    /// A token of exactly these texts, with a valid signature.
     pub fn token_of(&self, header: impl AsRef<[u8]>, claims: impl AsRef<[u8]>) -> String {
         self.signed(&format!("{}.{}", encode(header), encode(claims)))
     }
 
-    /// The message with its right signature.
+    /// The message with a valid signature.
     pub fn signed(&self, message: &str) -> String {
         format!("{message}.{}", encode(self.sign(message)))
     }
 }
 
-/// The sum of two big-endian numbers; one byte longer if it must be.
+/// The sum of two big-endian numbers, one byte longer if there is a carry.
 fn add(left: &[u8], right: &[u8]) -> Vec<u8> {
     let (mut sum, mut carry) = (Vec::new(), 0);
     for (left, right) in left.iter().rev().zip(right.iter().rev()) {

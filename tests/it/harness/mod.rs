@@ -1,4 +1,5 @@
-//! One app for each test: its own database, a gateway of its own on a free port, a clock that the test moves.
+//! The test harness. Each test has its own database, its own gateway on a free port, and a clock that it
+//! advances.
 
 mod app;
 mod client;
@@ -26,7 +27,7 @@ pub use report::AttackReport;
 pub use stores::{Backend, Stores, redis_url};
 pub use websocket::{Received, Socket};
 
-/// Writes one test for each api on each backend, all with the same body.
+/// Expands to one test for each API on each backend, all with the same body.
 macro_rules! scenario {
     ($(#[$doc:meta])* async fn $name:ident($app:ident: &TestApp) $body:block) => {
         $(#[$doc])*

@@ -1,4 +1,4 @@
-//! The real binary in a process of its own, and the Node programs beside it.
+//! The gateway's binary as a process, and the programs of tests/node.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -6,27 +6,27 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A gateway process, killed with the test.
+/// A gateway process. It is killed when dropped.
 pub struct Process {
     child: Child,
     pub url: String,
-    /// Where its metrics are; only with `--admin-port`.
+    /// The URL of the metrics, which exist with `--admin-port` only.
     pub metrics_url: String,
     log: Arc<Mutex<Vec<String>>>,
 }
 
 impl Process {
-    /// Starts the gateway in `folder` on a free port and waits until it says that it is ready.
+    /// Starts the gateway in `folder` on a free port and waits until it reports its URL.
     pub fn start(folder: &Path, options: &[&str]) -> Self {
         Self::start_in(folder, options, &[])
     }
 
-    /// With variables in its environment.
+    /// With environment variables.
     pub fn start_in(folder: &Path, options: &[&str], environment: &[(&str, &str)]) -> Self {
         Self::start_writing(Stdio::piped(), folder, options, environment)
     }
 
-    /// With a file for its log lines: a pipe that nobody reads fills up.
+    /// With a file for the log: an unread pipe fills up and blocks the process.
     pub fn start_logging(log: File, folder: &Path, options: &[&str], environment: &[(&str, &str)]) -> Self {
         Self::start_writing(log.into(), folder, options, environment)
     }
@@ -47,7 +47,7 @@ impl Process {
                 let on_loopback = |url: &String| url.replace("localhost", "127.0.0.1");
                 let url = on_loopback(&welcome[0]).trim_end_matches("/graphql").to_owned();
                 let metrics_url = on_loopback(&welcome[welcome.len() - 1]);
-                let log = child.stderr.take().map(kept).unwrap_or_default();
+                let log = child.stderr.take().map(collect_log).unwrap_or_default();
                 return Self {
                     child,
                     url,
@@ -73,12 +73,12 @@ impl Process {
         assert!(sent.success());
     }
 
-    /// What it has logged since it was ready.
+    /// The log lines since the start.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits for the end; the exit code, or none after a signal.
+    /// Waits for the end of the process. Returns the exit code, or none after a signal.
     pub fn wait(&mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }
@@ -95,13 +95,13 @@ impl Drop for Process {
     }
 }
 
-/// Keeps the lines as they come: a process whose log nobody reads would soon wait for somebody.
-fn kept(stderr: ChildStderr) -> Arc<Mutex<Vec<String>>> {
+/// Collects the log lines. An unread pipe would fill up and block the process.
+fn collect_log(stderr: ChildStderr) -> Arc<Mutex<Vec<String>>> {
     let log = Arc::new(Mutex::new(Vec::new()));
-    let kept = log.clone();
+    let lines = log.clone();
     std::thread::spawn(move || {
         for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-            kept.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
         }
     });
     log
@@ -131,7 +131,7 @@ pub fn node(arguments: &[&str]) -> Output {
         .expect("node runs: scripts/test installs it")
 }
 
-/// With nothing set but what the test sets.
+/// A command without any inherited environment variable.
 fn gateway(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_auth-gateway"));
     command

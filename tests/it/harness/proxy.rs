@@ -1,4 +1,4 @@
-//! A proxy to a server that a test can cut, hang and mend.
+//! A TCP proxy to a server. A test can cut, hang and restore its connections.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,19 +9,19 @@ use tokio::sync::watch;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// Everything passes.
-    Whole,
-    /// Connections are closed, and new ones too.
+    /// Forwards all data.
+    Open,
+    /// Closes existing and new connections.
     Cut,
-    /// Connections stay, and nothing passes.
+    /// Keeps connections open and forwards nothing.
     Hung,
 }
 
 pub struct TcpProxy {
     pub url: String,
     state: watch::Sender<State>,
-    forgotten: watch::Sender<u32>,
-    carried: Arc<AtomicUsize>,
+    silenced: watch::Sender<u32>,
+    forwarded: Arc<AtomicUsize>,
 }
 
 impl TcpProxy {
@@ -32,26 +32,27 @@ impl TcpProxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         url.set_host(Some("127.0.0.1")).unwrap();
         url.set_port(Some(listener.local_addr().unwrap().port())).unwrap();
-        let (state, watched) = watch::channel(State::Whole);
-        let (forgotten, watched_too) = watch::channel(0);
-        let carried = Arc::new(AtomicUsize::new(0));
-        let count = carried.clone();
+        let (state, watched) = watch::channel(State::Open);
+        let (silenced, silenced_state) = watch::channel(0);
+        let forwarded = Arc::new(AtomicUsize::new(0));
+        let count = forwarded.clone();
         tokio::spawn(async move {
             loop {
                 let (client, _) = listener.accept().await.unwrap();
-                let (carried, mut forgotten) = (carry(client, server.clone(), watched.clone()), watched_too.clone());
+                let (forwarded, mut silenced) =
+                    (forward(client, server.clone(), watched.clone()), silenced_state.clone());
                 let count = count.clone();
-                forgotten.mark_unchanged();
+                silenced.mark_unchanged();
                 tokio::spawn(async move {
-                    let mut carried = std::pin::pin!(carried);
+                    let mut forwarded = std::pin::pin!(forwarded);
                     count.fetch_add(1, Ordering::Relaxed);
                     let is_silent = tokio::select! {
-                        () = &mut carried => false,
-                        Ok(()) = forgotten.changed() => true,
+                        () = &mut forwarded => false,
+                        Ok(()) = silenced.changed() => true,
                     };
                     count.fetch_sub(1, Ordering::Relaxed);
                     if is_silent {
-                        // Held open, and carried no further.
+                        // Keeps the connection open and forwards nothing more.
                         std::future::pending::<()>().await;
                     }
                 });
@@ -60,27 +61,27 @@ impl TcpProxy {
         Self {
             url: url.into(),
             state,
-            forgotten,
-            carried,
+            silenced,
+            forwarded,
         }
     }
 
-    /// How many connections there are over which something passes.
+    /// The number of connections that forward data.
     pub fn connections(&self) -> usize {
-        self.carried.load(Ordering::Relaxed)
+        self.forwarded.load(Ordering::Relaxed)
     }
 
     pub fn set(&self, state: State) {
         self.state.send_replace(state);
     }
 
-    /// The connections that there are go silent for good, and new ones work: what a host that vanished leaves behind.
-    pub fn forget_connections(&self) {
-        self.forgotten.send_modify(|times| *times += 1);
+    /// Existing connections stay open and silent for ever, and new ones work, as after the loss of a host.
+    pub fn silence_connections(&self) {
+        self.silenced.send_modify(|times| *times += 1);
     }
 }
 
-async fn carry(mut client: TcpStream, server: String, mut state: watch::Receiver<State>) {
+async fn forward(mut client: TcpStream, server: String, mut state: watch::Receiver<State>) {
     if *state.borrow_and_update() == State::Cut {
         return;
     }
@@ -90,7 +91,7 @@ async fn carry(mut client: TcpStream, server: String, mut state: watch::Receiver
         match now {
             State::Cut => return,
             State::Hung => state.changed().await.unwrap(),
-            State::Whole => tokio::select! {
+            State::Open => tokio::select! {
                 _ = copy_bidirectional(&mut client, &mut server) => return,
                 changed = state.changed() => if changed.is_err() { return },
             },

@@ -1,10 +1,10 @@
-//! A Redis user that may do less than everything: Redis then answers, and refuses what a test wants it to refuse.
+//! A Redis user with restricted permissions: Redis answers and refuses selected commands or keys.
 
 use uuid::Uuid;
 
 use super::redis_url;
 
-/// What the gateway writes to see whether it can.
+/// The key that the gateway writes to test whether Redis accepts writes.
 const PROBE: &str = "~auth-gateway:probe*";
 
 pub struct RedisUser {
@@ -13,7 +13,7 @@ pub struct RedisUser {
 }
 
 impl RedisUser {
-    /// A user who may do everything.
+    /// A user with all permissions.
     pub async fn new() -> Self {
         let name = format!("user-{}", Uuid::new_v4());
         let mut url = url::Url::parse(&redis_url()).unwrap();
@@ -24,12 +24,12 @@ impl RedisUser {
         user
     }
 
-    /// From now on the user may not run this command.
+    /// Forbids this command.
     pub async fn forbid(&self, command: &str) {
         self.set(&[&format!("-{command}")]).await;
     }
 
-    /// From now on the user may run these commands alone, and on the gateway's keys alone.
+    /// Allows these commands only, and on the gateway's keys only.
     pub async fn allow_only(&self, commands: &[&str]) {
         self.set(&["resetkeys", "~auth-gateway:*", "-@all"]).await;
         for command in commands {
@@ -37,17 +37,17 @@ impl RedisUser {
         }
     }
 
-    /// From now on the user may only read what begins with this.
+    /// Allows only to read keys that begin with `start`.
     pub async fn forbid_writing(&self, start: &str) {
         self.set(&["resetkeys", &format!("%R~{start}*"), PROBE]).await;
     }
 
-    /// From now on this is the only key that the user may read and write.
+    /// Allows to read and write this key only.
     pub async fn allow_writing_only(&self, key: &str) {
         self.set(&["resetkeys", &format!("~{key}"), PROBE]).await;
     }
 
-    /// The user may read and write everything again.
+    /// Allows to read and write all keys.
     pub async fn allow_writing(&self) {
         self.set(&["~*"]).await;
     }

@@ -1,6 +1,5 @@
-//! What an adversarial suite counts. `scripts/attack` adds the lines up.
+//! The results of an adversarial suite. `scripts/attack` adds up the lines that it prints.
 
-/// The counts of one suite.
 #[derive(Debug)]
 pub struct AttackReport {
     suite: &'static str,
@@ -21,30 +20,30 @@ impl AttackReport {
         }
     }
 
-    /// So many more cases were tried, and nothing came of them.
+    /// Counts cases that were tried.
     pub fn tried(&mut self, cases: usize) {
         self.tried += u32::try_from(cases).unwrap();
     }
 
-    /// The gateway answered that it was its own fault.
+    /// The gateway answered with a server error.
     pub fn server_error(&mut self, case: impl Into<String>) {
         self.server_errors.push(case.into());
     }
 
-    /// What should have been refused was not, or not in the right words.
+    /// The gateway accepted an attack, or refused it with the wrong error.
     pub fn accepted(&mut self, case: impl Into<String>) {
         self.accepted.push(case.into());
     }
 
-    /// Something was told that nobody should know.
+    /// An answer or the log revealed a secret.
     pub fn leaked(&mut self, case: impl Into<String>) {
         self.leaks.push(case.into());
     }
 
-    /// Says what came of it.
+    /// Prints the counts.
     ///
     /// # Panics
-    /// When anything did.
+    /// If a problem was reported, or no case was tried.
     #[allow(clippy::print_stdout, reason = "read by scripts/attack")]
     pub fn finish(self) {
         println!(
@@ -55,7 +54,7 @@ impl AttackReport {
             self.accepted.len(),
             self.leaks.len()
         );
-        let nothing = self.server_errors.is_empty() && self.accepted.is_empty() && self.leaks.is_empty();
-        assert!(nothing && self.tried > 0, "{self:#?}");
+        let is_clean = self.server_errors.is_empty() && self.accepted.is_empty() && self.leaks.is_empty();
+        assert!(is_clean && self.tried > 0, "{self:#?}");
     }
 }

@@ -1,4 +1,4 @@
-//! A database for each test, and what a test may want to see or break in it.
+//! The database of a test, and direct access to it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +15,7 @@ pub enum Backend {
     PostgresRedis,
 }
 
-/// The stores of one test; they go with it.
+/// The stores of one test. The database is removed when this is dropped.
 pub struct Stores {
     pub folder: TempDir,
     pub database_url: String,
@@ -38,7 +38,7 @@ impl Stores {
                 connection: OnceCell::new(),
             };
         }
-        let server = given("TEST_DATABASE_URL");
+        let server = required_variable("TEST_DATABASE_URL");
         let name = format!("auth_gateway_test_{}", Uuid::new_v4().simple());
         on_server(&server, &format!("CREATE DATABASE {name}")).await;
         let mut url = url::Url::parse(&server).unwrap();
@@ -52,7 +52,7 @@ impl Stores {
         }
     }
 
-    /// How many accounts and sessions are stored.
+    /// The numbers of stored accounts and sessions.
     pub async fn rows(&self) -> (i64, i64) {
         let connection = self.connect().await;
         (
@@ -65,7 +65,7 @@ impl Stores {
         count(&self.connect().await, table).await
     }
 
-    /// The one text that a query yields.
+    /// The text that a query yields in one row.
     pub async fn text(&self, query: &str) -> String {
         let connection = self.connect().await;
         let statement = Statement::from_string(connection.get_database_backend(), query);
@@ -85,7 +85,7 @@ impl Stores {
         self.connect().await.execute_unprepared(statement).await.map(drop)
     }
 
-    /// The audit events in their order: the columns that are not null, as text.
+    /// The audit events in order, with their columns that are not null, as text.
     pub async fn audit(&self) -> Vec<BTreeMap<String, String>> {
         let connection = self.connect().await;
         let query = "SELECT * FROM audit_events ORDER BY at, id";
@@ -101,7 +101,7 @@ impl Stores {
             .collect()
     }
 
-    /// One for the whole test, which may ask again and again.
+    /// One connection for the whole test.
     pub async fn connect(&self) -> DatabaseConnection {
         let connection = async || connect(&self.database_url).await.unwrap();
         self.connection.get_or_init(connection).await.clone()
@@ -113,7 +113,7 @@ impl Drop for Stores {
         let Some((server, name)) = self.server.take() else {
             return;
         };
-        // A drop cannot wait, and the test's own runtime may be on its way out.
+        // A drop cannot await, and the test's runtime may be ending.
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -138,7 +138,7 @@ fn as_text(row: &QueryResult, column: &str) -> Option<String> {
 }
 
 pub fn redis_url() -> String {
-    given("TEST_REDIS_URL")
+    required_variable("TEST_REDIS_URL")
 }
 
 async fn count(connection: &DatabaseConnection, table: &str) -> i64 {
@@ -155,7 +155,7 @@ async fn count(connection: &DatabaseConnection, table: &str) -> i64 {
         .unwrap()
 }
 
-/// A server that is gone fails a test soon, not after the library's half minute.
+/// With a timeout of 5 seconds in place of the library's 30, so that a test fails soon.
 async fn connect(url: &str) -> Result<DatabaseConnection, DbErr> {
     let mut options = ConnectOptions::new(url);
     options.acquire_timeout(Duration::from_secs(5)).sqlx_logging(false);
@@ -171,8 +171,8 @@ async fn on_server(url: &str, statement: &str) {
 
 #[allow(
     clippy::disallowed_methods,
-    reason = "how scripts/test tells the tests where its servers are"
+    reason = "scripts/test passes the URLs of its servers in variables"
 )]
-fn given(variable: &str) -> String {
+fn required_variable(variable: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: run the tests with scripts/test"))
 }

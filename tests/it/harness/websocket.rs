@@ -1,4 +1,4 @@
-//! The client's end of GraphQL over a WebSocket.
+//! A client for GraphQL over WebSockets.
 
 use std::time::Duration;
 
@@ -11,7 +11,6 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 pub struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
-/// What came next over a socket.
 #[derive(Debug, PartialEq)]
 pub enum Received {
     Message(Value),
@@ -19,32 +18,32 @@ pub enum Received {
 }
 
 impl Socket {
-    /// Shakes hands for the protocol; the status and the body if the gateway will not.
+    /// Opens a connection with this subprotocol. Returns the status and the body of a refusal.
     pub async fn open(http_url: &str, protocol: Option<&str>) -> Result<Self, (u16, Value)> {
         let protocol: Vec<_> = protocol
             .map(|name| ("sec-websocket-protocol", name))
             .into_iter()
             .collect();
-        Self::shake(http_url, &protocol).await
+        Self::handshake(http_url, &protocol).await
     }
 
-    /// The same, from an address that a proxy names.
+    /// From this address, which a proxy reports.
     pub async fn open_from(http_url: &str, address: &str) -> Result<Self, (u16, Value)> {
         Self::try_open_with(http_url, &[("x-forwarded-for", address)]).await
     }
 
-    /// The same, with these headers in the handshake.
+    /// With these headers in the handshake.
     pub async fn try_open_with(http_url: &str, headers: &[(&'static str, &str)]) -> Result<Self, (u16, Value)> {
         let protocol = [("sec-websocket-protocol", "graphql-transport-ws")];
-        Self::shake(http_url, &[&protocol[..], headers].concat()).await
+        Self::handshake(http_url, &[&protocol[..], headers].concat()).await
     }
 
-    /// A socket whose handshake has these headers too.
+    /// With these headers in the handshake, which must succeed.
     pub async fn open_with(http_url: &str, headers: &[(&'static str, &str)]) -> Self {
         Self::try_open_with(http_url, headers).await.unwrap()
     }
 
-    async fn shake(http_url: &str, headers: &[(&'static str, &str)]) -> Result<Self, (u16, Value)> {
+    async fn handshake(http_url: &str, headers: &[(&'static str, &str)]) -> Result<Self, (u16, Value)> {
         let url = format!("{}/graphql", http_url.replacen("http", "ws", 1));
         let mut request = url.into_client_request().unwrap();
         for (name, value) in headers {
@@ -63,7 +62,7 @@ impl Socket {
         }
     }
 
-    /// A socket whose connection has these parameters.
+    /// With these connection parameters.
     pub async fn with_parameters(http_url: &str, parameters: Value) -> Self {
         let mut socket = Self::open(http_url, Some("graphql-transport-ws")).await.unwrap();
         socket
@@ -73,7 +72,7 @@ impl Socket {
         socket
     }
 
-    /// A socket that bears this access token.
+    /// With this access token in the connection parameters.
     pub async fn bearing(http_url: &str, access_token: &str) -> Self {
         Self::with_parameters(http_url, json!({"Authorization": format!("Bearer {access_token}")})).await
     }
@@ -87,11 +86,11 @@ impl Socket {
             .await;
     }
 
-    /// Fails after a while: a socket that stays silent says nothing of why.
+    /// Panics after 15 seconds without a message.
     pub async fn next(&mut self) -> Received {
         loop {
             let next = tokio::time::timeout(Duration::from_secs(15), self.0.next()).await;
-            match next.expect("something comes over the socket") {
+            match next.expect("the gateway sends a message") {
                 Some(Ok(Message::Text(text))) => return Received::Message(serde_json::from_str(&text).unwrap()),
                 Some(Ok(Message::Close(frame))) => {
                     return Received::Closed(frame.map_or(1005, |frame| frame.code.into()));

@@ -1,4 +1,4 @@
-//! What a client gets for requests that are not right: the code, the status, the field, and no row.
+//! Answers to invalid requests: the code, the status, the field, and no stored row.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ scenario! {
         assert_eq!(app.stores.rows().await, (0, 0));
         for password in [at_least(8), at_least(256)] {
             let input = registration(&json!({"password": password, "email": format!("{}@example.com", password.len()), "username": format!("john{}", password.len())}));
-            assert!(app.client().register(&input).await.is_ok(), "the bounds themselves are allowed");
+            assert!(app.client().register(&input).await.is_ok(), "the bounds are valid");
         }
     }
 }
@@ -70,7 +70,7 @@ scenario! {
     }
 }
 
-/// Method, path, media type, body; status and code.
+/// Method, path, media type and body of a request; status and code of the answer.
 type Case<'a> = (Method, &'a str, Option<&'a str>, Vec<u8>, u16, &'a str);
 
 #[tokio::test]

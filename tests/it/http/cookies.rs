@@ -1,4 +1,4 @@
-//! Cookie mode: a page whose scripts never see the refresh token.
+//! Cookie mode: the scripts of a page never read the refresh token.
 
 use axum::Router;
 use axum::response::Html;
@@ -12,7 +12,7 @@ const NAME: &str = "auth_gateway_refresh";
 const ATTRIBUTES: &str = "Path=/; HttpOnly; SameSite=Strict";
 const MONTH: u64 = 30 * 24 * 60 * 60;
 
-/// What came back over either api.
+/// An answer of either API.
 struct Answer {
     code: String,
     set_cookie: Vec<String>,
@@ -20,7 +20,7 @@ struct Answer {
 }
 
 impl Answer {
-    /// The refresh token that the answer put into the cookie, after a look at everything around it.
+    /// The refresh token in the cookie of the answer, after checks of the cookie's attributes and the body.
     fn refresh_token_in_cookie(&self) -> String {
         assert_eq!(self.code, "ok");
         assert_eq!(self.token["refresh_token"], Value::Null, "the body has no token");
@@ -50,7 +50,7 @@ fn cookie(token: &str) -> [(&'static str, String); 1] {
     [("cookie", format!("other=1; {NAME}={token}"))]
 }
 
-/// Asks for an operation with these fields, in REST's spelling, and these headers.
+/// Sends an operation with these headers and these fields, named as in REST.
 async fn ask(app: &TestApp, operation: &str, fields: Value, headers: &[(&str, String)]) -> Answer {
     let request = match app.api {
         Api::Rest => {
@@ -153,7 +153,7 @@ scenario! {
         let after = ask(app, "refresh", json!({}), &cookie(&third)).await;
         assert!(after.is_refused_and_clears("REFRESH_TOKEN_INVALID"));
         let twice = ask(app, "logout", json!({}), &cookie(&third)).await;
-        assert_eq!((twice.code.as_str(), twice.set_cookie), ("ok", vec![cleared()]), "a second logout is no error");
+        assert_eq!((twice.code.as_str(), twice.set_cookie), ("ok", vec![cleared()]), "a second logout succeeds");
     }
 }
 
@@ -249,10 +249,10 @@ scenario! {
             }
             assert!(ask(app, "logout", json!({}), &with_cookie).await.is_refused("FORBIDDEN"), "{page:?}");
             let unusable = [&cookie("")[..], &page].concat();
-            assert!(ask(app, "refresh", json!({}), &unusable).await.is_refused("FORBIDDEN"), "nor clear it");
-            assert!(ask(app, "login", login_by("cookie"), &page).await.is_refused("FORBIDDEN"), "nor sign a browser in");
+            assert!(ask(app, "refresh", json!({}), &unusable).await.is_refused("FORBIDDEN"), "a foreign page cannot clear the cookie");
+            assert!(ask(app, "login", login_by("cookie"), &page).await.is_refused("FORBIDDEN"), "a foreign page cannot sign a browser in");
             let body = ask(app, "login", login_by("body"), &with_cookie).await;
-            assert!(body.token["refresh_token"].is_string(), "what needs no cookie is CORS's business");
+            assert!(body.token["refresh_token"].is_string(), "CORS governs operations without the cookie");
         }
         for page in [[("origin", "http://localhost:8000")], [("sec-fetch-site", "same-origin")], [("sec-fetch-site", "none")]] {
             let page = page.map(|(name, value)| (name, value.to_owned()));
@@ -308,7 +308,7 @@ async fn over_https_the_cookie_is_bound_to_the_host() {
         let plain = ask(&app, "refresh", json!({}), &cookie(token)).await;
         assert!(
             plain.is_refused("BAD_REQUEST"),
-            "a cookie that anybody could have planted"
+            "a subdomain can set a cookie without the __Host- prefix"
         );
         for origin in ["https://auth.example.com", "https://app.example.com"] {
             let headers = [
@@ -326,7 +326,7 @@ async fn over_https_the_cookie_is_bound_to_the_host() {
     }
 }
 
-/// An answer has one `Set-Cookie`, however much is done in one request.
+/// An answer has one `Set-Cookie`, even if one request signs in several times.
 #[tokio::test]
 async fn the_last_sign_in_of_a_request_is_in_the_cookie() {
     let app = TestApp::new(Backend::Sqlite, Api::Graphql).await;
@@ -340,12 +340,14 @@ async fn the_last_sign_in_of_a_request_is_in_the_cookie() {
     let set = lines(&headers, "set-cookie");
     assert_eq!(set.len(), 1);
     let token = set[0].split(['=', ';']).nth(1).unwrap();
-    ask(&app, "refresh", json!({}), &cookie(token)).await.refresh_token_in_cookie();
+    ask(&app, "refresh", json!({}), &cookie(token))
+        .await
+        .refresh_token_in_cookie();
     let gone = ask(&app, "refresh", json!({}), &cookie(&old)).await;
     assert!(gone.is_refused_and_clears("REFRESH_TOKEN_INVALID"));
 }
 
-/// A page of any origin can open a WebSocket, and the browser sends the cookie along.
+/// A page of any origin can open a WebSocket, and the browser sends the cookie with the handshake.
 #[tokio::test]
 async fn a_websocket_does_not_read_the_cookie() {
     let app = TestApp::new(Backend::Sqlite, Api::Graphql).await;
@@ -368,7 +370,7 @@ async fn a_websocket_does_not_read_the_cookie() {
     }
 }
 
-/// An empty page at a free port of this host.
+/// Serves an empty page at a free port of this host.
 async fn page(host: &str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -377,8 +379,8 @@ async fn page(host: &str) -> String {
     format!("http://{host}:{port}")
 }
 
-/// In a real browser: pages of the gateway's own origin and of `CORS_ORIGINS` sign in and renew without ever seeing the token, and
-/// pages of other origins get nowhere.
+/// Pages of the gateway's own origin and of `CORS_ORIGINS` sign in and refresh without reading the
+/// token. Pages of other origins are refused.
 #[tokio::test(flavor = "multi_thread")]
 async fn in_chromium_pages_use_the_cookie_without_reading_the_token() {
     let (friend, stranger, neighbour) = (

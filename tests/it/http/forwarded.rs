@@ -1,4 +1,4 @@
-//! The client's address behind proxies: what our own proxies wrote counts, and what anybody made up does not.
+//! The client's address behind proxies: only what trusted proxies wrote counts.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -20,7 +20,7 @@ fn name(header: ProxyHeader) -> HeaderName {
     })
 }
 
-/// Proxies in `10.0.0.0/8` and `fd00::/8`.
+/// Trusts the proxies in `10.0.0.0/8` and `fd00::/8`.
 fn proxies(header: ProxyHeader) -> Proxies {
     let networks = ["10.0.0.0/8", "fd00::/8"].map(|network| network.parse().unwrap());
     Proxies {
@@ -40,8 +40,14 @@ fn client(header: ProxyHeader, peer: &str, lines: &[&str]) -> String {
 #[test]
 fn a_direct_client_cannot_choose_its_address() {
     let untrusted_address = |header, line| client(header, "203.0.113.9", &[line]);
-    assert_eq!(untrusted_address(ProxyHeader::XForwardedFor, "198.51.100.1"), "203.0.113.9");
-    assert_eq!(untrusted_address(ProxyHeader::Forwarded, "for=198.51.100.1"), "203.0.113.9");
+    assert_eq!(
+        untrusted_address(ProxyHeader::XForwardedFor, "198.51.100.1"),
+        "203.0.113.9"
+    );
+    assert_eq!(
+        untrusted_address(ProxyHeader::Forwarded, "for=198.51.100.1"),
+        "203.0.113.9"
+    );
     let nobody = Proxies::default();
     let mut headers = HeaderMap::new();
     headers.insert("x-forwarded-for", HeaderValue::from_static("198.51.100.1"));
@@ -101,7 +107,7 @@ fn forwarded_is_read_from_the_right_as_in_rfc_7239() {
         (vec![r#"for="\1\9\2.0.2.43""#], "192.0.2.43"),
         (vec![r#"host="a, b\", c";for=192.0.2.43"#], "192.0.2.43"),
         (vec![r#"for=192.0.2.43;host="a\\""#], "192.0.2.43"),
-        // The proxy at 10.0.0.1 hides what it saw, or is not understood: its own address has to do.
+        // The proxy at 10.0.0.1 wrote no usable address, so its own address counts.
         (vec!["for=192.0.2.43, for=unknown"], "10.0.0.1"),
         (vec!["for=192.0.2.43, for=_hidden"], "10.0.0.1"),
         (vec![r#"for=192.0.2.43, for="_gazonk""#], "10.0.0.1"),
@@ -120,7 +126,7 @@ fn forwarded_is_read_from_the_right_as_in_rfc_7239() {
         (vec!["192.0.2.43"], "10.0.0.1"),
         (vec![""], "10.0.0.1"),
         (vec![], "10.0.0.1"),
-        // Left open by a client, closed by nobody.
+        // A quoted string without its end.
         (vec![r#"for="1.2.3.4, for=192.0.2.43"#], "192.0.2.43"),
         (vec![r#"for="1.2.3.4\, for="[2001:db8::1]""#], "2001:db8::1"),
         (vec![r#"\", for=192.0.2.43"#], "192.0.2.43"),
@@ -133,7 +139,7 @@ fn forwarded_is_read_from_the_right_as_in_rfc_7239() {
     }
 }
 
-/// Runs a property and counts its cases.
+/// Checks a property with many cases and reports their number.
 fn property<S: Strategy>(suite: &'static str, strategy: &S, holds: impl Fn(S::Value) -> TestCaseResult) {
     let mut report = AttackReport::new(suite);
     let config = Config {
@@ -148,7 +154,7 @@ fn property<S: Strategy>(suite: &'static str, strategy: &S, holds: impl Fn(S::Va
     report.finish();
 }
 
-/// Anything that a header can hold, and much that looks like one.
+/// Any value of a header, often similar to a real one.
 fn forged_value() -> impl Strategy<Value = HeaderValue> {
     let plausible = prop::collection::vec(
         prop::sample::select(vec![
@@ -185,7 +191,7 @@ fn forged_value() -> impl Strategy<Value = HeaderValue> {
     );
     let plausible = plausible.prop_map(|pieces| pieces.concat().into_bytes());
     let any = prop::collection::vec(any::<u8>(), 0..80);
-    prop_oneof![plausible, any].prop_filter_map("no header holds it", |bytes| HeaderValue::from_bytes(&bytes).ok())
+    prop_oneof![plausible, any].prop_filter_map("not a header value", |bytes| HeaderValue::from_bytes(&bytes).ok())
 }
 
 fn forged_headers() -> impl Strategy<Value = HeaderMap> {
@@ -210,7 +216,7 @@ fn forged_headers() -> impl Strategy<Value = HeaderMap> {
     })
 }
 
-/// Nobody's proxy.
+/// An address that is no trusted proxy.
 fn untrusted_address() -> impl Strategy<Value = IpAddr> {
     let v4 = any::<u32>().prop_map(|bits| IpAddr::from(Ipv4Addr::from(bits)));
     let v6 = any::<u128>().prop_map(|bits| IpAddr::from(Ipv6Addr::from(bits)).to_canonical());
@@ -218,7 +224,7 @@ fn untrusted_address() -> impl Strategy<Value = IpAddr> {
         IpAddr::V4(address) => address.octets()[0] != 10,
         IpAddr::V6(address) => address.octets()[0] != 0xfd,
     };
-    prop_oneof![v4, v6].prop_filter("one of our proxies", is_untrusted)
+    prop_oneof![v4, v6].prop_filter("a trusted proxy", is_untrusted)
 }
 
 fn proxy() -> impl Strategy<Value = IpAddr> {
@@ -248,18 +254,26 @@ fn written(header: ProxyHeader, address: IpAddr, manner: u8) -> String {
 #[test]
 fn a_forged_header_never_changes_the_address_of_a_direct_client() {
     for header in HEADERS {
-        property("forwarded-direct", &(untrusted_address(), forged_headers()), |(peer, forged)| {
-            prop_assert_eq!(proxies(header).client(peer, &forged), peer.to_canonical());
-            Ok(())
-        });
+        property(
+            "forwarded-direct",
+            &(untrusted_address(), forged_headers()),
+            |(peer, forged)| {
+                prop_assert_eq!(proxies(header).client(peer, &forged), peer.to_canonical());
+                Ok(())
+            },
+        );
     }
 }
 
-/// A way through one to four proxies, each of which appends to the line or adds one of its own.
+/// One to four proxies, each of which appends to the last header line or adds a line.
 #[test]
 fn a_forged_header_changes_nothing_behind_trusted_proxies() {
     let hop = || (proxy(), any::<u8>(), any::<bool>());
-    let way = (untrusted_address(), prop::collection::vec(hop(), 1..5), forged_headers());
+    let way = (
+        untrusted_address(),
+        prop::collection::vec(hop(), 1..5),
+        forged_headers(),
+    );
     for header in HEADERS {
         property("forwarded-behind", &way, |(client, way, forged)| {
             let (mut headers, mut seen) = (forged.clone(), client);
@@ -273,7 +287,7 @@ fn a_forged_header_changes_nothing_behind_trusted_proxies() {
     }
 }
 
-/// What a proxy does that saw this.
+/// Adds an address as a proxy does.
 fn append(headers: &mut HeaderMap, header: ProxyHeader, written: &str, is_new_line: bool) {
     let mut lines: Vec<HeaderValue> = headers.get_all(name(header)).iter().cloned().collect();
     match lines.pop() {
@@ -289,7 +303,7 @@ fn append(headers: &mut HeaderMap, header: ProxyHeader, written: &str, is_new_li
     }
 }
 
-/// The one header that the operator names, from the socket to what the account's owner sees.
+/// The address from the configured header is the address in the list of sessions.
 #[tokio::test]
 async fn only_the_configured_proxy_header_is_read() {
     for (options, expected) in [

@@ -1,4 +1,4 @@
-//! The headers around an answer: what browsers make of it, and which pages may read it.
+//! Security headers and CORS.
 
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
@@ -11,7 +11,7 @@ const APP: &str = "https://app.example.com";
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next().map(|value| value.to_str().unwrap());
-    assert_eq!(values.next(), None, "{name} stands twice");
+    assert_eq!(values.next(), None, "{name} is sent twice");
     value
 }
 
@@ -99,7 +99,7 @@ async fn the_jwks_is_readable_from_every_origin() {
         assert_eq!(
             text(&headers, "access-control-allow-origin"),
             Some(APP),
-            "who may send credentials"
+            "no credentials with the wildcard origin"
         );
     }
 }
@@ -129,7 +129,7 @@ async fn only_configured_origins_may_read_answers_with_credentials() {
             let (_, headers) = ask(&app, Method::GET, path, sent).await;
             assert!(
                 text(&headers, "vary").unwrap().contains("origin"),
-                "no cache mixes them up"
+                "caches must keep answers of origins apart"
             );
         }
     }

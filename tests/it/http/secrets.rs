@@ -1,4 +1,4 @@
-//! What the log holds when everything is logged: no password, no token, no key.
+//! The log at its most verbose level contains no password, token or key.
 
 use std::fs::{self, File};
 
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::harness::{AttackReport, Backend, Process, Socket, Stores, http, raw};
 
-/// A gateway that logs all that it can, and whatever nobody else may know.
+/// A gateway with verbose logs, and the secrets that must not be in them.
 struct Talker {
     gateway: Process,
     stores: Stores,
@@ -25,7 +25,7 @@ impl Talker {
         let log = File::create(stores.folder.path().join("log")).unwrap();
         let options = ["--argon2-memory-kib=128", "--rate-limit=off"];
         let mut environment = vec![
-            // By name too: who asks for it must not get it either.
+            // A log level named explicitly must not reveal secrets either.
             ("RUST_LOG", "trace,tungstenite::protocol=trace"),
             ("LOG_FORMAT", format),
             ("AUTH_SECRET", &auth_secret),
@@ -62,7 +62,7 @@ impl Talker {
         http().request(method, format!("{}{path}", self.gateway.url))
     }
 
-    /// Takes note of the tokens in an answer.
+    /// Sends a request, and records the tokens in the answer as secrets.
     async fn tokens(&mut self, request: RequestBuilder) -> (String, String) {
         let (_, _, body) = raw(request).await;
         let find = |names: [&str; 2]| names.iter().find_map(|name| find(&body, name)).unwrap_or_default();
@@ -88,14 +88,14 @@ impl Talker {
     }
 }
 
-/// The member of this name, at any depth.
+/// The member with this name, at any depth.
 fn find(value: &Value, name: &str) -> Option<String> {
     let members = value.as_object()?;
     let own = members.get(name).and_then(Value::as_str).map(str::to_owned);
     own.or_else(|| members.values().find_map(|member| find(member, name)))
 }
 
-/// Everything that can be done at REST, and everything that can go wrong.
+/// Every operation of REST, and every kind of failure.
 async fn everything_at_rest(talker: &mut Talker) {
     let (password, wrong, garbage) = (
         talker.secret("a password"),
@@ -174,7 +174,7 @@ async fn everything_at_rest(talker: &mut Talker) {
     assert_eq!(raw(logout.json(&json!({"scope": "all"}))).await.0, 204);
 }
 
-/// The same at GraphQL: in variables, in the document itself, in an address and over a WebSocket.
+/// The same through GraphQL: in variables, in the document, in a URL and over a WebSocket.
 async fn everything_at_graphql(talker: &mut Talker) {
     let (password, wrong, garbage) = (
         talker.secret("a password"),
@@ -243,7 +243,7 @@ async fn nothing_secret_is_logged(backend: Backend, format: &str) {
     let hash = stored.rsplit('$').next().unwrap().to_owned();
     talker.secrets.push(("a password hash".to_owned(), hash));
     let log = talker.log();
-    // The log is what it is thought to be: the gateway's own lines, and its libraries' at their most talkative.
+    // Proves that the log is verbose: it has lines of the gateway and of its libraries.
     assert!(log.contains("registered") && log.contains("TRACE"), "{log:.2000}");
     for (name, secret) in &talker.secrets {
         report.tried(1);

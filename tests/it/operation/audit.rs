@@ -1,4 +1,4 @@
-//! The audit log: what is kept of who came in, who did not, and what was ended.
+//! The audit log of sign-ins, failures and ended sessions.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use crate::harness::{
 
 type Row = BTreeMap<String, String>;
 
-/// All rows, once there are so many and the last of them is this event.
+/// All rows, as soon as there are `count` of them and one is the event `last`.
 async fn rows(stores: &Stores, count: usize, last: &str) -> Vec<Row> {
     let rows = async || {
         if stores.count("audit_events").await < i64::try_from(count).unwrap() {
@@ -45,7 +45,7 @@ fn summary(row: &Row) -> (&str, Option<&str>, Option<&str>, Option<&str>) {
     )
 }
 
-/// The session of an access token.
+/// The session id in an access token.
 fn session(signed_in: &SignedIn) -> String {
     let payload = signed_in.access_token.split('.').nth(1).unwrap();
     let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
@@ -54,7 +54,7 @@ fn session(signed_in: &SignedIn) -> String {
 
 const EMAIL: &str = "john.doe@example.com";
 const PASSWORD: &str = "Password@123";
-/// Fits into the field for the username, too.
+/// A password that a user typed into the field of the username by mistake.
 const SLIPPED_PASSWORD: &str = "correct-horse-battery";
 
 scenario! {
@@ -106,7 +106,7 @@ scenario! {
         }
 
         let all = format!("{rows:?}");
-        assert!(all.contains(&john.user.uuid), "the search finds what is there");
+        assert!(all.contains(&john.user.uuid), "the search finds what the log contains");
         let tokens = [&john, &first, &renewed, &last].map(|signed_in| [&signed_in.access_token, &signed_in.refresh_token]);
         let typed = [PASSWORD, "Password@124", "Password@125", SLIPPED_PASSWORD, EMAIL, "johndoe"].map(str::to_owned);
         for secret in tokens.concat().into_iter().chain(&typed) {
@@ -115,7 +115,7 @@ scenario! {
     }
 }
 
-/// Goes on signing in for long enough that the writer has tried and failed; how often.
+/// Signs in repeatedly for `time`, so that the writer fails meanwhile. Returns the number of logins.
 async fn keep_busy(app: &TestApp, time: Duration) -> usize {
     let (begun, mut logins) = (Instant::now(), 0);
     while begun.elapsed() < time {
@@ -135,7 +135,7 @@ scenario! {
             app.refresh(&signed_in.refresh_token).await.unwrap();
             app.client().logout(Some(&john.access_token), None, Some("all")).await.unwrap();
         };
-        tokio::time::timeout(Duration::from_secs(5), logged_out).await.expect("nothing hangs");
+        tokio::time::timeout(Duration::from_secs(5), logged_out).await.expect("no request waits for the table");
         assert_eq!(app.me(&john.access_token).await.unwrap_err().reason.as_deref(), Some("revoked"));
         let logins = keep_busy(app, Duration::from_millis(500)).await;
         app.stores.execute("ALTER TABLE elsewhere RENAME TO audit_events").await;
@@ -145,7 +145,7 @@ scenario! {
     }
 }
 
-/// A lock that somebody holds makes PostgreSQL wait; only the writer does.
+/// A locked table makes PostgreSQL statements wait. Only the writer of events may wait.
 #[tokio::test]
 async fn requests_do_not_wait_for_an_audit_table_that_is_locked_in_postgres() {
     let app = TestApp::new(Backend::Postgres, Api::Rest).await;
@@ -157,7 +157,7 @@ async fn requests_do_not_wait_for_an_audit_table_that_is_locked_in_postgres() {
         .await
         .unwrap();
     app.client().logout(Some(&john.access_token), None, None).await.unwrap();
-    // Longer than the writer waits for one statement.
+    // Longer than the writer's timeout for one statement.
     let logins = keep_busy(&app, Duration::from_millis(1200)).await;
     lock.commit().await.unwrap();
     rows(&app.stores, 3 + logins, "logged_in").await;
@@ -233,8 +233,8 @@ async fn concurrent_reuse_of_a_token_writes_one_event_on_sqlite_postgres_and_red
                 })
             })
             .collect();
-        for forger in attackers {
-            let _refused_or_too_late = forger.await.unwrap();
+        for attacker in attackers {
+            let _refused_or_too_late = attacker.await.unwrap();
         }
         app.login(EMAIL, PASSWORD).await.unwrap();
         let rows = rows(&app.stores, 5, "logged_in").await;
@@ -243,7 +243,7 @@ async fn concurrent_reuse_of_a_token_writes_one_event_on_sqlite_postgres_and_red
     }
 }
 
-/// The log of events has one answer to "was this changed afterwards": it cannot be.
+/// The database refuses changes of events. Only maintenance deletes them, after `AUDIT_RETENTION`.
 #[tokio::test]
 async fn events_cannot_be_changed_and_expire_on_sqlite_and_postgres() {
     for backend in [Backend::Sqlite, Backend::Postgres] {
@@ -258,12 +258,12 @@ async fn events_cannot_be_changed_and_expire_on_sqlite_and_postgres() {
         rows(&app.stores, 3, "logged_in").await;
         app.clock.advance(Duration::from_mins(2));
         let swept = async || Some(app.stores.audit().await).filter(|rows| rows.len() == 1);
-        let left = eventually("the old events are swept", swept).await;
+        let left = eventually("the old events are deleted", swept).await;
         assert_eq!(left[0]["event"], "logged_in");
     }
 }
 
-/// The answer to a first try may have been lost.
+/// The writer repeats an insert whose outcome it does not know.
 #[tokio::test]
 async fn an_event_that_is_appended_twice_is_stored_once_on_sqlite_and_postgres() {
     for backend in [Backend::Sqlite, Backend::Postgres] {
@@ -340,7 +340,7 @@ async fn a_stop_writes_the_queued_events() {
     );
 }
 
-/// The test ends when the process does.
+/// The test hangs if the process does not end.
 #[tokio::test]
 async fn a_stop_with_a_failing_audit_table_ends() {
     let stores = Stores::new(Backend::Sqlite).await;
@@ -355,7 +355,7 @@ async fn a_stop_with_a_failing_audit_table_ends() {
             .into_iter()
             .find(|line| line.contains("audit events are not written"))
     };
-    let line = eventually("the log says so", said).await;
+    let line = eventually("the warning is logged", said).await;
     assert!(line.contains("WARN") && line.contains("no such table"), "{line}");
     gateway.signal("TERM");
     assert_eq!(gateway.wait(), Some(0));

@@ -1,4 +1,4 @@
-//! The binary as an operator meets it: wrong settings, a production start, the commands.
+//! The binary: invalid settings, the start in production, and the commands.
 
 use std::process::Output;
 
@@ -61,12 +61,12 @@ fn an_invalid_setting_is_reported_with_its_name_and_an_example() {
         assert!(sentence.contains(example), "{name}={value}: {sentence}");
         assert!(
             !sentence.contains("hunter2") && !sentence.contains("aHVudGVyMg=="),
-            "a secret is shown: {sentence}"
+            "the message contains a secret: {sentence}"
         );
     }
     assert!(
         !folder.path().join("data").exists(),
-        "nothing is made before the settings are right"
+        "no file is created before the settings are valid"
     );
 }
 
@@ -74,7 +74,7 @@ fn an_invalid_setting_is_reported_with_its_name_and_an_example() {
 fn keys_must_sign_for_at_least_twice_their_lead() {
     let folder = tempfile::tempdir().unwrap();
     for command in ["serve", "keys"] {
-        // An address that is nobody's: a start that goes on ends there.
+        // An unreachable address ends a start that accepts the settings.
         let settings = [
             ("SIGNING_KEY_MAX_AGE", "1h"),
             ("SIGNING_KEY_LEAD", "31m"),
@@ -116,17 +116,17 @@ fn production_refuses_a_guessable_secret() {
     let random = random_secret();
     for (name, secret) in [
         ("zeros", STANDARD.encode([0; 32])),
-        ("one byte again and again", STANDARD.encode([0xa5; 48])),
-        ("two bytes again and again", STANDARD.encode([1, 2].repeat(16))),
+        ("one repeated byte", STANDARD.encode([0xa5; 48])),
+        ("two repeated bytes", STANDARD.encode([1, 2].repeat(16))),
         (
-            "a half twice",
+            "a repeated half",
             STANDARD.encode([&counting[3..19], &counting[3..19]].concat()),
         ),
         ("counting", STANDARD.encode(counting)),
-        ("counting back", STANDARD.encode(backwards)),
+        ("a descending sequence", STANDARD.encode(backwards)),
         ("text", STANDARD.encode("please change me to something else")),
-        ("the tests' own", SECRET.to_owned()),
-        ("one of two", format!("{random},{SECRET}")),
+        ("the secret of the tests", SECRET.to_owned()),
+        ("the second of two secrets", format!("{random},{SECRET}")),
     ] {
         for command in ["serve", "keys"] {
             let settings = [("ENVIRONMENT", "production"), ("AUTH_SECRET", secret.as_str())];
@@ -209,7 +209,7 @@ fn an_unreachable_store_at_the_start_is_reported_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let unreachable = [("DATABASE_URL", "postgres://auth:hunter2@127.0.0.1:1/auth")];
     let (code, sentence) = failure(&run_to_end(folder.path(), &["serve", "--port", "0"], &unreachable));
-    assert!(sentence.contains("refused"), "the cause is told: {sentence}");
+    assert!(sentence.contains("refused"), "the message names the cause: {sentence}");
     assert_eq!(code, Some(1));
     assert!(
         sentence.contains("DATABASE_URL") && !sentence.contains("hunter2"),
@@ -236,7 +236,7 @@ fn the_healthcheck_reports_by_its_exit_code() {
     );
 }
 
-/// The session of a sign-in at one node, and whether a node refuses it as ended.
+/// Whether a node refuses the access token because its session has ended.
 async fn is_revoked(node: &Process, token: &str) -> bool {
     let (status, _, answer) = raw(http().get(format!("{}/auth/me", node.url)).bearer_auth(token)).await;
     status == 401 && answer["reason"] == "revoked"
@@ -279,16 +279,16 @@ async fn sessions_end_takes_effect_on_every_node_with_sqlite_postgres_and_redis(
                 sessions.push(signed_in["token"].clone());
             }
             let (first, second) = (&sessions[0], sessions[1]["access_token"].as_str().unwrap());
-            // Each node has seen the session that it is asked for.
+            // Each node has looked up the session, and may have cached it.
             assert!(!is_revoked(&nodes[0], second).await && !is_revoked(&nodes[1], second).await);
             let mut socket = Socket::bearing(&nodes[1].url, second).await;
             socket.subscribe("1", "subscription { sessionEnded { reason } }").await;
 
             let ended = end(name);
             assert!(ended.status.success(), "{ended:?}");
-            let said = String::from_utf8(ended.stdout).unwrap();
+            let output = String::from_utf8(ended.stdout).unwrap();
             let count = if name == id { 3 } else { 2 };
-            assert_eq!(said, format!("sessions of account {id} that were ended: {count}\n"));
+            assert_eq!(output, format!("sessions of account {id} that were ended: {count}\n"));
             for node in &nodes {
                 for token in [first["access_token"].as_str().unwrap(), second] {
                     assert!(is_revoked(node, token).await, "{backend:?} {name}");
@@ -299,10 +299,16 @@ async fn sessions_end_takes_effect_on_every_node_with_sqlite_postgres_and_redis(
                 post(&nodes[1], "/auth/refresh", refresh).await["code"],
                 "REFRESH_TOKEN_INVALID"
             );
-            let told = socket.message().await;
-            assert_eq!(told["payload"]["data"]["sessionEnded"]["reason"], "OPERATOR", "{told}");
+            let event = socket.message().await;
+            assert_eq!(
+                event["payload"]["data"]["sessionEnded"]["reason"], "OPERATOR",
+                "{event}"
+            );
         }
-        assert!(!is_revoked(&nodes[1], hers).await, "another account's");
+        assert!(
+            !is_revoked(&nodes[1], hers).await,
+            "sessions of other accounts continue"
+        );
         let events = stores.audit().await;
         let ended: Vec<_> = events
             .iter()

@@ -1,4 +1,4 @@
-//! What Prometheus reads from the admin listener, and from nowhere else.
+//! Prometheus metrics, which only the admin listener serves.
 
 use serde_json::json;
 

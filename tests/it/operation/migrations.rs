@@ -1,8 +1,8 @@
-//! Migrations up, down and up again, on both databases.
+//! Migrations in both directions, on both databases.
 
 use crate::harness::{Backend, Stores, run_to_end};
 
-/// How many steps are applied, and how many are pending, after this command.
+/// Runs a `migrate` command. Returns the numbers of applied and of pending steps.
 fn migrate(stores: &Stores, arguments: &[&str]) -> (usize, usize) {
     let environment = [("DATABASE_URL", stores.database_url.as_str())];
     let output = run_to_end(stores.folder.path(), &[&["migrate"], arguments].concat(), &environment);

@@ -1,4 +1,4 @@
-//! What operators run, read and live through.
+//! Operation: commands, logs, metrics, several nodes, outages and the stop.
 
 mod audit;
 mod command_line;

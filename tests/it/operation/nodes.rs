@@ -1,9 +1,9 @@
-//! Several nodes on the same stores.
+//! Several nodes over the same stores.
 
 use crate::harness::{Api, Backend, Process, Stores, TestApp, http, raw};
 use serde_json::json;
 
-/// What one node ends, the next request at the other node already knows.
+/// The next request at the other node is refused already.
 async fn a_logout_takes_effect_on_every_node(backend: Backend) {
     let app = TestApp::new(backend, Api::Rest).await;
     let other = app.second_node(&[]).await;
@@ -34,7 +34,8 @@ async fn a_logout_takes_effect_on_every_node_with_postgres_and_redis() {
     a_logout_takes_effect_on_every_node(Backend::PostgresRedis).await;
 }
 
-/// Four processes on an empty database: migrations and the first signing key are made once.
+/// Four processes start on an empty database. The migrations and the first signing key are applied
+/// once.
 #[tokio::test]
 async fn nodes_that_start_together_share_one_key_with_sqlite_postgres_and_redis() {
     for backend in [Backend::Sqlite, Backend::PostgresRedis] {
@@ -60,7 +61,7 @@ async fn nodes_that_start_together_share_one_key_with_sqlite_postgres_and_redis(
     }
 }
 
-/// Whatever ends the process, what it acknowledged is there afterwards.
+/// A kill loses nothing that the process acknowledged.
 #[tokio::test]
 async fn state_survives_a_kill_and_a_restart() {
     let stores = Stores::new(Backend::Sqlite).await;

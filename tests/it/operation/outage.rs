@@ -1,4 +1,4 @@
-//! A store that goes away: who is still served, who is told to come back, and that everything is as before when it returns.
+//! Outages of a store: which requests are served, which are refused, and that all work again afterwards.
 
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -33,10 +33,14 @@ async fn without_redis_me_is_served_and_other_operations_are_unavailable() {
             (503, &"down".into(), &"up".into())
         );
         assert_eq!(raw(http().get(app.url("/.well-known/jwks.json"))).await.0, 200);
-        redis.set(State::Whole);
+        redis.set(State::Open);
         app.until_ready().await;
     }
-    assert_eq!(app.stores.rows().await, (1, 1), "what was refused is not half done");
+    assert_eq!(
+        app.stores.rows().await,
+        (1, 1),
+        "a refused operation has no partial effect"
+    );
     assert!(
         app.client()
             .register_with("jane@example.com", "Password@123", "jane")
@@ -58,13 +62,13 @@ async fn a_logout_without_redis_changes_nothing_and_can_be_repeated() {
             let outcome = app.client().logout(Some(&john.access_token), None, Some(scope)).await;
             assert_eq!(code(outcome), "UNAVAILABLE", "{state:?} {scope}");
         }
-        redis.set(State::Whole);
+        redis.set(State::Open);
         app.until_ready().await;
         for session in [&john, &elsewhere] {
             assert_eq!(
                 code(app.me(&session.access_token).await),
                 "ok",
-                "a refused logout is no half logout"
+                "a refused logout ends no session"
             );
         }
     }
@@ -91,7 +95,7 @@ async fn without_postgres_sessions_in_redis_continue_and_no_session_ends() {
         database.set(state);
         assert_eq!(app.me(&john.access_token).await.unwrap(), john.user, "{state:?}");
         john = app.refresh(&john.refresh_token).await.unwrap();
-        // Redis has not heard of this one.
+        // Redis does not have this session yet.
         assert_eq!(code(app.me(&renewed.access_token).await), "UNAVAILABLE", "{state:?}");
         assert_eq!(code(app.refresh(&renewed.refresh_token).await), "UNAVAILABLE");
         assert_eq!(
@@ -108,7 +112,7 @@ async fn without_postgres_sessions_in_redis_continue_and_no_session_ends() {
         let (status, headers, _) = raw(http().get(app.url("/auth/me")).bearer_auth(&renewed.access_token)).await;
         assert_eq!((status.as_u16(), headers["retry-after"].to_str().unwrap()), (503, "1"));
         assert_eq!(raw(http().get(app.url("/.well-known/jwks.json"))).await.0, 200);
-        database.set(State::Whole);
+        database.set(State::Open);
         app.until_ready().await;
     }
     app.clock.advance(Duration::from_mins(10));
@@ -121,12 +125,12 @@ async fn without_postgres_sessions_in_redis_continue_and_no_session_ends() {
     assert_eq!(
         again.unwrap().user,
         john.user,
-        "Redis told the database nothing, and knows it all the same"
+        "refreshes during the outage are in Redis, although PostgreSQL has not received them"
     );
 }
 
-/// What a hung Redis was told it does when it goes on: the client that asked has been told to come back, and presents a token that is
-/// a predecessor by then.
+/// A hung Redis executes the refresh when it resumes. The client got `UNAVAILABLE` and retries with a
+/// token that is the predecessor by then.
 #[tokio::test]
 async fn an_outage_of_redis_does_not_consume_the_grace_period() {
     let (app, _database, redis) = TestApp::with_proxies().await;
@@ -137,24 +141,25 @@ async fn an_outage_of_redis_does_not_consume_the_grace_period() {
     redis.set(State::Hung);
     assert_eq!(code(app.refresh(&renewed.refresh_token).await), "UNAVAILABLE");
     app.clock.advance(Duration::from_mins(10));
-    redis.set(State::Whole);
+    redis.set(State::Open);
     app.until_ready().await;
     let again = app
         .refresh(&renewed.refresh_token)
         .await
-        .expect("the outage was not the client's");
+        .expect("the outage extends the grace period");
     assert_eq!(app.me(&again.access_token).await.unwrap(), john.user);
     app.clock.advance(Duration::from_secs(11));
     assert_eq!(code(app.refresh(&renewed.refresh_token).await), "REFRESH_TOKEN_REUSED");
 }
 
-/// Each keeps a connection, and they are so many that every thread has at least one of them.
+/// So many clients with one connection each that every thread of the gateway serves at least one.
 fn clients_of_all_threads() -> Vec<reqwest::Client> {
     let threads = available_parallelism().unwrap().get();
     (0..threads * 2).map(|_| http()).collect()
 }
 
-/// Each thread has a connection to Redis of its own, which breaks unseen where nobody asks.
+/// Each thread has its own connection to Redis. A thread without requests does not notice that its
+/// connection broke.
 #[tokio::test]
 async fn a_ready_gateway_has_a_redis_connection_on_every_thread() {
     let (app, _database, redis) = TestApp::with_proxies().await;
@@ -169,14 +174,15 @@ async fn a_ready_gateway_has_a_redis_connection_on_every_thread() {
     }
     redis.set(State::Cut);
     assert_eq!(login(&clients[0]).await, 503);
-    redis.set(State::Whole);
+    redis.set(State::Open);
     app.until_ready().await;
     for client in &clients {
         assert_eq!(login(client).await, 200);
     }
 }
 
-/// A server that vanishes closes nothing: the connections to it stay silent for ever, while its successor takes new ones.
+/// A server that vanishes does not close its connections: they stay silent for ever, while its
+/// successor accepts new ones.
 #[tokio::test]
 async fn silent_connections_to_postgres_and_redis_are_replaced() {
     let (app, database, redis) = TestApp::with_proxies().await;
@@ -184,17 +190,17 @@ async fn silent_connections_to_postgres_and_redis_are_replaced() {
     let clients = clients_of_all_threads();
     let readiness = async |client: &reqwest::Client| raw(client.get(app.url("/readyz"))).await.0;
     for (proxy, least) in [(&redis, 1), (&database, 5)] {
-        // So many that what the gateway does by itself cannot have all of them in its hands.
-        eventually("there are several connections", async || {
+        // More connections than the gateway's own background work can use at the same time.
+        eventually("the gateway has several connections", async || {
             let ready = join_all(clients.iter().chain(&clients).map(readiness)).await;
             assert!(ready.iter().all(|status| *status == 200));
             (proxy.connections() >= least).then_some(())
         })
         .await;
-        proxy.forget_connections();
+        proxy.silence_connections();
         assert_eq!(readiness(&clients[0]).await, 503);
         app.until_ready().await;
         let renewed = async || app.refresh(&john.refresh_token).await.ok();
-        john = eventually("sessions can be renewed again", renewed).await;
+        john = eventually("the session can be refreshed again", renewed).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Told to stop, the gateway finishes what it has begun.
+//! On a signal, the gateway finishes open requests and stops.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -7,7 +7,7 @@ use crate::harness::{Process, eventually};
 
 const BODY: &str = r#"{"email":"john.doe@example.com","password":"Password@123","username":"johndoe"}"#;
 
-/// Sends the head of a registration and half of its body, and waits until the gateway is at work on it.
+/// Sends the head and half of the body of a registration, and waits until the gateway processes it.
 fn half_a_request(gateway: &Process) -> TcpStream {
     let mut connection = TcpStream::connect(gateway.url.trim_start_matches("http://")).unwrap();
     let length = BODY.len();
@@ -23,8 +23,8 @@ fn half_a_request(gateway: &Process) -> TcpStream {
     connection
 }
 
-/// Waits until the listener is closed, which is the first thing that a stop does.
-async fn until_it_takes_no_new_connection(gateway: &Process) {
+/// Waits until the listener is closed, the first step of a stop.
+async fn until_new_connections_are_refused(gateway: &Process) {
     let address = gateway.url.trim_start_matches("http://").to_owned();
     let is_closed = async || TcpStream::connect(&address).is_err().then_some(());
     eventually("the listener is closed", is_closed).await;
@@ -35,7 +35,7 @@ async fn an_open_request_is_finished_after(signal: &str) {
     let mut gateway = Process::start(folder.path(), &["--argon2-memory-kib=128"]);
     let mut connection = half_a_request(&gateway);
     gateway.signal(signal);
-    until_it_takes_no_new_connection(&gateway).await;
+    until_new_connections_are_refused(&gateway).await;
     assert!(!gateway.has_ended());
     connection.write_all(&BODY.as_bytes()[BODY.len() / 2..]).unwrap();
     let mut answer = String::new();
@@ -54,7 +54,7 @@ async fn an_open_request_is_finished_after_sigint() {
     an_open_request_is_finished_after("INT").await;
 }
 
-/// The test ends when the process does: a gateway that waited for ever would hang it.
+/// The test hangs if the process does not end.
 #[test]
 fn a_request_that_never_ends_does_not_prevent_the_stop() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Every operation exists at both doors, and everything that a client can see is described.
+//! Both APIs have every operation, and every public name has a description.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use async_graphql::parser::types::{InputValueDefinition, TypeDefinition, TypeKin
 use auth_gateway::api;
 use serde_json::Value;
 
-/// How an operation is called at REST, where the name differs.
+/// GraphQL names of operations, and their REST names where these differ.
 const OTHER_NAMES: [(&str, &str); 1] = [("refreshToken", "refresh")];
 
 fn types() -> Vec<TypeDefinition> {

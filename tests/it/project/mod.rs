@@ -1,4 +1,4 @@
-//! The source code and the documents themselves; these tests need no server.
+//! Checks of the source code and the documents. These tests need no server.
 
 mod api_parity;
 mod layers;

@@ -173,16 +173,16 @@ impl Module {
     }
 }
 
-fn absolute(path: &ItemPath, own: &ItemPath, known: impl Fn(&str) -> Option<ItemPath>) -> ItemPath {
+fn absolute(path: &[String], own: &[String], known: impl Fn(&str) -> Option<ItemPath>) -> ItemPath {
     let first = path[0].as_str();
     match first {
-        "crate" => path.clone(),
+        "crate" => path.to_vec(),
         "self" => [own, &path[1..]].concat(),
         "super" => {
             let levels = path.iter().take_while(|segment| *segment == "super").count();
             [&own[..own.len().saturating_sub(levels).max(1)], &path[levels..]].concat()
         }
-        _ => known(first).map_or_else(|| path.clone(), |start| [&start, &path[1..]].concat()),
+        _ => known(first).map_or_else(|| path.to_vec(), |start| [&start, &path[1..]].concat()),
     }
 }
 
@@ -303,7 +303,7 @@ impl Parser {
     fn expression(&mut self, at: usize) -> usize {
         let (path, next) = self.segments(at);
         if path.len() > 1 {
-            self.add_use(path, false);
+            self.add_use(&path, false);
         }
         next
     }
@@ -337,7 +337,7 @@ impl Parser {
             } else if self.inline_modules.is_empty() && self.depth == 0 {
                 self.module.imports.insert(name, path.clone());
             }
-            self.add_use(path, is_public);
+            self.add_use(&path, is_public);
         }
         next
     }
@@ -386,19 +386,19 @@ impl Parser {
         }
     }
 
-    fn add_use(&mut self, path: ItemPath, is_public_import: bool) {
-        let path = self.without_inline_modules(&path);
+    fn add_use(&mut self, path: &[String], is_public_import: bool) {
+        let path = self.without_inline_modules(path);
         if !path.is_empty() {
             self.module.uses.push(Use { path, is_public_import });
         }
     }
 
     /// Inside an inline module, the first `super` is the file itself.
-    fn without_inline_modules(&self, path: &ItemPath) -> ItemPath {
+    fn without_inline_modules(&self, path: &[String]) -> ItemPath {
         let levels = path.iter().take_while(|segment| *segment == "super").count();
         let inside = levels.min(self.inline_modules.len());
         if inside == 0 {
-            return path.clone();
+            return path.to_vec();
         }
         [
             &["self".to_owned()][..levels.min(1) * usize::from(levels == inside)],

@@ -1,4 +1,4 @@
-//! `docs/security.md` promises what exists: its tests, its files, its proofs and its counts.
+//! `docs/security.md` names existing tests and files, and its counts are correct.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::Path;
 const DOCUMENT: &str = include_str!("../../../docs/security.md");
 const VERDICTS: [&str; 5] = ["met", "partly", "not met", "operator", "n/a"];
 
-/// A table of the document: the heading above it, the names of its columns, and its rows.
+/// A table of the document, and the heading above it.
 struct Table {
     heading: &'static str,
     columns: Vec<&'static str>,
@@ -15,10 +15,10 @@ struct Table {
 }
 
 impl Table {
-    /// The cells of a column by its name, where the table has it.
+    /// The cells of a column, or none if the table does not have it.
     fn column(&self, name: &str) -> Vec<&'static str> {
-        let place = self.columns.iter().position(|column| *column == name);
-        let cells = self.rows.iter().filter_map(|row| row.get(place?).copied());
+        let index = self.columns.iter().position(|column| *column == name);
+        let cells = self.rows.iter().filter_map(|row| row.get(index?).copied());
         cells.collect()
     }
 }
@@ -49,7 +49,7 @@ fn cells(line: &'static str) -> Vec<&'static str> {
     line.trim().trim_matches('|').split('|').map(str::trim).collect()
 }
 
-/// What stands between backticks.
+/// The texts between backticks.
 fn code(text: &'static str) -> impl Iterator<Item = &'static str> {
     text.split('`').skip(1).step_by(2)
 }
@@ -63,13 +63,13 @@ fn read(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_default()
 }
 
-/// `refresh::name` is in `tests/it/refresh.rs`, `token_attacks::keys::name` in `tests/it/token_attacks/keys.rs`, and
-/// `domain::limit::tests::name` in `src/domain/limit.rs`.
+/// Looks for `session::refresh::name` in `tests/it/session/refresh.rs`, and for
+/// `domain::email::tests::name` in `src/domain/email.rs`.
 fn exists(test: &str) -> bool {
-    let (place, name) = test.rsplit_once("::").unwrap();
-    let file = match place.strip_suffix("::tests") {
+    let (module, name) = test.rsplit_once("::").unwrap();
+    let file = match module.strip_suffix("::tests") {
         Some(module) => format!("src/{}.rs", module.replace("::", "/")),
-        None => format!("tests/it/{}.rs", place.replace("::", "/")),
+        None => format!("tests/it/{}.rs", module.replace("::", "/")),
     };
     let source = read(&file);
     let is_tested = source.contains("#[test]") || source.contains("#[tokio::test") || source.contains("scenario! {");
@@ -87,7 +87,7 @@ fn every_named_test_exists() {
     assert!(named.len() > 100, "only {} tests are named", named.len());
     assert!(
         !exists("limits::no_such_test") && !exists("no_such_file::name"),
-        "the check sees nothing"
+        "the check finds tests that do not exist"
     );
 }
 
@@ -131,7 +131,7 @@ fn each_requirement_is_in_one_row() {
         let count = numbers.len();
         numbers.sort_unstable();
         numbers.dedup();
-        assert_eq!(numbers.len(), count, "a number twice under \"{}\"", table.heading);
+        assert_eq!(numbers.len(), count, "a repeated number under \"{}\"", table.heading);
     }
 }
 
@@ -145,13 +145,13 @@ fn the_summary_counts_are_correct() {
         .collect();
     let summary = tables.iter().find(|table| table.columns.first() == Some(&"Chapter"));
     let summary = summary.unwrap().rows.iter();
-    let told: BTreeMap<&str, Vec<String>> = summary
+    let summarized: BTreeMap<&str, Vec<String>> = summary
         .map(|row| (row[0], row[1..].iter().map(|cell| (*cell).to_owned()).collect()))
         .collect();
-    assert_eq!(told, counted);
+    assert_eq!(summarized, counted);
 }
 
-/// How often each verdict was given.
+/// The number of rows with each verdict.
 fn counts(given: &[&str]) -> Vec<String> {
     let count = |verdict: &str| given.iter().filter(|other| **other == verdict).count();
     VERDICTS.iter().map(|verdict| count(verdict).to_string()).collect()

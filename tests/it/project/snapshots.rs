@@ -1,4 +1,4 @@
-//! What clients generate code from changes only on purpose.
+//! Clients generate code from these documents, so each change must be deliberate.
 
 use auth_gateway::api;
 

@@ -118,7 +118,11 @@ const EXCEPTIONS: [(&str, &str, &str); 17] = [
     ("src/security/password", "full", "the error of a channel"),
     ("src/security/password", "lanes", "Argon2's term (RFC 9106)"),
     ("src/security/password", "memory", "quick-argon2's type"),
-    ("tests/it/project/security_document.rs", "verdict", "the name of a column"),
+    (
+        "tests/it/project/security_document.rs",
+        "verdict",
+        "the name of a column",
+    ),
 ];
 
 const FOLDERS: [&str; 9] = [
@@ -245,25 +249,26 @@ fn report(findings: &[Finding]) {
 }
 
 fn words(path: &str, text: &str) -> Vec<Finding> {
-    let code = if is_rust(path) {
+    let blanked = if is_rust(path) {
         without_comments_and_literals(text)
     } else {
         String::new()
     };
-    let mut code_lines = code.lines();
+    let mut code_lines = blanked.lines();
     let mut findings = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let code = code_lines.next().unwrap_or_default();
         let quoted = in_backticks(line);
-        let named = if is_rust(path) || is_markdown(path) {
+        let names_in = if is_rust(path) || is_markdown(path) {
             [code, &quoted].join(" ")
         } else {
             line.to_owned()
         };
-        let names = identifiers(&named).flat_map(|name| NAMES.iter().filter(move |(wrong, _)| *wrong == name));
+        let wrong_names =
+            identifiers(&names_in).flat_map(|found| NAMES.iter().filter(move |(wrong, _)| *wrong == found));
         let parts = identifiers(line).flat_map(parts);
-        let words = parts.flat_map(|part| WORDS.iter().filter(move |(wrong, _)| *wrong == part));
-        for (wrong, right) in names.chain(words) {
+        let wrong_words = parts.flat_map(|part| WORDS.iter().filter(move |(wrong, _)| *wrong == part));
+        for (wrong, right) in wrong_names.chain(wrong_words) {
             if !is_excepted(path, wrong) {
                 findings.push(Finding {
                     path: path.to_owned(),

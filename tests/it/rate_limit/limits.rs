@@ -1,4 +1,4 @@
-//! Limits: what a person never meets, and a robot meets at once.
+//! Rate limits. A person does not reach them, an automated client does.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::harness::{Api, Backend, TestApp, http, raw, redis_url};
 const BACKENDS: [Backend; 3] = [Backend::Sqlite, Backend::Postgres, Backend::PostgresRedis];
 const BEHIND_A_PROXY: &str = "--trusted-proxies=127.0.0.0/8";
 
-/// A login by REST, from an address that a proxy names.
+/// A login by REST from this address, which a trusted proxy reports.
 async fn login(app: &TestApp, email: &str, password: &str, address: &str) -> (StatusCode, HeaderMap, Value) {
     let body = json!({"email": email, "password": password});
     let request = http().post(app.url("/auth/login")).header("x-forwarded-for", address);
@@ -42,7 +42,7 @@ async fn an_account_allows_ten_guesses_and_then_one_every_15_seconds_on_sqlite_p
             let right = app.login("john.doe@example.com", "Password@123").await.unwrap_err();
             assert_eq!(
                 right.code, "RATE_LIMITED",
-                "{backend:?} {api:?}: no password is looked at"
+                "{backend:?} {api:?}: the correct password is not checked"
             );
             app.clock.advance(Duration::from_secs(15));
             assert!(app.login("john.doe@example.com", "Password@123").await.is_ok());
@@ -78,14 +78,14 @@ async fn failed_logins_of_others_do_not_lock_the_owner_out_with_postgres_and_red
     let register = http().post(app.url("/auth/register")).header("x-forwarded-for", home);
     assert_eq!(raw(register.json(&john)).await.0, 201);
     for number in 0..60 {
-        let stranger = login(&app, "john.doe@example.com", "guess", &format!("203.0.113.{number}")).await;
+        let guess = login(&app, "john.doe@example.com", "guess", &format!("203.0.113.{number}")).await;
         assert_eq!(
-            code(&stranger) == "RATE_LIMITED",
+            code(&guess) == "RATE_LIMITED",
             number >= 10,
-            "many addresses are one stranger"
+            "the addresses share one limit"
         );
     }
-    // The same network, although the address is another.
+    // Another address of the same network.
     let owner = login(&app, "john.doe@example.com", "Password@123", "2001:db8:1:2:ffff::9").await;
     assert_eq!(code(&owner), "ok");
     let elsewhere = login(&app, "john.doe@example.com", "Password@123", "2001:db8:1:3::1").await;
@@ -113,7 +113,7 @@ async fn forty_failures_block_logins_for_a_day_and_a_success_resets_them() {
     assert!(app.login("john.doe@example.com", "Password@123").await.is_ok());
 }
 
-/// The limits count operations: aliases in one request are as many logins.
+/// The limits count operations, so each alias in one request is one login.
 #[tokio::test]
 async fn each_login_in_one_graphql_request_is_charged() {
     let app = TestApp::limited(Backend::Sqlite, Api::Graphql, &[]).await;
@@ -126,7 +126,11 @@ async fn each_login_in_one_graphql_request_is_charged() {
     };
     let query = format!("mutation {{ {} }}", (0..30).map(right).collect::<String>());
     let (_, headers, body) = raw(http().post(app.url("/graphql")).json(&json!({"query": query}))).await;
-    assert_eq!(body["errors"][0]["path"], json!(["l10"]), "ten are carried out: {body}");
+    assert_eq!(
+        body["errors"][0]["path"],
+        json!(["l10"]),
+        "ten logins are executed: {body}"
+    );
     assert_eq!(body["errors"][0]["extensions"]["code"], "RATE_LIMITED");
     assert_eq!(body["errors"][0]["extensions"]["retryAfter"], 15);
     assert!(
@@ -164,7 +168,7 @@ async fn registrations_are_limited_by_network_and_headers_cannot_change_it() {
     assert_eq!(
         code(&register(&proxied, 21, "2001:db8:1:3::1").await),
         "ok",
-        "somebody else"
+        "another network"
     );
 }
 
@@ -215,7 +219,7 @@ async fn refreshes_of_a_session_are_limited_with_postgres_and_redis() {
     app.clock.advance(Duration::from_secs(1));
     assert!(
         app.refresh(&john.refresh_token).await.is_ok(),
-        "the token was not used up"
+        "the refused refresh did not consume the token"
     );
 }
 
@@ -239,7 +243,7 @@ async fn nodes_share_their_limits_in_redis() {
     assert_eq!(other.login(&input).await.unwrap_err().code, "RATE_LIMITED");
 }
 
-/// The rule is written in Rust and in Lua: both must say the same, always.
+/// The rule is implemented in Rust and in Lua. Both must give equal results.
 #[tokio::test]
 async fn limits_in_redis_equal_limits_in_the_process() {
     let redis = Redis::new(&RedisUrl(vec![SecretString::new(redis_url())])).unwrap();
@@ -248,7 +252,7 @@ async fn limits_in_redis_equal_limits_in_the_process() {
     for limit in Limit::ALL {
         let subject = Uuid::new_v4().to_string();
         for step in 0_i64..300 {
-            // Mostly a little, now and then a lot, sometimes back.
+            // Mostly small steps, some large ones, and some back in time.
             now += [0, 1, 700, 0, -300, 2_500, 90_000, 0, 0][usize::try_from(step * step % 9).unwrap()];
             let at = Timestamp::from_millis(now);
             let expected = here.charge(limit, &subject, at).await.unwrap();

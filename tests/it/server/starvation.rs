@@ -1,6 +1,7 @@
-//! No client can starve the others, by what it sends or leaves unsent, reads or leaves unread.
+//! No client can starve others, by sending or reading slowly or not at all.
 //!
-//! Deadlines are of real sockets, so they are real, and short. A test waits for what a deadline brings, never for a time.
+//! The deadlines of sockets use real time, so they are short here. A test waits for the effect of a
+//! deadline, and never sleeps.
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,7 +19,7 @@ fn address(app: &TestApp) -> SocketAddr {
     app.client().address
 }
 
-/// Until a connection from this address is served; it stays open.
+/// Retries until a connection from this address is served. It stays open.
 async fn served(app: &TestApp, own: Ipv4Addr) -> RawConnection {
     eventually("a connection is served", async || {
         let mut line = RawConnection::from(own, address(app)).await;
@@ -42,14 +43,22 @@ async fn a_slow_request_head_closes_the_connection() {
     ] {
         let mut line = RawConnection::to(address(&app)).await;
         line.try_send(head).await;
-        assert_eq!(line.rest().await, b"", "{head}");
+        assert_eq!(line.read_to_end().await, b"", "{head}");
     }
     let mut line = RawConnection::to(address(&app)).await;
     let head = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Slow: ";
-    assert_eq!(line.drip(head, b'x').await, "", "a byte now and then is as slow");
+    assert_eq!(
+        line.send_slowly(head, b'x').await,
+        "",
+        "a byte now and then does not extend the deadline"
+    );
     let mut second = served(&app, HERE).await;
     second.try_send("GET /livez HTTP/1.1\r\n").await;
-    assert_eq!(second.rest().await, b"", "the second head of a connection");
+    assert_eq!(
+        second.read_to_end().await,
+        b"",
+        "the deadline applies to the second head of a connection"
+    );
 }
 
 #[tokio::test]
@@ -61,8 +70,11 @@ async fn a_slow_body_is_answered_and_closes_the_connection() {
         );
         let mut line = RawConnection::to(address(&app)).await;
         line.try_send(&head).await;
-        let silent = String::from_utf8(line.rest().await).unwrap();
-        let dripping = RawConnection::to(address(&app)).await.drip(head.as_bytes(), b' ').await;
+        let silent = String::from_utf8(line.read_to_end().await).unwrap();
+        let dripping = RawConnection::to(address(&app))
+            .await
+            .send_slowly(head.as_bytes(), b' ')
+            .await;
         for answer in [silent, dripping] {
             let (head, body) = answer.split_once("\r\n\r\n").unwrap();
             assert!(head.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{answer}");
@@ -80,10 +92,10 @@ async fn a_slow_body_is_answered_and_closes_the_connection() {
 async fn an_idle_connection_is_closed() {
     let app = app(&["--idle-timeout=200ms"]).await;
     let mut line = served(&app, HERE).await;
-    assert_eq!(line.rest().await, b"");
+    assert_eq!(line.read_to_end().await, b"");
 }
 
-/// A frame of HTTP/2 without flags, on stream 0 or 1 (RFC 9113 section 4.1).
+/// An HTTP/2 frame (RFC 9113 section 4.1).
 fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
     let length = u8::try_from(payload.len()).unwrap();
     [&[0, 0, length, kind, flags, 0, 0, 0, stream][..], payload].concat()
@@ -95,12 +107,13 @@ const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const GOAWAY: u8 = 7;
 
-/// Answers each ping of the gateway, and sends one for each answer to its own: never silent. The kinds of frames that came until the end.
+/// Answers each ping of the gateway, and sends another ping after each answer, so that the connection is
+/// never silent. Returns the kinds of frames that the gateway sent until it closed the connection.
 async fn ping_until_the_end(line: &mut RawConnection) -> BTreeSet<u8> {
     let (mut kinds, mut is_open) = (BTreeSet::new(), true);
-    while is_open && let Some(head) = line.next(9).await {
+    while is_open && let Some(head) = line.read_exact(9).await {
         let length = usize::from(head[1]) << 8 | usize::from(head[2]);
-        let payload = line.next(length).await.unwrap_or_default();
+        let payload = line.read_exact(length).await.unwrap_or_default();
         let is_reply = head[4] & 1 == 1;
         kinds.insert(head[3]);
         is_open = match head[3] {
@@ -121,17 +134,17 @@ async fn http2_pings_do_not_keep_an_idle_connection_open() {
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     let begin = [preface, frame(SETTINGS, 0, 0, &[]), frame(HEADERS, 5, 1, &request)].concat();
     line.try_send(begin).await;
-    let kinds = tokio::time::timeout(RawConnection::PATIENCE, ping_until_the_end(&mut line)).await;
+    let kinds = tokio::time::timeout(RawConnection::TIMEOUT, ping_until_the_end(&mut line)).await;
     let kinds = kinds.expect("the connection is closed");
     assert!(kinds.contains(&HEADERS) && kinds.contains(&DATA), "answered: {kinds:?}");
-    assert!(kinds.contains(&GOAWAY), "told to go: {kinds:?}");
+    assert!(kinds.contains(&GOAWAY), "the gateway sent GOAWAY: {kinds:?}");
 }
 
 #[tokio::test]
 async fn a_client_that_does_not_read_is_disconnected() {
     let app = app(&["--send-timeout=200ms", "--max-connections=1"]).await;
-    let mut line = RawConnection::narrow(address(&app)).await;
-    // Far more answers than the buffers between the two ends hold.
+    let mut line = RawConnection::with_small_buffer(address(&app)).await;
+    // Far more answers than the buffers of both ends hold.
     let requests = "GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(2000);
     let sent = tokio::spawn(async move {
         line.try_send(requests).await;
@@ -146,10 +159,10 @@ async fn connections_are_limited_per_network_and_freed_when_closed() {
     let app = app(&["--connections-per-address=2", "--max-connections=3"]).await;
     let (first, _second) = (served(&app, HERE).await, served(&app, HERE).await);
     let mut third = RawConnection::to(address(&app)).await;
-    assert_eq!(third.rest().await, b"", "closed at once");
+    assert_eq!(third.read_to_end().await, b"", "closed at once");
     let other = served(&app, THERE).await;
     let mut fourth = RawConnection::from(ELSEWHERE, address(&app)).await;
-    assert_eq!(fourth.rest().await, b"", "the server is full");
+    assert_eq!(fourth.read_to_end().await, b"", "the server is full");
     drop(first);
     let _mine = served(&app, HERE).await;
     drop(other);
@@ -167,7 +180,7 @@ async fn trusted_proxies_are_exempt_from_the_limit_per_network() {
         lines.push(line);
     }
     let _only = served(&app, THERE).await;
-    assert_eq!(RawConnection::from(THERE, address(&app)).await.rest().await, b"");
+    assert_eq!(RawConnection::from(THERE, address(&app)).await.read_to_end().await, b"");
 }
 
 #[tokio::test]
@@ -177,17 +190,17 @@ async fn a_websocket_counts_until_it_is_closed_and_has_no_http_deadlines() {
     let open = async || Socket::open(&app.url(""), Some("graphql-transport-ws")).await.ok();
     let mut socket = open().await.unwrap();
     let mut idle = served(&app, HERE).await;
-    assert_eq!(idle.rest().await, b"", "it was the younger one");
+    assert_eq!(idle.read_to_end().await, b"", "the idle connection is closed");
     let _second = served(&app, HERE).await;
     assert_eq!(
-        RawConnection::to(address(&app)).await.rest().await,
+        RawConnection::to(address(&app)).await.read_to_end().await,
         b"",
-        "the socket has a place"
+        "the WebSocket counts as a connection"
     );
     socket.send(&json!({"type": "connection_init"})).await;
     assert_eq!(socket.message().await, json!({"type": "connection_ack"}));
     drop(socket);
-    let _in_its_place = served(&app, HERE).await;
+    let _after_the_websocket = served(&app, HERE).await;
 }
 
 #[tokio::test]
@@ -199,8 +212,8 @@ async fn a_head_that_is_too_large_is_refused() {
         let mut line = RawConnection::to(address(&app)).await;
         line.try_send(format!("GET /livez HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n"))
             .await;
-        // What was not read takes the answer along when the connection is closed.
-        let answer = line.rest().await;
+        // A close with unread data discards the answer.
+        let answer = line.read_to_end().await;
         assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 431 "), "{answer:?}");
         served(&app, HERE).await;
     }
@@ -222,7 +235,8 @@ async fn slow_clients_do_not_delay_others() {
     app.refresh(&john.refresh_token).await.unwrap();
 }
 
-/// By order, not by time: on any machine the flood takes far longer than the two requests in between.
+/// Compares the order, not the time: on any machine the flood takes far longer than the requests in
+/// between.
 #[tokio::test]
 async fn a_flood_of_logins_does_not_delay_me_and_refresh() {
     let app = app(&["--argon2-memory-kib=19456", "--hash-queue=1000"]).await;
@@ -247,6 +261,6 @@ async fn a_flood_of_logins_does_not_delay_me_and_refresh() {
     let rest = flood.join_all().await;
     assert!(
         rest.iter().all(|code| code == "INVALID_CREDENTIALS"),
-        "none was turned away"
+        "every login is checked"
     );
 }

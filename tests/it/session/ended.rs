@@ -1,4 +1,4 @@
-//! A front end that waits for the end of its session.
+//! The `sessionEnded` subscription.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ async fn waiting(url: &str, session: &SignedIn) -> Socket {
     socket
 }
 
-/// What the subscription brings: its one event, and then that it is complete.
+/// The event of the subscription, which is then complete.
 async fn event(socket: &mut Socket) -> Value {
     let next = socket.message().await;
     assert_eq!((&next["type"], &next["id"]), (&json!("next"), &json!("1")), "{next}");
@@ -41,7 +41,7 @@ async fn code(socket: &mut Socket) -> (String, Value) {
     )
 }
 
-/// What one node does, the front ends at the other learn, and nobody else.
+/// Subscribers at the other node get the event. Subscribers of other sessions do not.
 #[tokio::test]
 async fn subscribers_at_every_node_get_the_end_and_its_reason_with_sqlite_postgres_and_redis() {
     for backend in [Backend::Sqlite, Backend::Postgres, Backend::PostgresRedis] {
@@ -92,7 +92,7 @@ async fn subscribers_at_every_node_get_the_end_and_its_reason_with_sqlite_postgr
         assert_eq!(
             reason(&mut bystander).await,
             "LOGOUT",
-            "its first event is its own end: {backend:?}"
+            "the first event is the end of its own session: {backend:?}"
         );
     }
 }
@@ -102,7 +102,7 @@ async fn a_subscription_outlives_its_access_token() {
     let app = TestApp::new(Backend::Sqlite, Api::Rest).await;
     let john = app.john().await;
     let mut socket = waiting(&app.url(""), &john).await;
-    // Answered after the subscription before it: that one stands.
+    // An answer to this message means that the subscription before it was accepted.
     socket.subscribe("2", "subscription { sessionEnded { nothing } }").await;
     assert_eq!(socket.message().await["id"], json!("2"));
     assert_eq!(socket.message().await, json!({"type": "complete", "id": "2"}));
@@ -173,7 +173,7 @@ async fn a_websocket_accepts_subscriptions_only() {
     }
     assert!(
         app.me(&john.access_token).await.is_ok(),
-        "the mutation was not carried out"
+        "the mutation was not executed"
     );
 }
 
@@ -208,7 +208,7 @@ async fn an_invalid_handshake_is_refused() {
     let app = TestApp::new(Backend::Sqlite, Api::Rest).await;
     for protocol in [None, Some("graphql-ws"), Some("mqtt")] {
         let Err((status, body)) = Socket::open(&app.url(""), protocol).await else {
-            panic!("{protocol:?} was taken");
+            panic!("{protocol:?} was accepted");
         };
         assert_eq!(
             (status, &body["errors"][0]["extensions"]["code"]),
@@ -217,7 +217,7 @@ async fn an_invalid_handshake_is_refused() {
         );
     }
     let both = Socket::open(&app.url(""), Some("graphql-ws, graphql-transport-ws")).await;
-    assert!(both.is_ok(), "ours is chosen");
+    assert!(both.is_ok(), "the supported protocol is chosen");
 }
 
 #[tokio::test]
@@ -242,7 +242,7 @@ async fn a_websocket_that_breaks_the_protocol_is_closed() {
     }
 }
 
-/// A socket that says nothing is not kept.
+/// Without `connection_init`, a connection is closed after a timeout.
 #[tokio::test]
 async fn a_websocket_without_connection_init_is_closed() {
     let app = TestApp::new(Backend::Sqlite, Api::Rest).await;
@@ -250,7 +250,8 @@ async fn a_websocket_without_connection_init_is_closed() {
     assert_eq!(socket.next().await, Received::Closed(4408));
 }
 
-/// Nobody waits: nothing is asked of the database. Somebody waits while it is down: nothing is lost.
+/// Without subscribers, the node does not query the database. With subscribers during an outage, no event
+/// is lost.
 #[tokio::test]
 async fn an_outage_of_postgres_delays_events_and_loses_none() {
     use crate::harness::{State, TcpProxy};
@@ -267,7 +268,7 @@ async fn an_outage_of_postgres_delays_events_and_loses_none() {
     app.client().logout(Some(&john.access_token), None, None).await.unwrap();
     app.clock.advance(Duration::from_mins(3));
     let notices = async || (cut_off.me(&john.access_token).await.unwrap_err().code == "UNAVAILABLE").then_some(());
-    eventually("the node is cut off", notices).await;
-    proxy.set(State::Whole);
+    eventually("the node notices the outage", notices).await;
+    proxy.set(State::Open);
     assert_eq!(reason(&mut socket).await, "LOGOUT");
 }

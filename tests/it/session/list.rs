@@ -1,4 +1,4 @@
-//! The caller's own sessions: seen, and ended one by one.
+//! The list of the caller's sessions, and the end of one of them.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ scenario! {
         assert_eq!(read(own, "expires_at"), shown(minutes(5 + 30 * 24 * 60)));
         assert_eq!(read(other, "created_at"), shown(minutes(5)));
         assert_eq!(text(own, "ip"), "127.0.0.1");
-        assert_eq!(own["user_agent"], json!(null), "this client does not name itself");
+        assert_eq!(own["user_agent"], json!(null), "this client sends no user agent");
         let seen_by_the_other = app.client().sessions(&newest.access_token).await.unwrap();
         assert_eq!(text(&seen_by_the_other[0], "id"), text(other, "id"));
         assert_eq!(seen_by_the_other[0]["current"], json!(true));

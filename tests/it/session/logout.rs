@@ -76,7 +76,7 @@ scenario! {
         for scope in ["others", "all"] {
             app.client().logout(Some(&first.access_token), None, Some(scope)).await.unwrap();
         }
-        assert!(is_signed_in(app, &second).await, "a session that is over no longer speaks for its siblings");
+        assert!(is_signed_in(app, &second).await, "an ended session cannot end other sessions");
     }
 }
 
@@ -105,7 +105,7 @@ scenario! {
 scenario! {
     async fn logout_with_a_reused_token_ends_its_session_only(app: &TestApp) {
         let (first, second, _) = three_sessions(app).await;
-        // Whoever remembers the session from here must not judge by it.
+        // Fills caches of the session, which must not decide the outcome.
         assert!(is_signed_in(app, &first).await);
         app.refresh(&first.refresh_token).await.unwrap();
         app.clock.advance(Duration::from_secs(11));

@@ -1,4 +1,4 @@
-//! Sessions as clients see them.
+//! Sessions: refresh, logout, list and the end of a session.
 
 mod ended;
 mod list;

@@ -1,4 +1,5 @@
-//! `refresh`: the next pair of tokens, and what becomes of old ones. The clock stands still unless a test moves it.
+//! `refresh`: the next pair of tokens, and the treatment of old ones. The clock stands still unless a
+//! test advances it.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -13,7 +14,7 @@ scenario! {
         let mut current = app.john().await;
         let mut seen = HashSet::new();
         for _ in 0..5 {
-            assert!(seen.insert(current.refresh_token.clone()), "a refresh token came twice");
+            assert!(seen.insert(current.refresh_token.clone()), "a refresh token was returned twice");
             app.clock.advance(GRACE * 2);
             let next = app.refresh(&current.refresh_token).await.unwrap();
             assert_eq!(next.user, current.user);
@@ -119,6 +120,6 @@ scenario! {
         }
         assert_eq!(successors.len(), 1);
         let successor = successors.into_iter().next().unwrap();
-        assert!(app.refresh(&successor).await.is_ok(), "the chain goes on");
+        assert!(app.refresh(&successor).await.is_ok(), "the successor can be refreshed");
     }
 }

@@ -1,4 +1,4 @@
-//! What a refused login is_distinguishable: nothing, neither by what it says nor by how long it takes.
+//! A refused login reveals no account, neither by its answer nor by its duration.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,6 @@ use uuid::Uuid;
 
 use crate::harness::{Api, AttackReport, Backend, TestApp, http, raw};
 
-/// Whoever asks, and what for.
 fn login(app: &TestApp, api: Api, client: &reqwest::Client, input: &Value) -> reqwest::RequestBuilder {
     match api {
         Api::Rest => client.post(app.url("/auth/login")).json(input),
@@ -22,7 +21,7 @@ fn login(app: &TestApp, api: Api, client: &reqwest::Client, input: &Value) -> re
     }
 }
 
-/// All of an answer but for what is different each time.
+/// The parts of an answer that are equal each time.
 async fn answer(request: reqwest::RequestBuilder) -> (u16, Vec<(String, String)>, Value) {
     let (status, headers, mut body) = raw(request).await;
     if let Some(body) = body.as_object_mut() {
@@ -43,7 +42,7 @@ async fn a_refused_login_does_not_reveal_the_account_on_sqlite_postgres_and_redi
     for backend in [Backend::Sqlite, Backend::Postgres, Backend::PostgresRedis] {
         for api in [Api::Rest, Api::Graphql] {
             let mut report = AttackReport::new("oracle-words");
-            // A secret of its own, under which nobody else is counted.
+            // A separate secret, so that other tests do not use these limits.
             let secret = STANDARD.encode([Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat());
             let options = ["--rate-limit=on", "--auth-secret", &secret];
             let app = TestApp::with(backend, api, &options).await;
@@ -57,10 +56,10 @@ async fn a_refused_login_does_not_reveal_the_account_on_sqlite_postgres_and_redi
             for password in ["password@123", "x", "Password@123 ", &"é".repeat(256)] {
                 let mut answers = Vec::new();
                 for input in [
-                    json!({"email": "nobodys@example.com", "password": password}),
+                    json!({"email": "unknown@example.com", "password": password}),
                     json!({"email": "john.doe@example.com", "password": password}),
                     json!({"email": "jack.doe@example.com", "password": password}),
-                    json!({"username": "nobodys", "password": password}),
+                    json!({"username": "unknown", "password": password}),
                     json!({"username": "johndoe", "password": password}),
                 ] {
                     report.tried(1);
@@ -79,7 +78,7 @@ async fn a_refused_login_does_not_reveal_the_account_on_sqlite_postgres_and_redi
     }
 }
 
-/// What is compared in time: how much an answer to `this` takes longer than one to `that`, again and again, in an order that favours none.
+/// Compares two durations in many pairs of measurements, in an order that favours neither.
 struct Race {
     differences: Vec<f64>,
     usual: f64,
@@ -94,11 +93,12 @@ impl Race {
         }
     }
 
-    /// Whether one of both takes longer, for certain, and by more than a tenth.
+    /// Whether one duration is longer with certainty, and by more than a tenth.
     ///
-    /// The sign test: of two that take the same time each is the slower one in half of the pairs, however unsteady the machine. Six
-    /// standard deviations happen by chance once in 500 million runs. A machine that is quiet enough sees microseconds, which lead
-    /// nobody anywhere; so the median of the differences must matter, too.
+    /// The sign test: of two equal durations each is the longer one in half of the pairs, however
+    /// unsteady the machine is. Six standard deviations happen by chance once in 500 million runs. A
+    /// quiet machine measures differences of microseconds, which an attacker cannot use. So the
+    /// median of the differences must be large enough, too.
     fn is_distinguishable(&self) -> bool {
         let pairs = count(&self.differences);
         let slower: Vec<f64> = self
@@ -111,7 +111,7 @@ impl Race {
         deviations > 6.0 && self.share().abs() > 0.1
     }
 
-    /// The median of the differences, as a share of what is usual.
+    /// The median of the differences, relative to the usual duration.
     fn share(&self) -> f64 {
         median(self.differences.clone()) / self.usual
     }
@@ -129,14 +129,14 @@ fn median(mut values: Vec<f64>) -> f64 {
 const ROUNDS: usize = 200;
 const COST: [&str; 2] = ["--argon2-memory-kib=1024", "--argon2-iterations=2"];
 
-/// How long each of these logins takes to be refused, in each round; the rounds begin with another one in turn.
-async fn measure<const N: usize>(worlds: [(&TestApp, Value); N], api: Api) -> Vec<[f64; N]> {
+/// The duration of each refused login in each round. Each round begins with the next login.
+async fn measure<const N: usize>(apps: [(&TestApp, Value); N], api: Api) -> Vec<[f64; N]> {
     let client = http();
     let mut rounds = Vec::new();
     for round in 0..ROUNDS + 5 {
         let mut took = [0.0; N];
         for step in 0..N {
-            let (app, input) = &worlds[(round + step) % N];
+            let (app, input) = &apps[(round + step) % N];
             let request = login(app, api, &client, input);
             let started = Instant::now();
             let (_, _, body) = raw(request).await;
@@ -145,7 +145,7 @@ async fn measure<const N: usize>(worlds: [(&TestApp, Value); N], api: Api) -> Ve
         }
         rounds.push(took);
     }
-    // The first ones fill caches and open connections.
+    // The first rounds fill caches and open connections.
     rounds.split_off(5)
 }
 
@@ -153,7 +153,7 @@ fn wrong(name: &str) -> Value {
     json!({"username": name, "password": "Password@124"})
 }
 
-/// Accounts of today's cost, of a costlier and of a cheaper one, and none: whatever was set when somebody registered.
+/// An app with accounts whose hashes have the current cost, a higher one and a lower one.
 async fn app_with_accounts_of_different_hash_costs() -> TestApp {
     let mut app = TestApp::stores_only(Backend::Sqlite, Api::Rest).await;
     for (cost, name) in [("4096", "costlier"), ("256", "cheapest"), ("1024", "todaysid")] {
@@ -179,14 +179,17 @@ async fn a_refused_login_takes_as_long_with_an_account_as_without() {
             let race = Race::of(&pairs);
             if race.is_distinguishable() {
                 let share = race.share() * 100.0;
-                report.leaked(format!("{name} at {api:?} takes {share:.0}% longer than nobody"));
+                report.leaked(format!(
+                    "{name} at {api:?} takes {share:.0}% longer than an unknown account"
+                ));
             }
         }
         report.finish();
     }
 }
 
-/// The measurement itself can see what it looks for: a node that knows of costlier hashes takes longer to refuse nobody.
+/// Proves that the measurement works: a node that knows higher costs takes longer to refuse an unknown
+/// account.
 #[tokio::test]
 async fn a_node_reads_the_hash_costs_in_use_at_its_start() {
     let (old, new) = (
@@ -200,7 +203,7 @@ async fn a_node_reads_the_hash_costs_in_use_at_its_start() {
 
 #[test]
 fn the_timing_test_detects_a_difference_and_ignores_noise() {
-    // Unsteady by a factor of a thousand, and in no order.
+    // Random durations that differ by a factor of a thousand.
     let noise = |n: u32| f64::from(n.wrapping_mul(2_654_435_761) % 1000 + 1);
     let pairs = |factor: f64, shift: f64| {
         let pairs = (0..200).map(|n| (noise(2 * n) * factor + shift, noise(2 * n + 1)));
@@ -217,6 +220,6 @@ fn the_timing_test_detects_a_difference_and_ignores_noise() {
         });
         Race::of(&pairs.collect::<Vec<_>>())
     };
-    assert!(!quiet(1.02).is_distinguishable(), "certain, and of no use to anybody");
+    assert!(!quiet(1.02).is_distinguishable(), "certain, but too small to use");
     assert!(quiet(1.2).is_distinguishable() && quiet(0.8).is_distinguishable());
 }

@@ -1,4 +1,4 @@
-//! `login`: a password for a new session.
+//! `login`: opens a session with a password.
 
 use serde_json::json;
 
@@ -42,7 +42,7 @@ scenario! {
         app.stores.execute("UPDATE accounts SET password_hash = NULL").await;
         let without = app.login("john.doe@example.com", "Password@123").await.unwrap_err();
         assert_eq!(without, wrong);
-        assert!(app.me(&john.access_token).await.is_ok(), "its sessions live on");
+        assert!(app.me(&john.access_token).await.is_ok(), "its sessions continue");
     }
 }
 
@@ -75,7 +75,7 @@ async fn a_login_rehashes_the_password_at_the_current_cost() {
     let rehashed = stored().await;
     assert!(rehashed.starts_with("$argon2id$v=19$m=256,t=1,p=1$"), "{rehashed}");
     assert!(stronger.login(&login).await.is_ok());
-    assert_eq!(stored().await, rehashed, "a hash of the current cost is left alone");
+    assert_eq!(stored().await, rehashed, "a hash of the current cost is not replaced");
 }
 
 #[tokio::test]

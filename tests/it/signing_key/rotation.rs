@@ -1,4 +1,4 @@
-//! What services outside need to verify our tokens, what they would see in them, and how keys succeed each other.
+//! Rotation of the signing keys, and verification of tokens by other services.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ scenario! {
     }
 }
 
-/// With the library that the gateway uses too, and in Node.js, whose cryptography is another.
+/// Verifies with the gateway's own library, and with an independent one in Node.js.
 #[tokio::test]
 async fn tokens_of_each_algorithm_are_verified_by_the_gateway_and_by_node_js() {
     for (setting, name, algorithm) in [
@@ -83,7 +83,7 @@ fn kid(token: &str) -> String {
     decode_header(token).unwrap().kid.unwrap()
 }
 
-/// Runs `keys rotate` with the app's settings and these; what it prints.
+/// Runs `keys rotate` with the app's settings and these. Returns its output.
 fn rotate(app: &TestApp, settings: &[(&str, &str)]) -> String {
     let mut environment = vec![
         ("DATABASE_URL", app.stores.database_url.as_str()),
@@ -95,10 +95,10 @@ fn rotate(app: &TestApp, settings: &[(&str, &str)]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Asks until the node has looked after its keys, which it does every second or so.
+/// Waits until the node's maintenance, which runs about every second, has published so many keys.
 async fn until_published(app: &TestApp, count: usize) -> Vec<String> {
     let keys = async || Some(published(app).await).filter(|keys| keys.len() == count);
-    eventually("the node has looked after its keys", keys).await
+    eventually("the node has published its keys", keys).await
 }
 
 #[tokio::test]
@@ -130,14 +130,14 @@ async fn a_successor_is_published_before_it_signs_and_ends_no_session_with_postg
         assert_eq!(
             other.me(token).await.unwrap(),
             john.user,
-            "a node that has not looked yet looks when it must"
+            "a node reads the keys when it sees an unknown one"
         );
     }
     app.clock.advance(Duration::from_mins(17));
     assert_eq!(until_published(&app, 1).await, [new]);
 }
 
-/// Verifiers that keep the JWKS for as long as they are told to, and for a day.
+/// With a short lead, and with one of a day for verifiers that cache the JWKS so long.
 #[tokio::test]
 async fn a_new_key_signs_after_the_configured_lead() {
     for (lead, seconds, max_age, look) in [
@@ -155,15 +155,19 @@ async fn a_new_key_signs_after_the_configured_lead() {
         until_published(&app, 2).await;
         app.clock.advance(Duration::from_secs(seconds - look - 1));
         let before = app.refresh(&john.refresh_token).await.unwrap();
-        assert_eq!(kid(&before.access_token), kid(&john.access_token), "{lead} is not over");
-        // The command read the machine's clock, which has gone on since the test's stands still.
+        assert_eq!(
+            kid(&before.access_token),
+            kid(&john.access_token),
+            "{lead} has not passed"
+        );
+        // The command uses the machine's clock, which has advanced since the test's clock stopped.
         app.clock.advance(Duration::from_secs(31));
         let after = app.refresh(&before.refresh_token).await.unwrap();
-        assert_ne!(kid(&after.access_token), kid(&john.access_token), "{lead} is over");
+        assert_ne!(kid(&after.access_token), kid(&john.access_token), "{lead} has passed");
     }
 }
 
-/// A lead that was lowered while a key was waiting: whichever signs, verifiers find it.
+/// The lead is lowered while a key waits to sign. Verifiers must find whichever key signs.
 #[tokio::test]
 async fn the_signing_key_is_always_published() {
     let app = TestApp::new(Backend::Sqlite, Api::Rest).await;
@@ -183,7 +187,7 @@ fn algorithm(token: &str) -> Algorithm {
     decode_header(token).unwrap().alg
 }
 
-/// A node that starts with another algorithm, beside one that runs with the old.
+/// A node starts with another algorithm, beside one with the old algorithm.
 #[tokio::test]
 async fn a_change_of_the_algorithm_ends_no_session_with_postgres() {
     let app = TestApp::new(Backend::Postgres, Api::Rest).await;
@@ -209,7 +213,7 @@ async fn a_change_of_the_algorithm_ends_no_session_with_postgres() {
     }
 }
 
-/// Two and a command that are configured differently, as during an update.
+/// Two nodes and a command have different settings, as during an update.
 #[tokio::test]
 async fn nodes_with_different_algorithms_publish_one_key_each_with_postgres() {
     let app = TestApp::new(Backend::Postgres, Api::Rest).await;
@@ -225,7 +229,7 @@ async fn nodes_with_different_algorithms_publish_one_key_each_with_postgres() {
     assert_eq!(app.stores.text(stored).await, "3");
 }
 
-/// An RSA key takes so long that all of them have read the keys before the first has made one.
+/// Generating an RSA key is slow, so all nodes read the keys before the first key is stored.
 #[tokio::test]
 async fn nodes_that_start_together_with_another_algorithm_publish_one_key_on_sqlite_and_postgres() {
     for backend in [Backend::Sqlite, Backend::Postgres] {
@@ -240,7 +244,7 @@ async fn nodes_that_start_together_with_another_algorithm_publish_one_key_on_sql
     }
 }
 
-/// What one part of the housekeeping cannot do keeps no other part from its work.
+/// A failing part of maintenance must not prevent the other parts.
 #[tokio::test]
 async fn keys_are_rotated_while_redis_refuses_pending_tombstones() {
     let user = RedisUser::new().await;
@@ -252,7 +256,7 @@ async fn keys_are_rotated_while_redis_refuses_pending_tombstones() {
     assert_eq!(
         logout.unwrap_err().code,
         "UNAVAILABLE",
-        "SQL knows of the end, Redis refuses to"
+        "SQL has ended the session, and Redis refuses its tombstone"
     );
     app.clock.advance(Duration::from_mins(54));
     until_published(&app, 2).await;
@@ -270,7 +274,7 @@ async fn an_old_key_gets_a_successor_automatically() {
     assert_ne!(kid(&renewed.access_token), kid(&john.access_token));
 }
 
-/// The whole way from one secret to the next, in three starts, without signing anybody out.
+/// Three starts replace the secret and end no session.
 #[tokio::test]
 async fn a_change_of_auth_secret_ends_no_session() {
     const NEW: &str = "QW5vdGhlciBzZWNyZXQsIGZvciB0ZXN0cyBhbG9uZS4h";

@@ -1,4 +1,4 @@
-//! Algorithms: that of the key is compared, and none is followed.
+//! Algorithms: the header must name the algorithm of the key.
 
 use aws_lc_rs::hmac;
 use base64::Engine;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Scene, changed, invalid, with_each_algorithm};
 use crate::harness::{decode, encode, http, raw};
 
-/// The public half in every form in which somebody might take it for a secret.
+/// The public key in every form that an implementation could mistake for an HMAC secret.
 async fn public_forms(scene: &Scene) -> Vec<(String, Vec<u8>)> {
     let (_, _, jwks) = raw(http().get(scene.app.url("/.well-known/jwks.json"))).await;
     let key = &scene.forger.public_key;
@@ -35,7 +35,7 @@ async fn public_forms(scene: &Scene) -> Vec<(String, Vec<u8>)> {
         ("base64url".to_owned(), encode(key).into_bytes()),
         ("base64".to_owned(), STANDARD.encode(key).into_bytes()),
         ("DER".to_owned(), document.clone()),
-        ("PEM without its end of line".to_owned(), pem_text.trim_end().into()),
+        ("PEM without the last newline".to_owned(), pem_text.trim_end().into()),
         ("PEM".to_owned(), pem_text.into_bytes()),
         ("RSA PEM".to_owned(), pem("RSA PUBLIC KEY", key).into_bytes()),
         ("JWK".to_owned(), jwks["keys"][0].to_string().into_bytes()),
@@ -78,7 +78,7 @@ async fn only_the_algorithm_of_the_key_is_accepted() {
                 unsigned.trim_end_matches('.').to_owned(),
             ));
             cases.push((
-                format!("alg {none:?} with the right signature"),
+                format!("alg {none:?} with a valid signature"),
                 scene.forger.token_of(&header, &claims),
             ));
             let bare = format!("{}.{}.", encode(json!({"alg": none}).to_string()), encode(&claims));
@@ -137,7 +137,7 @@ async fn only_the_algorithm_of_the_key_is_accepted() {
             );
             let signature = scene.forger.sign_pss(&message).unwrap();
             cases.push((
-                "PS256 as it should be".to_owned(),
+                "a valid PS256 token".to_owned(),
                 format!("{message}.{}", encode(signature)),
             ));
         }

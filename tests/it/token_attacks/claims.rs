@@ -1,4 +1,4 @@
-//! Claims: rightly signed, and not such as the gateway makes.
+//! Claims with valid signatures that the gateway does not issue.
 
 use std::time::Duration;
 
@@ -145,13 +145,16 @@ async fn one_minute_of_clock_skew_is_accepted_and_no_more() {
         let ahead = json!({"iat": now + 60, "nbf": now + 60, "exp": now + 900});
         scene.assert_good(&scene.claims(&ahead)).await;
         scene
-            .assert_good(&scene.claims(&json!({"a claim of tomorrow": {"x": [1]}})))
+            .assert_good(&scene.claims(&json!({"an unknown claim": {"x": [1]}})))
             .await;
         scene.app.clock.advance(Duration::from_secs(899));
         scene.assert_good(&scene.john.access_token).await;
         scene.app.clock.advance(Duration::from_secs(1));
         let refused = scene.present(Api::Rest, &scene.john.access_token).await;
-        assert_eq!(refused.1["reason"], "expired", "no leeway is added to a life");
+        assert_eq!(
+            refused.1["reason"], "expired",
+            "clock skew does not extend the lifetime"
+        );
     }
 }
 
@@ -170,15 +173,23 @@ async fn tokens_for_other_accounts_sessions_audiences_or_issuers_are_refused() {
         )
         .await;
         let (jane, stranger) = (&scene.jane, uuid::Uuid::new_v4().to_string());
-        let of_jane = TokenForger::break_in(&scene.app, &jane.access_token).await.claims;
+        let of_jane = TokenForger::steal_signing_key(&scene.app, &jane.access_token)
+            .await
+            .claims;
         let ours = &scene.forger.claims;
         let mut cases = invalid(
             [
                 ("of another database", elsewhere.john().await.access_token),
                 ("of another AUTH_SECRET", under_another.john().await.access_token),
                 ("a refresh token", scene.john.refresh_token.clone()),
-                ("somebody else's session", scene.claims(&json!({"sid": of_jane["sid"]}))),
-                ("somebody else's account", scene.claims(&json!({"sub": of_jane["sub"]}))),
+                (
+                    "the session of another account",
+                    scene.claims(&json!({"sid": of_jane["sid"]})),
+                ),
+                (
+                    "the id of another account",
+                    scene.claims(&json!({"sub": of_jane["sub"]})),
+                ),
                 ("nobody's account", scene.claims(&json!({"sub": stranger}))),
             ]
             .map(|(name, token)| (name.to_owned(), token)),
@@ -194,7 +205,7 @@ async fn tokens_for_other_accounts_sessions_audiences_or_issuers_are_refused() {
                 node.login(&login).await.unwrap().access_token,
             )]));
         }
-        // The signature is ours and such a session is not known: the same as one that ended so long ago that it was forgotten.
+        // The signature is valid and the session unknown, as for a session that was deleted after its end.
         let swapped = scene.claims(&json!({"sub": ours["sid"], "sid": ours["sub"]}));
         cases.push(("sub and sid swapped".to_owned(), swapped, "revoked"));
         cases.push((

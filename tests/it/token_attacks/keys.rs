@@ -1,4 +1,4 @@
-//! Keys: they come from nowhere but the ring.
+//! Keys come from the key ring only.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{Scene, changed, invalid, with_each_algorithm};
 use crate::harness::{encode, http, raw};
 
-/// RFC 8725 sections 2.9 and 3.10: a key comes from nowhere but the ring.
+/// RFC 8725 sections 2.9 and 3.10.
 #[tokio::test]
 async fn only_keys_of_the_key_ring_are_used() {
     with_each_algorithm("key", async |scene| {
@@ -30,7 +30,7 @@ async fn only_keys_of_the_key_ring_are_used() {
             ("crit of nothing", json!({"crit": []})),
             ("b64", json!({"b64": false, "crit": ["b64"]})),
             ("b64 alone", json!({"b64": false})),
-            ("b64 as ever", json!({"b64": true})),
+            ("b64 with the default value", json!({"b64": true})),
             ("zip", json!({"zip": "DEF"})),
             ("enc", json!({"enc": "A256GCM"})),
             ("epk", json!({"epk": jwk})),
@@ -38,7 +38,7 @@ async fn only_keys_of_the_key_ring_are_used() {
             ("an unknown member", json!({"x": 1})),
             ("a claim", json!({"iss": scene.forger.claims["iss"]})),
         ] {
-            cases.push((format!("{name}, rightly signed"), scene.header(&members)));
+            cases.push((format!("{name}, with a valid signature"), scene.header(&members)));
             for kid in [&ours["kid"], &other.forger.header["kid"]] {
                 let header = changed(&changed(ours, &members), &json!({"kid": kid})).to_string();
                 cases.push((
@@ -124,13 +124,13 @@ async fn only_keys_of_the_key_ring_are_used() {
             changed(ours, &json!({"cty": "JWT"})).to_string(),
             &scene.john.access_token,
         );
-        cases.push(("a token in a token, said".to_owned(), nested));
+        cases.push(("a nested token with cty".to_owned(), nested));
         let nested = scene.forger.token_of(ours.to_string(), &scene.john.access_token);
-        cases.push(("a token in a token, not said".to_owned(), nested));
+        cases.push(("a nested token without cty".to_owned(), nested));
         let quoted = scene
             .forger
             .token_of(ours.to_string(), json!(scene.john.access_token).to_string());
-        cases.push(("a token in a token, quoted".to_owned(), quoted));
+        cases.push(("a nested token as a JSON string".to_owned(), quoted));
         invalid(cases)
     })
     .await;

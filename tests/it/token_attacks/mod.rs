@@ -1,7 +1,7 @@
-//! Tokens that were forged, confused or bent: none lets anybody in, at either api, whatever the algorithm.
+//! Forged, confused and malformed tokens are refused by both APIs, with every algorithm.
 //!
-//! What a claim or a header says wrongly is rightly signed here, by somebody who has stolen the key: the signature alone would have it
-//! refused, and hide whether anything else does.
+//! Tokens with wrong claims or headers have valid signatures here, as if the key was stolen. Otherwise
+//! the signature alone would be the reason, and hide whether the other checks work.
 
 mod algorithms;
 mod claims;
@@ -17,10 +17,10 @@ use crate::harness::{Api, AttackReport, Backend, SignedIn, TestApp, TokenForger,
 
 const ALGORITHMS: [&str; 3] = ["EdDSA", "ES256", "RS256"];
 
-/// What is tried, the token, and the reason for which it must be refused.
+/// The name of the case, the token, and the expected reason of the refusal.
 type Case = (String, String, &'static str);
 
-/// A app with two people signed in, and the forger of its key.
+/// An app with two signed-in users, and a forger with its signing key.
 struct Scene {
     app: TestApp,
     john: SignedIn,
@@ -35,7 +35,7 @@ impl Scene {
         let client = app.client();
         let jane = client.register_with("jane.doe@example.com", "Password@123", "janedoe");
         let jane = jane.await.unwrap();
-        let forger = TokenForger::break_in(&app, &john.access_token).await;
+        let forger = TokenForger::steal_signing_key(&app, &john.access_token).await;
         Self {
             app,
             john,
@@ -44,7 +44,7 @@ impl Scene {
         }
     }
 
-    /// Presents every token at both doors.
+    /// Presents every token to both APIs.
     async fn try_all(&self, suite: &'static str, cases: Vec<Case>) {
         let mut report = AttackReport::new(suite);
         self.assert_good(&self.john.access_token).await;
@@ -73,7 +73,7 @@ impl Scene {
         }
     }
 
-    /// The status, and the code and reason of a refusal.
+    /// Returns the status, and the code and reason of a refusal.
     async fn present(&self, api: Api, token: &str) -> (StatusCode, Value) {
         let request = match api {
             Api::Rest => http().get(self.app.url("/auth/me")),
@@ -92,7 +92,7 @@ impl Scene {
         (status, shown.unwrap_or_default())
     }
 
-    /// A token whose header is the gateway's but for these members; `null` takes one away.
+    /// A signed token whose header has these changes. `null` removes a member.
     fn header(&self, changes: &Value) -> String {
         let header = changed(&self.forger.header, changes);
         self.forger.token_of(header.to_string(), self.forger.claims.to_string())
@@ -130,7 +130,8 @@ async fn with_each_algorithm(suite: &'static str, cases: impl AsyncFn(&Scene) ->
     }
 }
 
-/// The texts that differ in the last character alone, and decode to the same bytes: the bits of it that nobody needs are set.
+/// The texts that differ in the last character only and decode to the same bytes: unused bits of that
+/// character are set.
 fn other_ends(text: &str) -> Vec<String> {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let unused = match text.len() % 4 {

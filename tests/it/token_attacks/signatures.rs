@@ -1,4 +1,4 @@
-//! Signatures: one, and no other that verifies alike.
+//! Signatures: a token has exactly one valid signature.
 
 use auth_gateway::domain::clock::Clock;
 use serde_json::json;
@@ -35,8 +35,8 @@ async fn only_the_correct_signature_is_accepted() {
             ("without its last byte", right[..length - 1].to_vec()),
             ("without its first byte", right[1..].to_vec()),
             ("its first half", right[..length / 2].to_vec()),
-            ("with a zero behind", [&right[..], &[0]].concat()),
-            ("with a zero before", [&[0], &right[..]].concat()),
+            ("with a zero appended", [&right[..], &[0]].concat()),
+            ("with a zero prepended", [&[0], &right[..]].concat()),
             ("twice", [&right[..], &right[..]].concat()),
             ("its halves swapped", halves),
             ("in DER", der),
@@ -45,12 +45,12 @@ async fn only_the_correct_signature_is_accepted() {
             ("of another message", forger.sign("another message")),
             ("of the claims alone", forger.sign(&encode(&claims))),
             ("of what is encoded", forger.sign(&format!("{header}.{claims}"))),
-            ("that verifies in other hands", forger.sign_otherwise(&message)),
+            ("that lenient verifiers accept", forger.alternative_signature(&message)),
         ]
         .map(|(name, signature)| (format!("a signature: {name}"), with(&signature)))
         .into();
         for bit in 0..length * 8 {
-            // Each bit of the short ones, one of each byte of RSA's.
+            // Each bit of short signatures, and one bit of each byte of an RSA signature.
             if length > 64 && bit % 8 != bit / 8 % 8 {
                 continue;
             }

@@ -1,11 +1,11 @@
-//! Spelling: one token has one text.
+//! Encodings: each token has exactly one text.
 
 use serde_json::json;
 
 use super::{Scene, changed, invalid, other_ends, with_each_algorithm};
 use crate::harness::{AttackReport, Socket, encode};
 
-/// RFC 8725 section 2.6: one token has one text.
+/// RFC 8725 section 2.6.
 #[tokio::test]
 async fn a_token_in_another_encoding_is_refused() {
     with_each_algorithm("spelling", async |scene| {
@@ -13,15 +13,21 @@ async fn a_token_in_another_encoding_is_refused() {
         let kid = &scene.forger.header["kid"];
         let mut cases: Vec<(String, String)> = Vec::new();
         for (name, double) in [
-            ("alg, ours last", header.replacen('{', r#"{"alg":"none","#, 1)),
-            ("alg, ours first", header.replacen('}', r#","alg":"none"}"#, 1)),
             (
-                "alg, the same",
+                "two alg, the correct one last",
+                header.replacen('{', r#"{"alg":"none","#, 1),
+            ),
+            (
+                "two alg, the correct one first",
+                header.replacen('}', r#","alg":"none"}"#, 1),
+            ),
+            (
+                "alg twice",
                 header.replacen('{', &format!(r#"{{"alg":{},"#, scene.forger.header["alg"]), 1),
             ),
             ("alg, escaped", header.replacen('{', r#"{"\u0061lg":"none","#, 1)),
             ("kid", header.replacen('{', r#"{"kid":"other","#, 1)),
-            ("kid, the same", header.replacen('{', &format!(r#"{{"kid":{kid},"#), 1)),
+            ("kid twice", header.replacen('{', &format!(r#"{{"kid":{kid},"#), 1)),
             ("typ", header.replacen('{', r#"{"typ":"JWT","#, 1)),
         ] {
             cases.push((
@@ -43,7 +49,7 @@ async fn a_token_in_another_encoding_is_refused() {
             }
         }
         for (name, extra) in [
-            ("of no meaning", r#""x":1,"x":1,"#),
+            ("that are unknown", r#""x":1,"x":1,"#),
             ("inside", r#""x":[{"y":1,"y":2}],"#),
         ] {
             let double = claims.replacen('{', &format!("{{{extra}"), 1);
@@ -53,12 +59,12 @@ async fn a_token_in_another_encoding_is_refused() {
             vec![
                 ("after a byte order mark", [b"\xef\xbb\xbf", json.as_bytes()].concat()),
                 ("in UTF-16", json.encode_utf16().flat_map(u16::to_le_bytes).collect()),
-                ("with garbage behind", format!("{json}x").into()),
+                ("with a byte appended", format!("{json}x").into()),
                 ("twice", format!("{json}{json}").into()),
-                ("with a zero behind", format!("{json}\0").into()),
+                ("with a NUL appended", format!("{json}\0").into()),
                 ("cut", json[..json.len() - 1].into()),
                 ("with a comment", json.replacen('{', "{/**/", 1).into()),
-                ("with a comma too many", json.replacen('}', ",}", 1).into()),
+                ("with a trailing comma", json.replacen('}', ",}", 1).into()),
                 ("in single quotes", json.replace('"', "'").into()),
                 (
                     "with a byte that is no UTF-8",
@@ -101,7 +107,7 @@ async fn a_token_in_another_encoding_is_refused() {
     .await;
 }
 
-/// The same bytes, or nearly, in another text; signed over that text where it can be.
+/// Other texts of the same or similar bytes, with valid signatures where possible.
 fn in_other_encodings(scene: &Scene) -> Vec<(String, String)> {
     let forger = &scene.forger;
     let (header, claims) = (encode(forger.header.to_string()), encode(forger.claims.to_string()));
@@ -120,20 +126,20 @@ fn in_other_encodings(scene: &Scene) -> Vec<(String, String)> {
             .into_iter()
             .chain([format!("{}=", parts[0]), format!("{}==", parts[0])])
         {
-            cases.push(("header in another spelling", forger.signed(&format!("{bent}.{claims}"))));
+            cases.push(("header in another encoding", forger.signed(&format!("{bent}.{claims}"))));
         }
         for bent in other_ends(&parts[1])
             .into_iter()
             .chain([format!("{}=", parts[1]), format!("{}==", parts[1])])
         {
-            cases.push(("claims in another spelling", forger.signed(&format!("{header}.{bent}"))));
+            cases.push(("claims in another encoding", forger.signed(&format!("{header}.{bent}"))));
         }
     }
     for bent in other_ends(&signature) {
-        cases.push(("signature in another spelling", format!("{message}.{bent}")));
+        cases.push(("signature in another encoding", format!("{message}.{bent}")));
     }
     for (standard, url) in [('+', '-'), ('/', '_')] {
-        // A signature of ours that has such a character.
+        // A valid signature that contains such a character.
         let pretty = (0..).map(|n| {
             forger.signed(&format!(
                 "{header}.{}",
@@ -200,7 +206,7 @@ fn in_other_encodings(scene: &Scene) -> Vec<(String, String)> {
         cases.push(("another text", bent));
     }
     cases.push((
-        "longer than ours ever are, rightly signed",
+        "longer than any issued token, with a valid signature",
         scene.claims(&json!({"x": "x".repeat(4096)})),
     ));
     let cases = cases.into_iter().enumerate();
@@ -209,7 +215,7 @@ fn in_other_encodings(scene: &Scene) -> Vec<(String, String)> {
         .collect()
 }
 
-/// What no header can hold reaches the gateway in the connection parameters of a WebSocket.
+/// Connection parameters of a WebSocket can contain characters that no header can.
 #[tokio::test]
 async fn tokens_in_connection_parameters_are_read_as_strictly() {
     let scene = Scene::of("EdDSA").await;
@@ -235,7 +241,7 @@ async fn tokens_in_connection_parameters_are_read_as_strictly() {
         report.tried(1);
         let mut socket = Socket::with_parameters(&url, parameters.clone()).await;
         socket.subscribe("1", "subscription { sessionEnded { reason } }").await;
-        // Answered after whatever is wrong with the subscription before it: one that stands says nothing.
+        // The error of the subscription before comes first. An accepted subscription sends nothing.
         socket.subscribe("2", "subscription { nothing }").await;
         let answer = socket.message().await;
         let error = &answer["payload"]["errors"][0]["extensions"];

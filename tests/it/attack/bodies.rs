@@ -1,18 +1,18 @@
-//! Bodies with a few bytes changed, at every operation of both doors.
+//! Request bodies with random changes, at every operation of both APIs.
 
 use serde_json::json;
 
 use super::{Target, mutated};
 use crate::harness::{AttackReport, Backend};
 
-/// Every operation that takes a body, with one that it would take.
+/// Every operation with a body, and a valid body for it.
 fn well_formed(target: &Target) -> Vec<(&'static str, String)> {
     let (password, refresh) = (&target.password, &target.jane.refresh_token);
     let login = "mutation L($i: LoginInput!) { login(input: $i) { user { id } } }";
     [
         (
             "/auth/register",
-            json!({"email": "a@private.example", "password": "Password@123", "username": "somebody"}),
+            json!({"email": "a@private.example", "password": "Password@123", "username": "newuser"}),
         ),
         (
             "/auth/login",
@@ -78,7 +78,7 @@ async fn bodies(backend: Backend) {
         };
         if !is_shaped {
             report.accepted(format!(
-                "an answer of no known shape: {text} -> {} {}",
+                "an answer of an unknown form: {text} -> {} {}",
                 answer.status, answer.body
             ));
         }

@@ -1,4 +1,4 @@
-//! Documents made up by whoever knows the schema: most of them valid, some nearly so.
+//! Random documents built from the schema: most are valid, some are nearly valid.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -15,20 +15,20 @@ use super::rng::Rng;
 use super::{Answer, Target, mutated};
 use crate::harness::{AttackReport, Backend};
 
-/// How deep fields are nested on purpose.
+/// The greatest depth of nested fields.
 const DEPTH: usize = 3;
-/// Fragments that a document may spread.
+/// The number of fragments that a document may use.
 const FRAGMENTS: usize = 3;
 
 struct Schema(HashMap<String, TypeDefinition>);
 
-/// A document on its way.
+/// Builds one document.
 struct Author<'a> {
     schema: &'a Schema,
     rng: &'a mut Rng,
-    /// Texts that mean something to the gateway.
+    /// Texts that have a meaning for the gateway.
     texts: &'a [String],
-    /// How many fragments stand at the end.
+    /// The number of fragments at the end.
     fragments: usize,
 }
 
@@ -68,7 +68,7 @@ impl Author<'_> {
             ("mutation", "Mutation"),
             ("subscription", "Subscription"),
         ]);
-        // A variable or a fragment that nothing uses is refused, so most documents have none.
+        // Unused variables and fragments are refused, so most documents have none.
         let variables = match self.rng.below(16) {
             0 => "($v: String)",
             1 => "($v: LoginInput!, $w: Boolean! = true)",
@@ -146,7 +146,8 @@ impl Author<'_> {
         format!("{alias}{}{arguments}{} {selection}", field.name.node, self.directive())
     }
 
-    /// Arguments, or the fields of an input object; now and then without one that is needed, or with one that is not known.
+    /// Arguments, or the fields of an input object. Some omit a required one or have an unknown
+    /// one.
     fn members<'d>(&mut self, definitions: impl Iterator<Item = &'d InputValueDefinition>) -> String {
         let mut members = Vec::new();
         for definition in definitions {
@@ -296,7 +297,7 @@ async fn documents(backend: Backend) {
         executed += usize::from(is_executed(&answer));
         if !is_graphql(&answer) {
             report.accepted(format!(
-                "an answer of no known shape: {body} -> {} {}",
+                "an answer of an unknown form: {body} -> {} {}",
                 answer.status, answer.body
             ));
         }
@@ -308,13 +309,13 @@ async fn documents(backend: Backend) {
     target.finish(report).await;
 }
 
-/// Whether a resolver was called: there is data, or an error has a place in it.
+/// Whether a resolver was called: there is data, or an error has a path.
 fn is_executed(answer: &Answer) -> bool {
     let body = answer.json().unwrap_or_default();
     body["data"].is_object() || body["errors"][0]["path"].is_array()
 }
 
-/// Data, or errors that each have a code; or both.
+/// Whether the answer has data, errors with codes, or both.
 fn is_graphql(answer: &Answer) -> bool {
     let Some(body) = answer.json() else { return false };
     let errors = body["errors"].as_array();

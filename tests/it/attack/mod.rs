@@ -1,13 +1,14 @@
-//! The real gateway under what chance makes up: documents, bodies, tokens. It must stay, answer each request in the right shape and
-//! never as a fault of its own, and tell nobody, in an answer or in its log, what is another's.
+//! Random documents, bodies and tokens against the real gateway. It must not crash, must answer
+//! each request in the right form and without a server error, and must not reveal data of another
+//! account in an answer or in its log.
 //!
-//! A few hundred cases of each kind run with all tests; `scripts/attack` asks for more with `ATTACK_CASES`, and for others with
-//! `ATTACK_SEED`.
+//! A few hundred cases of each kind run with all tests. `scripts/attack` sets `ATTACK_CASES` for
+//! more cases, and `ATTACK_SEED` for others.
 
 mod bodies;
 mod documents;
 #[path = "../../faults/rng.rs"]
-#[allow(dead_code, reason = "shared with tests/faults, which draws more from it")]
+#[allow(dead_code, reason = "shared with tests/faults, which uses more of it")]
 mod rng;
 mod tokens;
 
@@ -21,7 +22,7 @@ use uuid::Uuid;
 use crate::harness::{Api, AttackReport, Backend, Client, Process, SignedIn, Stores, http};
 use rng::Rng;
 
-/// A gateway with two people: John, whom nobody may get at, and Jane, who is one of the attackers.
+/// A gateway with two accounts: John is the victim, and Jane's tokens belong to the attacker.
 struct Target {
     gateway: Process,
     stores: Stores,
@@ -66,12 +67,12 @@ impl Target {
             password,
             john,
             jane,
-            seed: given("ATTACK_SEED", 1),
+            seed: variable_or("ATTACK_SEED", 1),
         }
     }
 
     fn cases() -> usize {
-        usize::try_from(given("ATTACK_CASES", 200)).unwrap()
+        usize::try_from(variable_or("ATTACK_CASES", 200)).unwrap()
     }
 
     fn rng(&self) -> Rng {
@@ -82,13 +83,13 @@ impl Target {
         format!("{}{path}", self.gateway.url)
     }
 
-    /// Signs Jane in anew: what chance makes up may well sign her out.
+    /// Signs Jane in again, because random requests may end her session.
     async fn sign_jane_in(&mut self) {
         let input = json!({"username": "janesecret", "password": self.password});
         self.jane = self.client.login(&input).await.unwrap();
     }
 
-    /// Sends a request that holds this text, and takes note of what is wrong with the answer whoever asks.
+    /// Sends a request that contains `text`. Reports server errors and leaks in the answer.
     async fn send(&self, report: &mut AttackReport, request: RequestBuilder, text: &str) -> Answer {
         report.tried(1);
         let response = request.send().await.expect("the gateway answers");
@@ -108,7 +109,7 @@ impl Target {
         Answer { status, headers, body }
     }
 
-    /// What belongs to John, and stands in no answer to anybody else.
+    /// John's data, which no answer to another client may contain.
     fn johns(&self) -> [&str; 5] {
         let SignedIn {
             user,
@@ -119,7 +120,7 @@ impl Target {
         [&user.uuid, &user.email, access_token, refresh_token, &self.password]
     }
 
-    /// Checks that the same process still serves, that John is still signed in, and that the log holds no secret.
+    /// Checks that the same process serves, that John is signed in, and that the log has no secret.
     async fn finish(mut self, mut report: AttackReport) {
         assert!(!self.gateway.has_ended(), "the gateway did not survive");
         let alive = self.http.get(self.url("/livez")).send().await.unwrap();
@@ -127,7 +128,7 @@ impl Target {
         assert_eq!(self.client.me(&self.john.access_token).await.unwrap(), self.john.user);
         let log = fs::read(self.stores.folder.path().join("log")).unwrap();
         let log = String::from_utf8_lossy(&log);
-        assert!(log.contains("answered"), "a log without requests proves nothing");
+        assert!(log.contains("answered"), "the log contains requests");
         let signature = |token: &SignedIn| token.access_token.rsplit_once('.').unwrap().1.to_owned();
         let secrets = [self.password.clone(), signature(&self.john), signature(&self.jane)];
         let tokens = [&self.john, &self.jane].map(|signed_in| signed_in.refresh_token.clone());
@@ -158,7 +159,7 @@ impl Answer {
     }
 }
 
-/// One to three changes of a few bytes each, as line noise or an attacker with a hex editor makes them.
+/// Makes one to three random changes of a few bytes each.
 fn mutated(bytes: &[u8], rng: &mut Rng) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     for _ in 0..=rng.below(3) {
@@ -186,9 +187,12 @@ fn mutated(bytes: &[u8], rng: &mut Rng) -> Vec<u8> {
     bytes
 }
 
-#[allow(clippy::disallowed_methods, reason = "how scripts/attack asks for more")]
-fn given(variable: &str, usual: u64) -> u64 {
-    std::env::var(variable).map_or(usual, |text| {
+#[allow(
+    clippy::disallowed_methods,
+    reason = "scripts/attack passes its options in variables"
+)]
+fn variable_or(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).map_or(default, |text| {
         text.parse().unwrap_or_else(|_| panic!("{variable} must be a number"))
     })
 }

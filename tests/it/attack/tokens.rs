@@ -1,4 +1,4 @@
-//! Forgeries made of real tokens, by somebody who has a few of them and no key.
+//! Tokens forged from real tokens by an attacker without the key.
 
 use serde_json::{Value, json};
 
@@ -6,22 +6,22 @@ use super::rng::Rng;
 use super::{Target, mutated};
 use crate::harness::{AttackReport, Backend, decode, encode};
 
-/// A forgery of John's access token, from it, Jane's, and a guess.
+/// A forged token, made of John's and Jane's access tokens and random changes.
 fn forged(john: &str, jane: &str, rng: &mut Rng) -> String {
     let parts = |token: &str| -> Vec<String> { token.split('.').map(str::to_owned).collect() };
     let (mut token, other) = (parts(john), parts(jane));
     match rng.below(6) {
-        // Text.
+        // Changed text.
         0 | 1 => return String::from_utf8_lossy(&mutated(john.as_bytes(), rng)).into_owned(),
-        // Bytes, in the right spelling.
+        // Changed bytes of one part, with the correct encoding.
         2 => {
             let part = rng.below(3);
             token[part] = encode(mutated(&decode(&token[part]), rng));
         }
-        // Words.
-        3 => token[0] = reworded(&token[0], &headers(), rng),
-        4 => token[1] = reworded(&token[1], &claims(&other[1]), rng),
-        // Parts of two tokens.
+        // Changed members.
+        3 => token[0] = with_changed_members(&token[0], &headers(), rng),
+        4 => token[1] = with_changed_members(&token[1], &claims(&other[1]), rng),
+        // Parts of both tokens.
         _ => {
             for part in 0..3 {
                 if rng.one_in(2) {
@@ -37,13 +37,13 @@ fn forged(john: &str, jane: &str, rng: &mut Rng) -> String {
     token.join(".")
 }
 
-fn reworded(part: &str, changes: &[(&'static str, Value)], rng: &mut Rng) -> String {
-    let mut words: Value = serde_json::from_slice(&decode(part)).unwrap();
+fn with_changed_members(part: &str, changes: &[(&'static str, Value)], rng: &mut Rng) -> String {
+    let mut members: Value = serde_json::from_slice(&decode(part)).unwrap();
     for _ in 0..=rng.below(2) {
         let (name, value) = rng.pick(changes).clone();
-        words[name] = value;
+        members[name] = value;
     }
-    encode(words.to_string())
+    encode(members.to_string())
 }
 
 fn headers() -> Vec<(&'static str, Value)> {
@@ -64,7 +64,7 @@ fn headers() -> Vec<(&'static str, Value)> {
     algorithms.into_iter().chain(others).collect()
 }
 
-/// More life, more rights, another's name.
+/// A longer lifetime, more rights, another account.
 fn claims(other: &str) -> Vec<(&'static str, Value)> {
     let other: Value = serde_json::from_slice(&decode(other)).unwrap();
     let far = [

@@ -166,7 +166,8 @@ scenario! {
     }
 }
 
-/// A stolen access token gives no more guesses of the password than the login does: both use one limit.
+/// A stolen access token gives no more guesses of the password than the login does: both use one
+/// limit.
 #[tokio::test]
 async fn guesses_use_the_login_limits_before_hashing_on_sqlite_postgres_and_redis() {
     for backend in [Backend::Sqlite, Backend::Postgres, Backend::PostgresRedis] {

@@ -1,5 +1,5 @@
-//! Limits of GraphQL documents. A document over a limit is refused before execution, with a code for
-//! each limit.
+//! Limits of GraphQL documents. A document over a limit is refused before execution, with a code
+//! for each limit.
 
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -300,8 +300,8 @@ async fn clients_that_accept_plain_json_get_status_200_and_the_code() {
     assert_eq!(answer["errors"][0]["extensions"], json!({"code": "GRAPHQL_TOO_DEEP"}));
 }
 
-/// Parsed documents are cached: a cached document must not change the answer to the next request with
-/// the same text.
+/// Parsed documents are cached: a cached document must not change the answer to the next request
+/// with the same text.
 #[tokio::test]
 async fn a_repeated_document_gets_the_same_answer() {
     let app = TestApp::new(Backend::Sqlite, Api::Graphql).await;
@@ -411,7 +411,8 @@ async fn without_introspection_errors_reveal_nothing_of_the_schema() {
     }
     assert_eq!(code(&app, "{ __typename me { __typename } }").await, "ok");
 
-    // Each document has an error against the schema. The answer must not contain names from the schema.
+    // Each document has an error against the schema. The answer must not contain names from the
+    // schema.
     for (query, variables) in [
         ("{ em }", json!({})),
         ("{ me }", json!({})),

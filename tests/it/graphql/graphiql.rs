@@ -2,8 +2,8 @@
 
 use crate::harness::{Process, node};
 
-/// Registers, signs in and reads `me` on the page. No request leaves the origin, and the console stays
-/// empty. The same program takes the picture of the documentation.
+/// Registers, signs in and reads `me` on the page. No request leaves the origin, and the console
+/// stays empty. The same program takes the picture of the documentation.
 #[test]
 fn graphiql_registers_signs_in_and_reads_me_without_other_origins() {
     let folder = tempfile::tempdir().unwrap();

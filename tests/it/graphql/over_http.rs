@@ -12,8 +12,8 @@ fn all_audits_of_graphql_http_pass() {
     assert!(output.contains("61 of 61 audits passed"), "{output}");
 }
 
-/// A request need not name the only operation of a document. A link must not execute a mutation that
-/// way.
+/// A request need not name the only operation of a document. A link must not execute a mutation
+/// that way.
 #[tokio::test]
 async fn a_get_request_executes_no_mutation() {
     let app = TestApp::new(Backend::Sqlite, Api::Graphql).await;

@@ -34,7 +34,8 @@ fn settings(options: &[&str]) -> Settings {
 }
 
 pub struct TestApp {
-    /// Dropped before the stores: PostgreSQL does not drop a database while a client connects to it.
+    /// Dropped before the stores: PostgreSQL does not drop a database while a client connects to
+    /// it.
     nodes: Mutex<Vec<Node>>,
     pub stores: Stores,
     pub clock: Arc<ManualClock>,

@@ -1,5 +1,5 @@
-//! An attacker with the database and `AUTH_SECRET`, who signs tokens that the gateway never issues. Such
-//! a token is refused because of its contents, not because of its signature.
+//! An attacker with the database and `AUTH_SECRET`, who signs tokens that the gateway never issues.
+//! Such a token is refused because of its contents, not because of its signature.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
@@ -59,7 +59,8 @@ pub fn refresh_tag(claim: &[u8]) -> Vec<u8> {
 }
 
 impl TokenForger {
-    /// Reads the only signing key of an app on SQLite. `token` is a template for the header and the claims.
+    /// Reads the only signing key of an app on SQLite. `token` is a template for the header and the
+    /// claims.
     pub async fn steal_signing_key(app: &TestApp, token: &str) -> Self {
         let mut parts = token.split('.');
         let mut part = || serde_json::from_slice(&decode(parts.next().unwrap())).unwrap();
@@ -111,8 +112,8 @@ impl TokenForger {
                 [r, sum].concat()
             }
             "ES256" => self.es256(message, |s| s > 0x80),
-            // s + n. RFC 8017 section 5.2.2 requires verifiers to refuse it. The modulus begins after
-            // nine bytes of the public key.
+            // s + n. RFC 8017 section 5.2.2 requires verifiers to refuse it. The modulus begins
+            // after nine bytes of the public key.
             _ => add(&self.sign(message), &self.public_key[9..265]),
         }
     }

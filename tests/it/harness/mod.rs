@@ -1,5 +1,5 @@
-//! The test harness. Each test has its own database, its own gateway on a free port, and a clock that it
-//! advances.
+//! The test harness. Each test has its own database, its own gateway on a free port, and a clock
+//! that it advances.
 
 mod app;
 mod client;

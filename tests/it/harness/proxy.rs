@@ -75,7 +75,8 @@ impl TcpProxy {
         self.state.send_replace(state);
     }
 
-    /// Existing connections stay open and silent for ever, and new ones work, as after the loss of a host.
+    /// Existing connections stay open and silent for ever, and new ones work, as after the loss of
+    /// a host.
     pub fn silence_connections(&self) {
         self.silenced.send_modify(|times| *times += 1);
     }

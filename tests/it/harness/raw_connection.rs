@@ -36,8 +36,8 @@ impl RawConnection {
         self.0.write_all(bytes.as_ref()).await.is_ok()
     }
 
-    /// Sends `bytes`, and then `more` again and again, until the gateway closes the connection. Returns
-    /// everything that the gateway sent.
+    /// Sends `bytes`, and then `more` again and again, until the gateway closes the connection.
+    /// Returns everything that the gateway sent.
     pub async fn send_slowly(&mut self, bytes: &[u8], more: u8) -> String {
         self.try_send(bytes).await;
         let (mut reader, mut writer) = self.0.split();

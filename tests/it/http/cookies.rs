@@ -20,7 +20,8 @@ struct Answer {
 }
 
 impl Answer {
-    /// The refresh token in the cookie of the answer, after checks of the cookie's attributes and the body.
+    /// The refresh token in the cookie of the answer, after checks of the cookie's attributes and
+    /// the body.
     fn refresh_token_in_cookie(&self) -> String {
         assert_eq!(self.code, "ok");
         assert_eq!(self.token["refresh_token"], Value::Null, "the body has no token");

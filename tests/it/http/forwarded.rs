@@ -48,11 +48,11 @@ fn a_direct_client_cannot_choose_its_address() {
         untrusted_address(ProxyHeader::Forwarded, "for=198.51.100.1"),
         "203.0.113.9"
     );
-    let nobody = Proxies::default();
+    let no_proxies = Proxies::default();
     let mut headers = HeaderMap::new();
     headers.insert("x-forwarded-for", HeaderValue::from_static("198.51.100.1"));
     assert_eq!(
-        nobody.client("10.0.0.1".parse().unwrap(), &headers).to_string(),
+        no_proxies.client("10.0.0.1".parse().unwrap(), &headers).to_string(),
         "10.0.0.1"
     );
 }

@@ -114,7 +114,7 @@ async fn everything_at_rest(talker: &mut Talker) {
         ),
         post("/auth/register", &json!({"password": [wrong]})),
         post("/auth/login", &json!({"username": "johndoe", "password": wrong})),
-        post("/auth/login", &json!({"username": "nobody", "password": wrong})),
+        post("/auth/login", &json!({"username": "unknown", "password": wrong})),
         post(
             "/auth/login",
             &json!({"username": "johndoe", "password": wrong, garbage.as_str(): garbage}),

@@ -115,7 +115,8 @@ scenario! {
     }
 }
 
-/// Signs in repeatedly for `time`, so that the writer fails meanwhile. Returns the number of logins.
+/// Signs in repeatedly for `time`, so that the writer fails meanwhile. Returns the number of
+/// logins.
 async fn keep_busy(app: &TestApp, time: Duration) -> usize {
     let (begun, mut logins) = (Instant::now(), 0);
     while begun.elapsed() < time {
@@ -347,8 +348,8 @@ async fn a_stop_with_a_failing_audit_table_ends() {
     let options = ["--database-url", &stores.database_url, "--argon2-memory-kib=128"];
     let mut gateway = Process::start(stores.folder.path(), &options);
     stores.execute("DROP TABLE audit_events").await;
-    let nobody = json!({"email": EMAIL, "password": PASSWORD});
-    raw(http().post(format!("{}/auth/login", gateway.url)).json(&nobody)).await;
+    let unknown = json!({"email": EMAIL, "password": PASSWORD});
+    raw(http().post(format!("{}/auth/login", gateway.url)).json(&unknown)).await;
     let said = async || {
         let lines = gateway.log();
         lines

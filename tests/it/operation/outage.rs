@@ -1,4 +1,5 @@
-//! Outages of a store: which requests are served, which are refused, and that all work again afterwards.
+//! Outages of a store: which requests are served, which are refused, and that all work again
+//! afterwards.
 
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -129,8 +130,8 @@ async fn without_postgres_sessions_in_redis_continue_and_no_session_ends() {
     );
 }
 
-/// A hung Redis executes the refresh when it resumes. The client got `UNAVAILABLE` and retries with a
-/// token that is the predecessor by then.
+/// A hung Redis executes the refresh when it resumes. The client got `UNAVAILABLE` and retries with
+/// a token that is the predecessor by then.
 #[tokio::test]
 async fn an_outage_of_redis_does_not_consume_the_grace_period() {
     let (app, _database, redis) = TestApp::with_proxies().await;

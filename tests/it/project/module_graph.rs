@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::source::{SourceTree, production_code};
 
-/// A path from the crate's root (`crate`, `store`, `Database`) or from another crate (`redis`, `Client`).
+/// A path from the crate's root (`crate`, `store`, `Database`) or from another crate (`redis`,
+/// `Client`).
 type ItemPath = Vec<String>;
 
 pub struct ModuleGraph {

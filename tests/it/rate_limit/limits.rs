@@ -175,7 +175,7 @@ async fn registrations_are_limited_by_network_and_headers_cannot_change_it() {
 #[tokio::test]
 async fn answers_report_the_remaining_requests_and_the_seconds_to_wait() {
     let app = TestApp::limited(Backend::Sqlite, Api::Rest, &[]).await;
-    let attempt = async || login(&app, "nobody@example.com", "Password@123", "").await;
+    let attempt = async || login(&app, "unknown@example.com", "Password@123", "").await;
     let (status, headers, _) = attempt().await;
     assert_eq!(status, 401);
     assert_eq!(

@@ -107,8 +107,9 @@ const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const GOAWAY: u8 = 7;
 
-/// Answers each ping of the gateway, and sends another ping after each answer, so that the connection is
-/// never silent. Returns the kinds of frames that the gateway sent until it closed the connection.
+/// Answers each ping of the gateway, and sends another ping after each answer, so that the
+/// connection is never silent. Returns the kinds of frames that the gateway sent until it closed
+/// the connection.
 async fn ping_until_the_end(line: &mut RawConnection) -> BTreeSet<u8> {
     let (mut kinds, mut is_open) = (BTreeSet::new(), true);
     while is_open && let Some(head) = line.read_exact(9).await {

@@ -250,8 +250,8 @@ async fn a_websocket_without_connection_init_is_closed() {
     assert_eq!(socket.next().await, Received::Closed(4408));
 }
 
-/// Without subscribers, the node does not query the database. With subscribers during an outage, no event
-/// is lost.
+/// Without subscribers, the node does not query the database. With subscribers during an outage, no
+/// event is lost.
 #[tokio::test]
 async fn an_outage_of_postgres_delays_events_and_loses_none() {
     use crate::harness::{State, TcpProxy};

@@ -96,8 +96,8 @@ impl Race {
     /// Whether one duration is longer with certainty, and by more than a tenth.
     ///
     /// The sign test: of two equal durations each is the longer one in half of the pairs, however
-    /// unsteady the machine is. Six standard deviations happen by chance once in 500 million runs. A
-    /// quiet machine measures differences of microseconds, which an attacker cannot use. So the
+    /// unsteady the machine is. Six standard deviations happen by chance once in 500 million runs.
+    /// A quiet machine measures differences of microseconds, which an attacker cannot use. So the
     /// median of the differences must be large enough, too.
     fn is_distinguishable(&self) -> bool {
         let pairs = count(&self.differences);
@@ -188,8 +188,8 @@ async fn a_refused_login_takes_as_long_with_an_account_as_without() {
     }
 }
 
-/// Proves that the measurement works: a node that knows higher costs takes longer to refuse an unknown
-/// account.
+/// Proves that the measurement works: a node that knows higher costs takes longer to refuse an
+/// unknown account.
 #[tokio::test]
 async fn a_node_reads_the_hash_costs_in_use_at_its_start() {
     let (old, new) = (

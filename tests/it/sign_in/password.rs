@@ -29,7 +29,7 @@ scenario! {
         let unknown = app.login("jane.doe@example.com", "Password@123").await.unwrap_err();
         assert_eq!(wrong.code, "INVALID_CREDENTIALS");
         assert_eq!(wrong, unknown);
-        let by_name = app.client().login(&json!({"username": "nobody", "password": "Password@123"})).await.unwrap_err();
+        let by_name = app.client().login(&json!({"username": "unknown", "password": "Password@123"})).await.unwrap_err();
         assert_eq!(by_name, wrong);
         assert_eq!(app.stores.rows().await, (1, 1));
     }

@@ -172,7 +172,7 @@ async fn tokens_for_other_accounts_sessions_audiences_or_issuers_are_refused() {
             &[&options[..], &["--auth-secret", other_secret]].concat(),
         )
         .await;
-        let (jane, stranger) = (&scene.jane, uuid::Uuid::new_v4().to_string());
+        let (jane, unknown_account) = (&scene.jane, uuid::Uuid::new_v4().to_string());
         let of_jane = TokenForger::steal_signing_key(&scene.app, &jane.access_token)
             .await
             .claims;
@@ -190,7 +190,7 @@ async fn tokens_for_other_accounts_sessions_audiences_or_issuers_are_refused() {
                     "the id of another account",
                     scene.claims(&json!({"sub": of_jane["sub"]})),
                 ),
-                ("nobody's account", scene.claims(&json!({"sub": stranger}))),
+                ("an unknown account", scene.claims(&json!({"sub": unknown_account}))),
             ]
             .map(|(name, token)| (name.to_owned(), token)),
         );
@@ -205,12 +205,13 @@ async fn tokens_for_other_accounts_sessions_audiences_or_issuers_are_refused() {
                 node.login(&login).await.unwrap().access_token,
             )]));
         }
-        // The signature is valid and the session unknown, as for a session that was deleted after its end.
+        // The signature is valid and the session unknown, as for a session that was deleted after
+        // its end.
         let swapped = scene.claims(&json!({"sub": ours["sid"], "sid": ours["sub"]}));
         cases.push(("sub and sid swapped".to_owned(), swapped, "revoked"));
         cases.push((
-            "nobody's session".to_owned(),
-            scene.claims(&json!({"sid": stranger})),
+            "an unknown session".to_owned(),
+            scene.claims(&json!({"sid": unknown_account})),
             "revoked",
         ));
         cases

@@ -1,7 +1,7 @@
 //! Forged, confused and malformed tokens are refused by both APIs, with every algorithm.
 //!
-//! Tokens with wrong claims or headers have valid signatures here, as if the key was stolen. Otherwise
-//! the signature alone would be the reason, and hide whether the other checks work.
+//! Tokens with wrong claims or headers have valid signatures here, as if the key was stolen.
+//! Otherwise the signature alone would be the reason, and hide whether the other checks work.
 
 mod algorithms;
 mod claims;
@@ -130,8 +130,8 @@ async fn with_each_algorithm(suite: &'static str, cases: impl AsyncFn(&Scene) ->
     }
 }
 
-/// The texts that differ in the last character only and decode to the same bytes: unused bits of that
-/// character are set.
+/// The texts that differ in the last character only and decode to the same bytes: unused bits of
+/// that character are set.
 fn other_ends(text: &str) -> Vec<String> {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let unused = match text.len() % 4 {

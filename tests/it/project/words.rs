@@ -102,7 +102,7 @@ const WORDS: [(&str, &str); 37] = [
 
 /// Where a word is the standard term, or a name that others chose: the start of the path, and the
 /// word.
-const EXCEPTIONS: [(&str, &str, &str); 22] = [
+const EXCEPTIONS: [(&str, &str, &str); 24] = [
     ("bench", "jar", "the standard term for a store of cookies"),
     ("bench/src", "lanes", "Argon2's term (RFC 9106)"),
     ("bench/src", "memory", "quick-argon2's type"),
@@ -121,6 +121,8 @@ const EXCEPTIONS: [(&str, &str, &str); 22] = [
     ("src/api/graphql/document/parameters.rs", "visitor", "serde's trait"),
     ("src/api/http", "parts", "axum's type"),
     ("src/security/access_token/compact_form.rs", "visitor", "serde's trait"),
+    ("src/config", "lanes", "Argon2's term (RFC 9106)"),
+    ("src/security/password", "lane", "Argon2's term (RFC 9106)"),
     ("src/security/password", "lanes", "Argon2's term (RFC 9106)"),
     ("src/security/password", "memory", "quick-argon2's type"),
     (

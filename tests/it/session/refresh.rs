@@ -1,5 +1,5 @@
-//! `refresh`: the next pair of tokens, and the treatment of old ones. The clock stands still unless a
-//! test advances it.
+//! `refresh`: the next pair of tokens, and the treatment of old ones. The clock stands still unless
+//! a test advances it.
 
 use std::collections::HashSet;
 use std::time::Duration;

@@ -27,7 +27,7 @@ async fn live() -> &'static str {
 
 /// Whether every dependency of the node is available.
 async fn ready(State(state): State<ApiState>) -> Response {
-    let health = state.service.health().await;
+    let health = state.service.health.check().await;
     let word = |is_up| if is_up { "up" } else { "down" };
     let (status, summary) = if health.is_ready() {
         (StatusCode::OK, "ready")

@@ -21,7 +21,7 @@ pub(crate) fn routes() -> Router<ApiState> {
 
 /// The public signing keys (RFC 7517 section 5).
 async fn jwks(State(state): State<ApiState>) -> impl IntoResponse {
-    let discovery = state.service.discovery();
+    let discovery = state.service.signing_keys.discovery();
     let keys: Vec<Value> = discovery.keys.into_iter().map(jwk).collect();
     cached(json!({ "keys": keys }), discovery.max_age)
 }
@@ -42,7 +42,7 @@ fn jwk(key: PublicKey) -> Value {
 /// The part of the discovery document that resource servers need (OpenID Connect Discovery 1.0
 /// section 3, RFC 8414 section 2).
 async fn discovery(State(state): State<ApiState>) -> impl IntoResponse {
-    let discovery = state.service.discovery();
+    let discovery = state.service.signing_keys.discovery();
     let mut algorithms: Vec<&str> = discovery.keys.iter().map(|key| key.algorithm.as_str()).collect();
     algorithms.sort_unstable();
     algorithms.dedup();

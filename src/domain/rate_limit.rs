@@ -145,9 +145,9 @@ pub struct Charges(Arc<Mutex<Vec<Allowance>>>);
 
 impl Charges {
     /// Takes note of a charge. Of several that are shown under one name, as when a request logs in twice, the last one counts.
-    pub fn note(&self, allowance: Allowance) {
+    pub fn record(&self, allowance: Allowance) {
         let mut charges = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        charges.retain(|noted| noted.limit.public_name() != allowance.limit.public_name());
+        charges.retain(|charged| charged.limit.public_name() != allowance.limit.public_name());
         charges.push(allowance);
     }
 

@@ -72,7 +72,7 @@ impl Audit {
     }
 
     /// Takes note of what a client's request has done. Never waits and never fails.
-    pub(crate) fn note(&self, event: Event, client: &ClientInfo) {
+    pub(crate) fn record(&self, event: Event, client: &ClientInfo) {
         let record = AuditRecord::new(event, client, self.clock.now());
         log(&record);
         // Strangers may fill half of the queue: a flood of wrong passwords must not keep the login that succeeds out of it.
@@ -197,7 +197,7 @@ mod tests {
         let (audit, mut taken) = Audit::with_room(8, Arc::new(SystemClock));
         let client = ClientInfo::default();
         for _ in 0..6 {
-            audit.note(Event::LoginFailed { account: None }, &client);
+            audit.record(Event::LoginFailed { account: None }, &client);
         }
         assert_eq!(dropped(&audit), 2);
         let logged_in = || Event::LoggedIn {
@@ -205,7 +205,7 @@ mod tests {
             session: SessionId::fresh(),
         };
         for _ in 0..5 {
-            audit.note(logged_in(), &client);
+            audit.record(logged_in(), &client);
         }
         assert_eq!(
             dropped(&audit),
@@ -216,7 +216,7 @@ mod tests {
             .map(|record| record.event.name())
             .collect();
         assert_eq!(names, [["login_failed"; 4], ["logged_in"; 4]].concat());
-        audit.note(Event::LoginFailed { account: None }, &client);
+        audit.record(Event::LoginFailed { account: None }, &client);
         assert_eq!(dropped(&audit), 3, "there is room again");
     }
 }

@@ -1,34 +1,39 @@
-//! Whether the stores answer.
+//! Whether the stores respond.
 
-use crate::service::Service;
+use crate::store::{Database, Redis};
 
-/// The state of each dependency; `None` for one that is not used.
+/// Checks the dependencies of this node.
+pub struct HealthCheck {
+    pub(crate) database: Database,
+    pub(crate) redis: Option<Redis>,
+}
+
+/// The state of each dependency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Health {
-    /// The database answers.
     pub is_database_up: bool,
-    /// Redis answers.
+    /// `None` if no Redis is configured.
     pub is_redis_up: Option<bool>,
 }
 
 impl Health {
-    /// Whether everything answers.
+    /// Whether every dependency is up.
     #[must_use]
     pub fn is_ready(self) -> bool {
         self.is_database_up && self.is_redis_up.unwrap_or(true)
     }
 }
 
-impl Service {
-    /// Asks each dependency for a sign of life, at the same time.
-    pub async fn health(&self) -> Health {
+impl HealthCheck {
+    /// Pings all dependencies concurrently.
+    pub async fn check(&self) -> Health {
         let redis = async {
-            match &self.parts.redis {
+            match &self.redis {
                 Some(redis) => Some(redis.ping().await.is_ok() && redis.is_healthy()),
                 None => None,
             }
         };
-        let (database, is_redis_up) = tokio::join!(self.parts.database.ping(), redis);
+        let (database, is_redis_up) = tokio::join!(self.database.ping(), redis);
         Health {
             is_database_up: database.is_ok(),
             is_redis_up,

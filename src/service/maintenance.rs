@@ -1,76 +1,71 @@
-//! What is done without anybody asking.
+//! Periodic work: signing keys, sessions, the audit log.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::Result;
-use crate::domain::clock::Timestamp;
-use crate::service::Service;
+use crate::domain::clock::{Clock, Timestamp};
+use crate::service::signing_key::SigningKeyService;
+use crate::service::throttle::Throttle;
+use crate::store::{AuditLog, Redis, SessionStore};
 
-/// How often what is old enough to be forgotten is looked for.
+/// How often old sessions and old audit events are deleted.
 const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
-/// Most batches of one sweep: marks and keys wait for it.
+/// At most this many batches in one sweep: pending tombstones and signing keys wait for it.
 const SWEEP_BATCHES: usize = 20;
 
-/// Lets one through in each interval.
-pub(crate) struct Throttle(Mutex<Timestamp>);
-
-impl Throttle {
-    /// Somebody has passed at this time.
-    pub(crate) fn passed(at: Timestamp) -> Self {
-        Self(Mutex::new(at))
-    }
-
-    /// Whether the interval since the last one is over; if so, the next one begins.
-    pub(crate) fn lets_through(&self, now: Timestamp, interval: Duration) -> bool {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_over = now >= last.plus(interval);
-        if is_over {
-            *last = now;
-        }
-        is_over
-    }
+/// Periodic work. `app` calls each method about once a second.
+pub struct Maintenance {
+    pub(crate) sessions: Arc<dyn SessionStore>,
+    pub(crate) signing_keys: Arc<SigningKeyService>,
+    pub(crate) redis: Option<Redis>,
+    pub(crate) audit_log: AuditLog,
+    pub(crate) audit_retention: Duration,
+    pub(crate) last_sweep: Throttle,
+    pub(crate) last_audit_sweep: Throttle,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
-impl Service {
-    /// Looks after signing keys and sessions. Called every second or so; decides by the service's clock what is to be done.
+impl Maintenance {
+    /// Maintains the session store and the signing keys, and deletes old sessions.
     ///
     /// # Errors
-    /// The first failure. It keeps nothing else from being done, and what failed is tried again.
-    pub async fn run_maintenance(&self) -> Result<()> {
-        let now = self.parts.clock.now();
-        let settled = self.parts.sessions.flush_pending(now).await;
-        let kept = self.keep_keys(now).await;
+    /// The first failure. The other steps run all the same, and the failed one is retried.
+    pub async fn run(&self) -> Result<()> {
+        let now = self.clock.now();
+        let flushed = self.sessions.flush_pending(now).await;
+        let reloaded = self.signing_keys.maintain(now).await;
         let swept = self.sweep_sessions(now).await;
-        settled.and(kept).and(swept)
+        flushed.and(reloaded).and(swept)
     }
 
-    /// Takes note of what others have changed in the database. Called as often, but apart: a change of all accounts at once takes a while,
-    /// and the keys must not wait.
+    /// Applies the changes that others have made in the database. It runs apart from `run`: a
+    /// change of all accounts at once takes a while, and the signing keys must not wait.
     ///
     /// # Errors
-    /// The first failure; it keeps nothing else from being noted, and what failed is tried again.
+    /// The first failure. Other changes are applied all the same, and the failed one is retried.
     pub async fn apply_external_changes(&self) -> Result<()> {
-        self.parts.sessions.apply_external_changes(self.parts.clock.now()).await
+        self.sessions.apply_external_changes(self.clock.now()).await
     }
 
-    /// Looks after what this thread alone has. Called every second or so on each thread that serves connections.
+    /// Maintains what belongs to the calling thread. It runs on each thread that serves connections.
     pub async fn maintain_thread(&self) {
-        if let Some(redis) = &self.parts.redis {
+        if let Some(redis) = &self.redis {
             redis.check_connection().await;
         }
     }
 
-    /// Forgets old audit events. Called as often, but apart: there may be many of them, and the keys must not wait.
+    /// Deletes old audit events. It runs apart from `run`: there may be many of them, and the
+    /// signing keys must not wait.
     ///
     /// # Errors
-    /// The first failure; what is left is tried again.
+    /// The first failure. The remaining events are deleted by a later run.
     pub async fn sweep_audit(&self) -> Result<()> {
-        let now = self.parts.clock.now();
-        if self.last_audit_sweep.lets_through(now, SWEEP_INTERVAL) {
-            let before = now.minus(self.parts.audit_retention);
+        let now = self.clock.now();
+        if self.last_audit_sweep.is_due(now, SWEEP_INTERVAL) {
+            let before = now.minus(self.audit_retention);
             for _ in 0..SWEEP_BATCHES {
-                if self.parts.audit_log.sweep(before).await? == 0 {
+                if self.audit_log.sweep(before).await? == 0 {
                     break;
                 }
             }
@@ -79,9 +74,9 @@ impl Service {
     }
 
     async fn sweep_sessions(&self, now: Timestamp) -> Result<()> {
-        if self.last_sweep.lets_through(now, SWEEP_INTERVAL) {
+        if self.last_sweep.is_due(now, SWEEP_INTERVAL) {
             for _ in 0..SWEEP_BATCHES {
-                if self.parts.sessions.sweep(now).await? == 0 {
+                if self.sessions.sweep(now).await? == 0 {
                     break;
                 }
             }

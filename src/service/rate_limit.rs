@@ -1,52 +1,70 @@
-//! Charges what an operation costs against its limits, before anything expensive is done.
+//! Charges operations against their rate limits, before anything expensive is done.
 //!
-//! Limits are charged for each operation, not for each request: one GraphQL request can hold many logins. Known and unknown accounts
-//! are charged alike, so that a limit tells nothing.
+//! Limits are charged for each operation, not for each request: one GraphQL request can hold many
+//! logins. Known and unknown accounts are charged alike, so that a limit does not reveal whether an
+//! account exists.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use metrics::counter;
 
 use crate::domain::account::AccountId;
 use crate::domain::audit::Event;
 use crate::domain::client::ClientInfo;
+use crate::domain::clock::Clock;
 use crate::domain::rate_limit::{Allowance, Limit, network};
 use crate::domain::session::SessionId;
 use crate::domain::{Error, Result};
-use crate::service::Service;
+use crate::security::KeyedHash;
+use crate::service::audit::Audit;
+use crate::store::{Limits, SessionStore};
 
-/// The limits of one login, and whom they count.
+/// Charges rate limits.
+pub struct RateLimiter {
+    /// `None` if rate limits are off.
+    pub(crate) limits: Option<Arc<dyn Limits>>,
+    /// Replaces the names of subjects, so that the counters hold no personal data.
+    pub(crate) keyed_hash: KeyedHash,
+    pub(crate) sessions: Arc<dyn SessionStore>,
+    pub(crate) audit: Audit,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// The limits that one login is charged against, and their subject.
 pub(crate) struct LoginLimits {
     attempts: Limit,
     failures: Limit,
     subject: Subject,
 }
 
-/// Whom a limit counts.
+/// What a limit counts by.
 struct Subject {
     name: String,
-    /// Who that is, for the audit log; a name that is no account's is not kept.
+    /// For the audit log. A login name that belongs to no account is not recorded.
     account: Option<AccountId>,
     session: Option<SessionId>,
 }
 
-impl Service {
+impl RateLimiter {
     /// Charges a registration.
     ///
     /// # Errors
     /// `RateLimited`; `Unavailable`.
     pub(crate) async fn charge_registration(&self, client: &ClientInfo) -> Result<()> {
-        self.charge(Limit::RegisterPerAddress, &Subject::at(client), client)
+        self.charge(Limit::RegisterPerAddress, &Subject::network(client), client)
             .await
     }
 
-    /// Charges a login, as far as it is known before the account is looked for.
+    /// Charges a login by network, before the account is looked up.
     pub(crate) async fn charge_login_from_network(&self, client: &ClientInfo) -> Result<()> {
-        self.charge(Limit::LoginPerAddress, &Subject::at(client), client).await
+        self.charge(Limit::LoginPerAddress, &Subject::network(client), client)
+            .await
     }
 
-    /// Charges a login at an account, or at a name that is none. Who comes from where the owner has been signed in has an allowance
-    /// of their own: a stranger cannot lock the owner out. `name` is what the account is called in the one spelling that counts.
+    /// Charges a login by account, or by a name that belongs to no account. Clients in a network
+    /// where the account has signed in before have an allowance of their own: an attacker
+    /// elsewhere cannot lock the owner out. `name` is the normalised e-mail or username.
     pub(crate) async fn charge_login(
         &self,
         name: &str,
@@ -58,7 +76,7 @@ impl Service {
             account,
             session: None,
         };
-        let limits = if self.is_known_place(account, client).await? {
+        let limits = if self.is_known_network(account, client).await? {
             LoginLimits {
                 attempts: Limit::LoginFromKnownAddress,
                 failures: Limit::FailuresFromKnownAddress,
@@ -76,10 +94,11 @@ impl Service {
         Ok(limits)
     }
 
-    /// Takes the charge for a failure back: the login succeeded. It does so without this, too.
+    /// Resets the count of failures after a login that succeeded. The login succeeds even if this
+    /// fails.
     pub(crate) async fn forgive_failures(&self, limits: &LoginLimits) {
-        let Some(store) = &self.parts.limits else { return };
-        let subject = self.parts.keyed_hash.of(&limits.subject.name);
+        let Some(store) = &self.limits else { return };
+        let subject = self.keyed_hash.of(&limits.subject.name);
         if let Err(error) = store.forgive(limits.failures, &subject).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
@@ -88,42 +107,43 @@ impl Service {
         }
     }
 
-    /// What a renewal is charged against, where anything is limited. The store of sessions does so, in the one step that it takes.
+    /// The limit of renewals; `None` if rate limits are off. The session store charges it, in the
+    /// same step as the rotation.
     pub(crate) fn renewal_limit(&self) -> Option<Limit> {
-        self.parts.limits.as_ref().map(|_| Limit::RefreshPerSession)
+        self.limits.as_ref().map(|_| Limit::RefreshPerSession)
     }
 
-    /// Takes note of the charge of a renewal.
+    /// Records the charge of a renewal.
     ///
     /// # Errors
     /// `RateLimited`.
-    pub(crate) fn note_renewal(
+    pub(crate) fn record_renewal(
         &self,
         allowance: Option<Allowance>,
         session: SessionId,
         client: &ClientInfo,
     ) -> Result<()> {
-        let whose = (None, Some(session));
-        allowance.map_or(Ok(()), |allowance| self.note(allowance, whose, client))
+        let subject = (None, Some(session));
+        allowance.map_or(Ok(()), |allowance| self.record(allowance, subject, client))
     }
 
     async fn charge(&self, limit: Limit, subject: &Subject, client: &ClientInfo) -> Result<()> {
-        let Some(store) = &self.parts.limits else {
+        let Some(store) = &self.limits else {
             return Ok(());
         };
-        let subject_hash = self.parts.keyed_hash.of(&subject.name);
-        let allowance = store.charge(limit, &subject_hash, self.parts.clock.now()).await?;
-        self.note(allowance, (subject.account, subject.session), client)
+        let subject_hash = self.keyed_hash.of(&subject.name);
+        let allowance = store.charge(limit, &subject_hash, self.clock.now()).await?;
+        self.record(allowance, (subject.account, subject.session), client)
     }
 
-    /// Takes note of a charge, and of whom it was charged to.
-    fn note(
+    /// Records a charge for the answer's headers, and a refusal in the audit log too.
+    fn record(
         &self,
         allowance: Allowance,
         (account, session): (Option<AccountId>, Option<SessionId>),
         client: &ClientInfo,
     ) -> Result<()> {
-        client.charges.note(allowance);
+        client.charges.record(allowance);
         let Some(wait) = allowance.refused_for else {
             return Ok(());
         };
@@ -134,26 +154,26 @@ impl Service {
             account,
             session,
         };
-        self.parts.audit.note(limited, client);
+        self.audit.record(limited, client);
         Err(Error::RateLimited(wait))
     }
 
-    /// Whether the account has been signed in from the client's network. An account that does not exist is looked for all the same.
-    async fn is_known_place(&self, account: Option<AccountId>, client: &ClientInfo) -> Result<bool> {
-        if self.parts.limits.is_none() {
+    /// Whether the account has signed in from the client's network before. For an unknown account
+    /// the lookup happens all the same, so that the time does not reveal whether it exists.
+    async fn is_known_network(&self, account: Option<AccountId>, client: &ClientInfo) -> Result<bool> {
+        if self.limits.is_none() {
             return Ok(false);
         }
         let account = account.unwrap_or_else(AccountId::random);
-        let here = network_name(client);
-        let addresses = self.parts.sessions.addresses(account).await?;
-        let mut places = addresses.iter().filter_map(|address| address.parse::<IpAddr>().ok());
-        Ok(places.any(|address| network(address).to_string() == here))
+        let current = network_name(client);
+        let addresses = self.sessions.addresses(account).await?;
+        let mut known = addresses.iter().filter_map(|address| address.parse::<IpAddr>().ok());
+        Ok(known.any(|address| network(address).to_string() == current))
     }
 }
 
 impl Subject {
-    /// Whoever comes from the client's network.
-    fn at(client: &ClientInfo) -> Self {
+    fn network(client: &ClientInfo) -> Self {
         Self {
             name: network_name(client),
             account: None,
@@ -162,7 +182,7 @@ impl Subject {
     }
 }
 
-/// What limits per address count: the client's network.
+/// The client's network, by which limits per address count.
 fn network_name(client: &ClientInfo) -> String {
     client
         .address

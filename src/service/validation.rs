@@ -1,4 +1,4 @@
-//! Reads the fields of a request and gathers everything that is wrong with them, so that a person mends a form once.
+//! Reads the fields of a request and collects all problems, so that one answer names them all.
 
 use crate::domain::error::FieldProblem;
 use crate::domain::{Error, Result};
@@ -8,17 +8,16 @@ use crate::domain::{Error, Result};
 pub(crate) struct Problems(Vec<FieldProblem>);
 
 impl Problems {
-    /// Keeps a value, or notes what is wrong with it.
+    /// Returns the value, or adds the problem and returns `None`.
     pub(crate) fn check<T, M: Into<String>>(&mut self, field: &str, parsed: std::result::Result<T, M>) -> Option<T> {
-        parsed.map_err(|message| self.note(field, message)).ok()
+        parsed.map_err(|message| self.add(field, message)).ok()
     }
 
-    /// Notes a problem.
-    pub(crate) fn note(&mut self, field: &str, message: impl Into<String>) {
+    pub(crate) fn add(&mut self, field: &str, message: impl Into<String>) {
         self.0.push(FieldProblem::new(field, message));
     }
 
-    /// The error that names every field at fault.
+    /// The error that names every invalid field.
     pub(crate) fn into_error(self) -> Error {
         Error::Validation(self.0)
     }

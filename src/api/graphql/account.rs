@@ -42,7 +42,7 @@ impl AccountQuery {
     /// The account of the caller, identified by the access token in `Authorization: Bearer …`.
     /// Without a valid access token it is null, with an `UNAUTHENTICATED` error.
     async fn me(&self, context: &Context<'_>) -> Option<User> {
-        match service(context).me(&request_context(context).credentials).await {
+        match service(context).account.me(&request_context(context).credentials).await {
             Ok(account) => Some(account.as_ref().into()),
             Err(error) => null_with(context, error),
         }

@@ -35,6 +35,7 @@ impl CredentialsMutation {
             new_password: SecretString::new(input.new_password),
         };
         service(context)
+            .credentials
             .change_password(input, &request.credentials, &request.client_info())
             .await?;
         Ok(true)

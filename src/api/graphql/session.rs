@@ -107,8 +107,8 @@ impl SessionSubscription {
         &self,
         context: &Context<'_>,
     ) -> Result<impl Stream<Item = SessionEnded> + use<>, GraphqlError> {
-        let service = service(context).clone();
-        let watch = service.watch_session(&request_context(context).credentials).await?;
+        let credentials = &request_context(context).credentials;
+        let watch = service(context).session.watch(credentials).await?;
         Ok(stream::once(async move { watch.end().await.into() }))
     }
 }
@@ -118,7 +118,11 @@ impl SessionQuery {
     /// The live sessions of the caller's account, newest first, at most 100. Without a valid access
     /// token it is null, with an `UNAUTHENTICATED` error.
     async fn sessions(&self, context: &Context<'_>) -> Option<Vec<Session>> {
-        match service(context).sessions(&request_context(context).credentials).await {
+        match service(context)
+            .session
+            .list(&request_context(context).credentials)
+            .await
+        {
             Ok(views) => Some(views.into_iter().map(Session::from).collect()),
             Err(error) => null_with(context, error),
         }
@@ -137,7 +141,8 @@ impl SessionMutation {
         let id = Uuid::parse_str(&id).map(SessionId).map_err(|_| Error::NotFound)?;
         let request = request_context(context);
         service(context)
-            .end_session(&request.credentials, id, &request.client_info())
+            .session
+            .end(&request.credentials, id, &request.client_info())
             .await?;
         Ok(true)
     }

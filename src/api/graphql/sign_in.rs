@@ -122,7 +122,7 @@ impl SignInMutation {
             password: SecretString::new(input.password),
             username: input.username,
         };
-        let signed_in = service(context).register(input, &request.client_info()).await?;
+        let signed_in = service(context).account.register(input, &request.client_info()).await?;
         Ok(AuthPayload::new(&signed_in, mode, request))
     }
 
@@ -145,7 +145,7 @@ impl SignInMutation {
             username: input.username,
             password: SecretString::new(input.password),
         };
-        let signed_in = service(context).login(input, &request.client_info()).await?;
+        let signed_in = service(context).sign_in.login(input, &request.client_info()).await?;
         Ok(AuthPayload::new(&signed_in, mode, request))
     }
 
@@ -165,7 +165,10 @@ impl SignInMutation {
     ) -> Result<AuthPayload, GraphqlError> {
         let request = request_context(context);
         let mut presented = request.cookie.present(refresh_token, mode.into())?;
-        let renewed = service(context).refresh(presented.take(), &request.client_info()).await;
+        let renewed = service(context)
+            .session
+            .refresh(presented.take(), &request.client_info())
+            .await;
         let signed_in = presented.clear_if_rejected(renewed)?;
         Ok(AuthPayload::new(&signed_in, presented.mode, request))
     }
@@ -191,6 +194,7 @@ impl SignInMutation {
             scope,
         };
         let outcome = service(context)
+            .session
             .logout(input, &request.credentials, &request.client_info())
             .await;
         presented.clear_after_logout(scope, outcome)?;

@@ -56,6 +56,6 @@ pub(crate) async fn me(
     State(state): State<ApiState>,
     context: RequestContext,
 ) -> Result<([(HeaderName, &'static str); 1], Json<User>), Problem> {
-    let account = state.service.me(&context.credentials).await?;
+    let account = state.service.account.me(&context.credentials).await?;
     Ok((NO_STORE, Json(account.as_ref().into())))
 }

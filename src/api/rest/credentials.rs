@@ -54,6 +54,7 @@ pub(crate) async fn change(
     };
     state
         .service
+        .credentials
         .change_password(input, &context.credentials, &context.client_info())
         .await?;
     Ok((StatusCode::NO_CONTENT, NO_STORE))

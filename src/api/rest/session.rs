@@ -68,7 +68,7 @@ pub(crate) async fn list(
     State(state): State<ApiState>,
     context: RequestContext,
 ) -> Result<([(HeaderName, &'static str); 1], Json<Vec<Session>>), Problem> {
-    let views = state.service.sessions(&context.credentials).await?;
+    let views = state.service.session.list(&context.credentials).await?;
     Ok((NO_STORE, Json(views.into_iter().map(Session::from).collect())))
 }
 
@@ -93,7 +93,8 @@ pub(crate) async fn end(
     let Path(id) = id.map_err(|_| Error::NotFound)?;
     state
         .service
-        .end_session(&context.credentials, SessionId(id), &context.client_info())
+        .session
+        .end(&context.credentials, SessionId(id), &context.client_info())
         .await?;
     Ok((StatusCode::NO_CONTENT, NO_STORE))
 }

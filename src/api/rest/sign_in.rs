@@ -209,7 +209,7 @@ pub(crate) async fn register(
         password: SecretString::new(body.password),
         username: body.username,
     };
-    let signed_in = state.service.register(input, &context.client_info()).await?;
+    let signed_in = state.service.account.register(input, &context.client_info()).await?;
     Ok((StatusCode::CREATED, AuthPayload::new(&signed_in, mode, &context)))
 }
 
@@ -241,7 +241,7 @@ pub(crate) async fn login(
         username: body.username,
         password: SecretString::new(body.password),
     };
-    let signed_in = state.service.login(input, &context.client_info()).await?;
+    let signed_in = state.service.sign_in.login(input, &context.client_info()).await?;
     Ok(AuthPayload::new(&signed_in, mode, &context))
 }
 
@@ -268,7 +268,7 @@ pub(crate) async fn refresh(
     OptionalJsonBody(body): OptionalJsonBody<RefreshBody>,
 ) -> Result<AuthPayload, Problem> {
     let mut presented = context.cookie.present(body.refresh_token, body.mode.into())?;
-    let renewed = state.service.refresh(presented.take(), &context.client_info()).await;
+    let renewed = state.service.session.refresh(presented.take(), &context.client_info()).await;
     let signed_in = presented.clear_if_rejected(renewed)?;
     Ok(AuthPayload::new(&signed_in, presented.mode, &context))
 }
@@ -305,6 +305,7 @@ pub(crate) async fn logout(
     };
     let outcome = state
         .service
+        .session
         .logout(input, &context.credentials, &context.client_info())
         .await;
     presented.clear_after_logout(scope, outcome)?;

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use crate::domain::Result;
 use crate::domain::account::Account;
 use crate::domain::client::Credentials;
-use crate::service::Service;
+use crate::service::account::AccountService;
 use crate::service::metrics::measured;
 
-impl Service {
-    /// The account of whoever asks.
+impl AccountService {
+    /// The account of the caller.
     ///
     /// # Errors
-    /// As `authenticate`.
+    /// As `Authenticator::authenticate`.
     pub async fn me(&self, credentials: &Credentials) -> Result<Arc<Account>> {
-        let caller = measured("me", self.authenticate(credentials)).await?;
+        let caller = measured("me", self.authenticator.authenticate(credentials)).await?;
         Ok(caller.account)
     }
 }

@@ -1,4 +1,8 @@
 //! The life of an account.
 
 mod me;
-pub(crate) mod register;
+mod register;
+mod service;
+
+pub use register::RegisterInput;
+pub use service::AccountService;

@@ -1,4 +1,4 @@
-//! Change of password: the current one for a new one, and the end of all other sessions.
+//! Change of password: it ends all other sessions of the account.
 
 use crate::domain::account::Account;
 use crate::domain::audit::Event;
@@ -10,18 +10,17 @@ use crate::domain::password::{NewPassword, PasswordHash, PresentedPassword};
 use crate::domain::secret::SecretString;
 use crate::domain::{Error, Result};
 use crate::security::PasswordVerification;
-use crate::service::Service;
+use crate::service::credentials::CredentialsService;
 use crate::service::detached::spawn_detached;
 use crate::service::metrics::measured;
-use crate::service::sign_in::password::{ATTEMPTS, replaced_again_and_again};
+use crate::service::session::EndSession;
+use crate::service::sign_in::{ATTEMPTS, credentials_keep_changing};
 use crate::service::validation::Problems;
 
-/// What a person types to change their password.
+/// A change of password as the client sent it.
 #[derive(Debug)]
 pub struct ChangePasswordInput {
-    /// The password of now.
     pub current_password: SecretString,
-    /// The password to be.
     pub new_password: SecretString,
 }
 
@@ -30,13 +29,16 @@ struct Passwords {
     new: PresentedPassword,
 }
 
-impl Service {
-    /// Changes the password of the caller's account. The session that asks lives on; all others of the account end in the same step.
+impl CredentialsService {
+    /// Changes the password of the caller's account. The caller's session stays open. All others
+    /// of the account end in the same step.
     ///
     /// # Errors
-    /// As `authenticate`; `Validation` for a new password that would not do at registration either, or that is the current one;
-    /// `InvalidCredentials` for a wrong current password; `RateLimited`, by the limits of a login: whoever has stolen an access token must
-    /// not guess the password with it; `Unavailable`. Nothing has changed then, unless it was the answer of a store that got lost.
+    /// As `Authenticator::authenticate`; `Validation` for a new password that a registration would
+    /// refuse, or that is the current one; `InvalidCredentials` for a wrong current password;
+    /// `RateLimited`, by the limits of a login, so that a stolen access token does not help to
+    /// guess the password; `Unavailable`. Nothing has changed then, unless the store's answer was
+    /// lost.
     pub async fn change_password(
         &self,
         input: ChangePasswordInput,
@@ -52,37 +54,38 @@ impl Service {
         credentials: &Credentials,
         client: &ClientInfo,
     ) -> Result<()> {
-        let mut caller = self.authenticate(credentials).await?;
-        let passwords = self.read_passwords(&input, &caller.account)?;
-        self.charge_login_from_network(client).await?;
-        self.parts.sessions.check_ready().await?;
-        let mut found = self.get_with_password(&caller).await?;
+        let mut caller = self.authenticator.authenticate(credentials).await?;
+        let passwords = self.parse_passwords(&input, &caller.account)?;
+        self.limiter.charge_login_from_network(client).await?;
+        self.sessions.check_ready().await?;
+        let mut found = self.get_credentials(&caller).await?;
         let limits = self
+            .limiter
             .charge_login(&found.email_key, Some(caller.account.id), client)
             .await?;
         for _ in 0..ATTEMPTS {
-            self.check_current(&caller, found.password_hash.as_ref(), &passwords, client)
+            self.verify_current(&caller, found.password_hash.as_ref(), &passwords, client)
                 .await?;
-            self.forgive_failures(&limits).await;
+            self.limiter.forgive_failures(&limits).await;
             let change = PasswordChange {
                 account: caller.account.id,
                 by: caller.session,
                 verified: found.version,
-                new_hash: self.parts.passwords.hash(passwords.new.clone()).await?,
+                new_hash: self.passwords.hash(passwords.new.clone()).await?,
             };
-            if self.carry_out(change, client).await? == CredentialsUpdate::Applied {
+            if self.apply(change, client).await? == CredentialsUpdate::Applied {
                 return Ok(());
             }
-            // Another change came first, or a login that raised the cost of the hash, or the end of this session.
-            caller = self.authenticate(credentials).await?;
-            found = self.get_with_password(&caller).await?;
+            // The credentials have changed meanwhile, or the caller's session has ended.
+            caller = self.authenticator.authenticate(credentials).await?;
+            found = self.get_credentials(&caller).await?;
         }
-        Err(replaced_again_and_again())
+        Err(credentials_keep_changing())
     }
 
-    fn read_passwords(&self, input: &ChangePasswordInput, account: &Account) -> Result<Passwords> {
+    fn parse_passwords(&self, input: &ChangePasswordInput, account: &Account) -> Result<Passwords> {
         let mut problems = Problems::default();
-        let owner = AccountNames {
+        let names = AccountNames {
             email: &account.email,
             username: &account.username,
         };
@@ -92,32 +95,32 @@ impl Service {
         );
         let new = problems.check(
             "new_password",
-            NewPassword::parse(input.new_password.expose(), &self.parts.password_rules, owner),
+            NewPassword::parse(input.new_password.expose(), &self.password_rules, names),
         );
         let (Some(current), Some(new)) = (current, new) else {
             return Err(problems.into_error());
         };
         if new.is(&current) {
-            problems.note("new_password", "must be another than the current one");
+            problems.add("new_password", "must be another than the current one");
             return Err(problems.into_error());
         }
         let new = new.into_presented();
         Ok(Passwords { current, new })
     }
 
-    async fn get_with_password(&self, caller: &Caller) -> Result<AccountCredentials> {
-        let found = self.parts.accounts.find_credentials(caller.account.id).await?;
+    async fn get_credentials(&self, caller: &Caller) -> Result<AccountCredentials> {
+        let found = self.accounts.find_credentials(caller.account.id).await?;
         found.ok_or(Error::Unauthenticated(Refusal::Revoked))
     }
 
-    async fn check_current(
+    async fn verify_current(
         &self,
         caller: &Caller,
         stored: Option<&PasswordHash>,
         passwords: &Passwords,
         client: &ClientInfo,
     ) -> Result<()> {
-        let verification = self.parts.passwords.verify(passwords.current.clone(), stored).await?;
+        let verification = self.passwords.verify(passwords.current.clone(), stored).await?;
         if verification != PasswordVerification::Differs {
             return Ok(());
         }
@@ -125,21 +128,21 @@ impl Service {
             account: caller.account.id,
             session: caller.session,
         };
-        self.parts.audit.note(failed, client);
+        self.audit.record(failed, client);
         Err(Error::InvalidCredentials)
     }
 
-    async fn carry_out(&self, change: PasswordChange, client: &ClientInfo) -> Result<CredentialsUpdate> {
-        let ending = self.ending(client, self.parts.clock.now());
+    async fn apply(&self, change: PasswordChange, client: &ClientInfo) -> Result<CredentialsUpdate> {
+        let ending = EndSession::new(&self.sessions, &self.audit, client, self.clock.now());
         spawn_detached(async move {
-            let step = ending.sessions.change_password(&change, ending.now).await?;
-            if step == CredentialsUpdate::Applied {
-                ending.note(Event::PasswordChanged {
+            let update = ending.sessions.change_password(&change, ending.now).await?;
+            if update == CredentialsUpdate::Applied {
+                ending.record(Event::PasswordChanged {
                     account: change.account,
                     session: change.by,
                 });
             }
-            Ok(step)
+            Ok(update)
         })
         .await
     }

@@ -1,3 +1,7 @@
 //! What an account signs in with.
 
-pub(crate) mod change_password;
+mod change_password;
+mod service;
+
+pub use change_password::ChangePasswordInput;
+pub use service::CredentialsService;

@@ -1,4 +1,4 @@
-//! Ends sessions and takes note of it, as one piece of work that outlives the request.
+//! Ends sessions and records it, as one piece of work that outlives the request.
 
 use std::sync::Arc;
 
@@ -8,10 +8,11 @@ use crate::domain::audit::Event;
 use crate::domain::client::ClientInfo;
 use crate::domain::clock::Timestamp;
 use crate::domain::session::{EndReason, SessionId};
-use crate::service::{Audit, Service};
+use crate::service::audit::Audit;
 use crate::store::SessionStore;
 
-/// What it takes to end sessions without the request that asked for it.
+/// Ends sessions for one request, at one point in time. It borrows nothing from the request, so
+/// that it can move into a detached task.
 pub(crate) struct EndSession {
     pub(crate) sessions: Arc<dyn SessionStore>,
     pub(crate) now: Timestamp,
@@ -19,19 +20,18 @@ pub(crate) struct EndSession {
     client: ClientInfo,
 }
 
-impl Service {
-    pub(crate) fn ending(&self, client: &ClientInfo, now: Timestamp) -> EndSession {
-        EndSession {
-            sessions: self.parts.sessions.clone(),
+impl EndSession {
+    pub(crate) fn new(sessions: &Arc<dyn SessionStore>, audit: &Audit, client: &ClientInfo, now: Timestamp) -> Self {
+        Self {
+            sessions: sessions.clone(),
             now,
-            audit: self.parts.audit.clone(),
+            audit: audit.clone(),
             client: client.clone(),
         }
     }
-}
 
-impl EndSession {
-    /// Ends a session. Of those who do so at the same time, the one that ended it notes it.
+    /// Ends a session. Of several calls at the same time, only the one that ended it records the
+    /// event.
     pub(crate) async fn end(
         &self,
         session: SessionId,
@@ -39,12 +39,12 @@ impl EndSession {
         event: impl FnOnce(AccountId) -> Event,
     ) -> Result<()> {
         if let Some(account) = self.sessions.end(session, reason, self.now).await? {
-            self.note(event(account));
+            self.record(event(account));
         }
         Ok(())
     }
 
-    pub(crate) fn note(&self, event: Event) {
-        self.audit.note(event, &self.client);
+    pub(crate) fn record(&self, event: Event) {
+        self.audit.record(event, &self.client);
     }
 }

@@ -1,60 +1,57 @@
-//! The caller's own sessions: seen, and ended one by one.
+//! The caller's own sessions: list them, and end one of them.
 
 use crate::domain::audit::Event;
 use crate::domain::client::{ClientInfo, Credentials};
 use crate::domain::session::{EndReason, SessionId, SessionView};
 use crate::domain::{Error, Result};
-use crate::service::Service;
 use crate::service::detached::spawn_detached;
 use crate::service::metrics::measured;
+use crate::service::session::{EndSession, SessionService};
 
-impl Service {
-    /// The live sessions of the caller's account, the newest first, at most a hundred.
+impl SessionService {
+    /// The live sessions of the caller's account, newest first, at most 100.
     ///
     /// # Errors
-    /// As `authenticate`.
-    pub async fn sessions(&self, credentials: &Credentials) -> Result<Vec<SessionView>> {
-        measured("sessions", self.list_sessions(credentials)).await
+    /// As `Authenticator::authenticate`.
+    pub async fn list(&self, credentials: &Credentials) -> Result<Vec<SessionView>> {
+        measured("sessions", self.list_own(credentials)).await
     }
 
-    /// Ends a session of the caller's account; one that is over already is no error.
+    /// Ends a session of the caller's account. A session that has ended already is no error.
     ///
     /// # Errors
-    /// `NotFound` for a session that never was or is another account's: the two look alike. As `authenticate`.
-    pub async fn end_session(&self, credentials: &Credentials, id: SessionId, client: &ClientInfo) -> Result<()> {
-        measured("end_session", self.end_own_session(credentials, id, client)).await
+    /// `NotFound` for a session that never existed and for one of another account, so that the two
+    /// cannot be told apart. As `Authenticator::authenticate`.
+    pub async fn end(&self, credentials: &Credentials, id: SessionId, client: &ClientInfo) -> Result<()> {
+        measured("end_session", self.end_own(credentials, id, client)).await
     }
 
-    async fn list_sessions(&self, credentials: &Credentials) -> Result<Vec<SessionView>> {
-        let caller = self.authenticate(credentials).await?;
-        let records = self
-            .parts
-            .sessions
-            .list(caller.account.id, self.parts.clock.now())
-            .await?;
+    async fn list_own(&self, credentials: &Credentials) -> Result<Vec<SessionView>> {
+        let caller = self.authenticator.authenticate(credentials).await?;
+        let records = self.sessions.list(caller.account.id, self.clock.now()).await?;
         let views = records.into_iter().map(|record| SessionView {
             id: record.session.id,
             created_at: record.created_at,
             last_used_at: record.session.rotated_at,
-            expires_at: record.session.expiry(&self.parts.lifetimes),
+            expires_at: record.session.expiry(&self.lifetimes),
             device: record.device,
             is_current: record.session.id == caller.session,
         });
         Ok(views.collect())
     }
 
-    async fn end_own_session(&self, credentials: &Credentials, id: SessionId, client: &ClientInfo) -> Result<()> {
-        let caller = self.authenticate(credentials).await?;
-        if self.parts.sessions.find_owner(id).await? != Some(caller.account.id) {
+    async fn end_own(&self, credentials: &Credentials, session: SessionId, client: &ClientInfo) -> Result<()> {
+        let caller = self.authenticator.authenticate(credentials).await?;
+        if self.sessions.find_owner(session).await? != Some(caller.account.id) {
             return Err(Error::NotFound);
         }
-        let reason = if id == caller.session {
+        let by = caller.session;
+        let reason = if session == by {
             EndReason::Logout
         } else {
             EndReason::EndedElsewhere
         };
-        let ending = self.ending(client, self.parts.clock.now());
-        let (session, by) = (id, caller.session);
+        let ending = EndSession::new(&self.sessions, &self.audit, client, self.clock.now());
         let ended = move |account| Event::SessionEnded { account, session, by };
         spawn_detached(async move { ending.end(session, reason, ended).await }).await
     }

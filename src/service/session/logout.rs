@@ -1,4 +1,4 @@
-//! Logout: this session, the account's other sessions, or all of them.
+//! Logout: the caller's session, the account's other sessions, or all of them.
 
 use crate::domain::audit::Event;
 use crate::domain::client::{ClientInfo, Credentials};
@@ -6,85 +6,86 @@ use crate::domain::refresh_token::RefreshClaim;
 use crate::domain::secret::SecretString;
 use crate::domain::session::{EndReason, SessionId, TokenStatus};
 use crate::domain::{Error, Result};
-use crate::service::Service;
 use crate::service::detached::spawn_detached;
 use crate::service::metrics::measured;
-use crate::service::session::end::EndSession;
+use crate::service::session::{EndSession, SessionService};
 
 /// Which sessions a logout ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogoutScope {
-    /// The one that asks.
+    /// The caller's session.
     #[default]
     Current,
-    /// All but the one that asks.
+    /// All but the caller's session.
     Others,
-    /// All.
     All,
 }
 
-/// Who logs out, and how far.
+/// A logout as the client sent it.
 #[derive(Debug)]
 pub struct LogoutInput {
-    /// Names the session, where it is given; then the access token is not looked at.
+    /// If present, it names the session, and the access token is ignored.
     pub refresh_token: Option<SecretString>,
-    /// Which sessions to end.
     pub scope: LogoutScope,
 }
 
-impl Service {
-    /// Ends sessions. A session that is over already is no error: a client may always ask again. An expired access token will do, since its
-    /// session may live on.
+impl SessionService {
+    /// Ends sessions. A session that has ended already is no error, so that a client may always
+    /// repeat a logout. An expired access token is accepted, because its session may be live.
     ///
     /// # Errors
-    /// `RefreshTokenInvalid` or `Unauthenticated` for a token that was never ours; `RefreshTokenReused` when an old token asks for more than
-    /// its own session; `Unavailable`.
+    /// `RefreshTokenInvalid` or `Unauthenticated` for a token that this gateway has not issued;
+    /// `RefreshTokenReused` if a used refresh token asks for more than its own session;
+    /// `Unavailable`.
     pub async fn logout(&self, input: LogoutInput, credentials: &Credentials, client: &ClientInfo) -> Result<()> {
-        let ending = self.ending(client, self.parts.clock.now());
-        measured("logout", self.end_by(input, credentials, ending)).await
+        let ending = EndSession::new(&self.sessions, &self.audit, client, self.clock.now());
+        measured("logout", self.log_out(input, credentials, ending)).await
     }
 
-    async fn end_by(&self, input: LogoutInput, credentials: &Credentials, ending: EndSession) -> Result<()> {
+    async fn log_out(&self, input: LogoutInput, credentials: &Credentials, ending: EndSession) -> Result<()> {
         if let Some(token) = &input.refresh_token {
-            let claim = self
-                .parts
-                .refresh_tokens
-                .open(token.expose())
-                .ok_or(Error::RefreshTokenInvalid)?;
-            return self.logout_by_refresh_token(claim, input.scope, ending).await;
+            let claim = self.tokens.open_refresh_token(token)?;
+            return self.log_out_by_refresh_token(claim, input.scope, ending).await;
         }
-        let claim = self.verify(credentials).await?;
-        spawn_detached(ending.end_sessions(claim.session, input.scope)).await
+        let claim = self.authenticator.verify(credentials).await?;
+        spawn_detached(ending.end_scope(claim.session, input.scope)).await
     }
 
-    /// A stolen token that its owner has used since must not reach the account's other sessions.
-    async fn logout_by_refresh_token(&self, claim: RefreshClaim, scope: LogoutScope, ending: EndSession) -> Result<()> {
+    /// A stolen token that its owner has used since must not end the account's other sessions.
+    async fn log_out_by_refresh_token(
+        &self,
+        claim: RefreshClaim,
+        scope: LogoutScope,
+        ending: EndSession,
+    ) -> Result<()> {
         let (session, now) = (claim.session, ending.now);
         if scope != LogoutScope::Current
             && let Some(found) = ending.sessions.find(session, now).await?
-            && found.session.token_status(claim.generation, now, &self.parts.lifetimes) == TokenStatus::Reused
+            && found.session.token_status(claim.generation, now, &self.lifetimes) == TokenStatus::Reused
         {
             let reused = move |account| Event::RefreshTokenReused { account, session };
             spawn_detached(async move { ending.end(session, EndReason::Reuse, reused).await }).await?;
             return Err(Error::RefreshTokenReused);
         }
-        spawn_detached(ending.end_sessions(session, scope)).await
+        spawn_detached(ending.end_scope(session, scope)).await
     }
 }
 
 impl EndSession {
-    async fn end_sessions(self, session: SessionId, scope: LogoutScope) -> Result<()> {
+    async fn end_scope(self, session: SessionId, scope: LogoutScope) -> Result<()> {
         if scope != LogoutScope::Current {
-            // An earlier try may have ended them in SQL alone, at a node that Redis has not heard from since.
+            // An earlier attempt may have ended them in SQL alone, at a node that Redis has not
+            // heard from since.
             self.sessions.check_ready().await?;
-            // Only a live session speaks for its siblings. They go first: should this fail half way, it can still ask again.
+            // Only a live session may end the others. They end first: if this fails half way, the
+            // session is still live and the client can repeat the logout.
             let Some(live) = self.sessions.find(session, self.now).await? else {
                 return Ok(());
             };
             self.sessions
                 .end_others(live.account.id, session, EndReason::EndedElsewhere, self.now)
                 .await?;
-            self.note(Event::OtherSessionsEnded {
+            self.record(Event::OtherSessionsEnded {
                 account: live.account.id,
                 by: session,
             });

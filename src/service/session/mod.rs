@@ -1,10 +1,19 @@
 //! Sessions, from sign-in to logout.
 
 mod authenticate;
-pub(crate) mod end;
-pub(crate) mod end_all;
+mod end;
+mod end_all;
 mod list;
-pub(crate) mod logout;
+mod logout;
 mod refresh;
-pub(crate) mod tokens;
-pub(crate) mod watch;
+mod service;
+mod tokens;
+mod watch;
+
+pub use authenticate::Authenticator;
+pub(crate) use end::EndSession;
+pub use end_all::{EndedSessions, SessionEnder};
+pub use logout::{LogoutInput, LogoutScope};
+pub use service::SessionService;
+pub use tokens::{SignedIn, TokenIssuer, Tokens};
+pub use watch::{SessionWatch, WATCH_INTERVAL, Watchers};

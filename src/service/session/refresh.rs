@@ -1,4 +1,4 @@
-//! Refresh: the next pair of tokens for a session.
+//! Refresh: the next pair of tokens of a session.
 
 use crate::domain::audit::Event;
 use crate::domain::client::ClientInfo;
@@ -9,32 +9,28 @@ use crate::domain::session::{Renewal, Rotation, SessionId};
 use crate::domain::{Error, Result};
 use crate::service::detached::spawn_detached;
 use crate::service::metrics::measured;
+use crate::service::session::{SessionService, SignedIn};
 use crate::service::validation::required;
-use crate::service::{Service, SignedIn};
 
-impl Service {
-    /// Renews the session of a refresh token. Asked again with the same token within the grace period, it answers with the same
-    /// refresh token again.
+impl SessionService {
+    /// Renews the session of a refresh token. The same token within the grace period returns the
+    /// same next refresh token again.
     ///
     /// # Errors
-    /// `RefreshTokenInvalid`; `RefreshTokenReused`, and then the session is over; `BadRequest` without a token; `RateLimited`;
-    /// `Unavailable`.
+    /// `RefreshTokenInvalid`; `RefreshTokenReused`, and then the session has ended; `BadRequest`
+    /// without a token; `RateLimited`; `Unavailable`.
     pub async fn refresh(&self, token: Option<SecretString>, client: &ClientInfo) -> Result<SignedIn> {
-        measured("refresh", self.renew_session(token, client)).await
+        measured("refresh", self.renew(token, client)).await
     }
 
-    async fn renew_session(&self, token: Option<SecretString>, client: &ClientInfo) -> Result<SignedIn> {
+    async fn renew(&self, token: Option<SecretString>, client: &ClientInfo) -> Result<SignedIn> {
         let token = required("refresh_token", token)?;
-        let claim = self
-            .parts
-            .refresh_tokens
-            .open(token.expose())
-            .ok_or(Error::RefreshTokenInvalid)?;
-        let now = self.parts.clock.now();
+        let claim = self.tokens.open_refresh_token(&token)?;
+        let now = self.clock.now();
         let renewal = self.rotate(claim, now, client).await?;
-        self.note_renewal(renewal.allowance, claim.session, client)?;
+        self.limiter.record_renewal(renewal.allowance, claim.session, client)?;
         match renewal.rotation {
-            Rotation::Current { account, generation } => self.sign_in(account, claim.session, generation, now),
+            Rotation::Current { account, generation } => self.tokens.issue(account, claim.session, generation, now),
             Rotation::Reused { .. } => Err(Error::RefreshTokenReused),
             Rotation::Over => Err(Error::RefreshTokenInvalid),
             Rotation::Limited(wait) => Err(Error::RateLimited(wait)),
@@ -42,12 +38,12 @@ impl Service {
     }
 
     async fn rotate(&self, claim: RefreshClaim, now: Timestamp, client: &ClientInfo) -> Result<Renewal> {
-        let limit = self.renewal_limit();
-        let (sessions, audit, client) = (self.parts.sessions.clone(), self.parts.audit.clone(), client.clone());
+        let limit = self.limiter.renewal_limit();
+        let (sessions, audit, client) = (self.sessions.clone(), self.audit.clone(), client.clone());
         let rotating = async move {
             let renewal = sessions.rotate(claim, now, limit).await?;
             if let Some(event) = event(&renewal.rotation, claim.session) {
-                audit.note(event, &client);
+                audit.record(event, &client);
             }
             Ok(renewal)
         };
@@ -55,7 +51,7 @@ impl Service {
     }
 }
 
-/// What there is to note: of a session that a reused token has ended, the first time alone.
+/// The event of a rotation. Only the first use of a reused token ends the session and is recorded.
 fn event(rotation: &Rotation, session: SessionId) -> Option<Event> {
     match *rotation {
         Rotation::Current { ref account, .. } => Some(Event::Refreshed {

@@ -1,51 +1,42 @@
-//! What a successful sign-in or renewal hands out.
+//! The tokens of a session.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::Result;
-use crate::domain::account::{Account, AccountId};
+use crate::domain::account::Account;
 use crate::domain::clock::Timestamp;
 use crate::domain::refresh_token::RefreshClaim;
 use crate::domain::secret::SecretString;
-use crate::domain::session::{Device, Generation, NewSession, SessionId};
-use crate::service::Service;
+use crate::domain::session::{Generation, SessionId};
+use crate::domain::{Error, Result};
+use crate::security::{AccessTokens, RefreshTokens};
 
 /// An account and the tokens of one of its sessions.
 #[derive(Debug)]
 pub struct SignedIn {
-    /// Who signed in.
     pub account: Arc<Account>,
-    /// The session's tokens.
     pub tokens: Tokens,
 }
 
-/// A pair of tokens.
 #[derive(Debug)]
 pub struct Tokens {
-    /// The access token, a JWT.
+    /// A JWT.
     pub access: SecretString,
-    /// The refresh token, opaque to clients.
+    /// Opaque to clients.
     pub refresh: SecretString,
-    /// How long the access token is good for.
+    /// Lifetime of the access token.
     pub expires_in: Duration,
 }
 
-impl Service {
-    /// A session that begins now.
-    pub(crate) fn new_session(&self, account: AccountId, device: Device, now: Timestamp) -> NewSession {
-        let expires_at = now.plus(self.parts.lifetimes.session);
-        NewSession {
-            id: SessionId::fresh(),
-            account,
-            created_at: now,
-            expires_at,
-            device,
-        }
-    }
+/// Issues the tokens of sessions and reads refresh tokens.
+pub struct TokenIssuer {
+    pub(crate) access_tokens: Arc<AccessTokens>,
+    pub(crate) refresh_tokens: RefreshTokens,
+}
 
-    /// The tokens of a session that stands at `generation`.
-    pub(crate) fn sign_in(
+impl TokenIssuer {
+    /// The tokens of a session at this generation.
+    pub(crate) fn issue(
         &self,
         account: Arc<Account>,
         session: SessionId,
@@ -53,10 +44,20 @@ impl Service {
         now: Timestamp,
     ) -> Result<SignedIn> {
         let tokens = Tokens {
-            access: self.parts.access_tokens.issue(&account, session, now)?,
-            refresh: self.parts.refresh_tokens.seal(RefreshClaim { session, generation }),
-            expires_in: self.parts.access_tokens.lifetime(),
+            access: self.access_tokens.issue(&account, session, now)?,
+            refresh: self.refresh_tokens.seal(RefreshClaim { session, generation }),
+            expires_in: self.access_tokens.lifetime(),
         };
         Ok(SignedIn { account, tokens })
+    }
+
+    /// The claim of a genuine refresh token. Its session may have ended.
+    ///
+    /// # Errors
+    /// `RefreshTokenInvalid`.
+    pub(crate) fn open_refresh_token(&self, token: &SecretString) -> Result<RefreshClaim> {
+        self.refresh_tokens
+            .open(token.expose())
+            .ok_or(Error::RefreshTokenInvalid)
     }
 }

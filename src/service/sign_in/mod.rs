@@ -1,3 +1,10 @@
 //! The ways to sign in.
 
-pub(crate) mod password;
+mod outcome;
+mod password;
+mod service;
+
+pub use outcome::CompleteSignIn;
+pub use password::LoginInput;
+pub(crate) use password::{ATTEMPTS, credentials_keep_changing};
+pub use service::SignInService;

@@ -1,96 +1,99 @@
 //! Login: a password for a new session.
 
-use std::sync::Arc;
-
-use crate::domain::account::{Account, Identifier};
+use crate::domain::account::{AccountId, Identifier};
 use crate::domain::audit::Event;
 use crate::domain::client::ClientInfo;
-use crate::domain::credential::{AccountCredentials, CredentialsUpdate};
+use crate::domain::credential::AccountCredentials;
 use crate::domain::email::Email;
 use crate::domain::password::PresentedPassword;
 use crate::domain::secret::SecretString;
-use crate::domain::session::{Generation, NewSession};
 use crate::domain::username::Username;
 use crate::domain::{Error, Result};
 use crate::security::PasswordVerification;
 use crate::service::metrics::measured;
+use crate::service::session::SignedIn;
+use crate::service::sign_in::SignInService;
 use crate::service::validation::Problems;
-use crate::service::{Service, SignedIn};
 
-/// How often a password is compared anew because its hash has been replaced meanwhile: by another login that raised its cost, or by a
-/// change of the password, after which it is wrong.
+/// How often a password is verified again because the account's credentials have changed meanwhile.
 pub(crate) const ATTEMPTS: usize = 3;
 
-/// What there is to say after so many.
-pub(crate) fn replaced_again_and_again() -> Error {
-    Error::unavailable("the password hash of an account is replaced again and again")
+/// The error after so many attempts.
+pub(crate) fn credentials_keep_changing() -> Error {
+    Error::unavailable("the credentials of an account keep changing while they are verified")
 }
 
-/// What a person types to sign in: an e-mail or a username, and the password.
+/// A login as the client sent it: an e-mail or a username, and the password.
 #[derive(Debug)]
 pub struct LoginInput {
-    /// The e-mail.
     pub email: Option<String>,
-    /// The username.
     pub username: Option<String>,
-    /// The password.
     pub password: SecretString,
 }
 
-impl Service {
-    /// Opens a session for whoever knows the password.
+impl SignInService {
+    /// Opens a session for a client that knows the password.
     ///
     /// # Errors
-    /// `InvalidCredentials` for a wrong password and for an unknown account alike, after the same work; `Validation` for what can be no
-    /// account's e-mail, username or password; `RateLimited`; `Unavailable`.
+    /// `InvalidCredentials` for a wrong password and for an unknown account alike, after the same
+    /// work; `Validation` for an e-mail, username or password that no account can have;
+    /// `RateLimited`; `Unavailable`.
     pub async fn login(&self, input: LoginInput, client: &ClientInfo) -> Result<SignedIn> {
-        measured("login", self.open_session(input, client)).await
+        measured("login", self.log_in(input, client)).await
     }
 
-    async fn open_session(&self, input: LoginInput, client: &ClientInfo) -> Result<SignedIn> {
-        let (identifier, password) = read_login(&input)?;
-        self.charge_login_from_network(client).await?;
-        let ready = self.parts.sessions.check_ready();
-        let ((), mut found) = tokio::try_join!(ready, self.parts.accounts.find_by_identifier(&identifier))?;
+    async fn log_in(&self, input: LoginInput, client: &ClientInfo) -> Result<SignedIn> {
+        let (identifier, password) = parse_login(&input)?;
+        self.limiter.charge_login_from_network(client).await?;
+        let ready = self.sessions.check_ready();
+        let ((), mut found) = tokio::try_join!(ready, self.accounts.find_by_identifier(&identifier))?;
         let account = found.as_ref().map(|found| found.account.id);
-        let limits = self.charge_login(&identifier.key(), account, client).await?;
+        let limits = self.limiter.charge_login(&identifier.key(), account, client).await?;
         for _ in 0..ATTEMPTS {
-            let stored = found.as_ref().and_then(|found| found.password_hash.as_ref());
-            let verification = self.parts.passwords.verify(password.clone(), stored).await?;
-            let (Some(right), PasswordVerification::Matches | PasswordVerification::MatchesAtOldCost) =
-                (found, verification)
-            else {
-                self.parts.audit.note(Event::LoginFailed { account }, client);
-                return Err(Error::InvalidCredentials);
-            };
-            self.forgive_failures(&limits).await;
-            let session = self.new_session(right.account.id, client.device.clone(), self.parts.clock.now());
-            if self.parts.sessions.open(&session, right.version).await? == CredentialsUpdate::Applied {
-                if verification == PasswordVerification::MatchesAtOldCost {
-                    self.rehash(&right, password).await;
+            let (verified, is_at_old_cost) = self.verify(found, &password, account, client).await?;
+            self.limiter.forgive_failures(&limits).await;
+            let signed_in = self
+                .complete_sign_in
+                .log_in(verified.account.clone().into(), verified.version, client)
+                .await?;
+            if let Some(signed_in) = signed_in {
+                if is_at_old_cost {
+                    self.rehash(&verified, password).await;
                 }
-                return self.opened(right.account.into(), &session, client);
+                return Ok(signed_in);
             }
-            found = self.parts.accounts.find_by_identifier(&identifier).await?;
+            found = self.accounts.find_by_identifier(&identifier).await?;
         }
-        Err(replaced_again_and_again())
+        Err(credentials_keep_changing())
     }
 
-    fn opened(&self, account: Arc<Account>, session: &NewSession, client: &ClientInfo) -> Result<SignedIn> {
-        let logged_in = Event::LoggedIn {
-            account: session.account,
-            session: session.id,
-        };
-        self.parts.audit.note(logged_in, client);
-        self.sign_in(account, session.id, Generation::FIRST, session.created_at)
+    /// The credentials that the password matches, and whether their hash has an old cost.
+    async fn verify(
+        &self,
+        found: Option<AccountCredentials>,
+        password: &PresentedPassword,
+        account: Option<AccountId>,
+        client: &ClientInfo,
+    ) -> Result<(AccountCredentials, bool)> {
+        let stored = found.as_ref().and_then(|found| found.password_hash.as_ref());
+        let verification = self.passwords.verify(password.clone(), stored).await?;
+        match (found, verification) {
+            (Some(found), PasswordVerification::Matches) => Ok((found, false)),
+            (Some(found), PasswordVerification::MatchesAtOldCost) => Ok((found, true)),
+            (_, PasswordVerification::Differs) | (None, _) => {
+                self.audit.record(Event::LoginFailed { account }, client);
+                Err(Error::InvalidCredentials)
+            }
+        }
     }
 
-    /// Brings a stored hash to the configured cost. The login succeeds without it, and the next one tries again.
+    /// Brings a stored hash to the configured cost. The login succeeds without it, and the next
+    /// login tries again.
     async fn rehash(&self, found: &AccountCredentials, password: PresentedPassword) {
         let Some(old) = &found.password_hash else { return };
         let rehashed = async {
-            let new = self.parts.passwords.hash(password).await?;
-            self.parts.accounts.rehash_password(found.account.id, old, &new).await
+            let new = self.passwords.hash(password).await?;
+            self.accounts.rehash_password(found.account.id, old, &new).await
         };
         if let Err(error) = rehashed.await {
             tracing::warn!(
@@ -101,7 +104,7 @@ impl Service {
     }
 }
 
-fn read_login(input: &LoginInput) -> Result<(Identifier, PresentedPassword)> {
+fn parse_login(input: &LoginInput) -> Result<(Identifier, PresentedPassword)> {
     let mut problems = Problems::default();
     let identifier = match (&input.email, &input.username) {
         (Some(email), None) => problems.check("email", Email::parse(email)).map(Identifier::Email),
@@ -109,11 +112,11 @@ fn read_login(input: &LoginInput) -> Result<(Identifier, PresentedPassword)> {
             .check("username", Username::parse(username))
             .map(Identifier::Username),
         (None, None) => {
-            problems.note("email", "or username is required");
+            problems.add("email", "or username is required");
             None
         }
         (Some(_), Some(_)) => {
-            problems.note("username", "must not be given together with email");
+            problems.add("username", "must not be given together with email");
             None
         }
     };

@@ -1,4 +1,11 @@
 //! The keys that sign access tokens.
 
-pub(crate) mod discovery;
-pub(crate) mod rotate;
+mod discovery;
+mod reload;
+mod rotate;
+mod service;
+
+pub use discovery::Discovery;
+pub(crate) use reload::KeyReading;
+pub use rotate::KeyRotation;
+pub use service::SigningKeyService;

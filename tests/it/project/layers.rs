@@ -41,7 +41,7 @@ const LAYERS: [(&str, &str); 15] = [
         "server",
         "async_graphql sea_orm redis crate::config crate::security crate::store crate::service crate::api crate::app",
     ),
-    ("app.rs", "sea_orm redis async_graphql"),
+    ("app", "sea_orm redis async_graphql"),
     ("main.rs", "sea_orm redis async_graphql axum"),
     (
         "telemetry.rs",

@@ -1,0 +1,120 @@
+//! A gateway, from its settings to the last answer.
+
+use std::error::Error as StdError;
+use std::future::Future;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{Request, Response};
+use tokio::net::TcpListener;
+
+use crate::api::Api;
+use crate::app::options::{api_options, connection_rules};
+use crate::app::services::{self, Backends};
+use crate::app::start_error::StartError;
+use crate::app::stores;
+use crate::config::Settings;
+use crate::domain::Error;
+use crate::domain::clock::Clock;
+use crate::server::{self, ConnectionRules, RequestHandler};
+use crate::service::{Audit, AuditWriter, Service, WATCH_INTERVAL};
+use crate::store::AuditLog;
+use crate::threads::Threads;
+
+/// How often maintenance runs. The service decides by its own clock what is due.
+const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A gateway, ready to serve.
+pub struct App {
+    api: Api,
+    connections: ConnectionRules,
+    audit_writer: AuditWriter,
+    threads: Threads,
+}
+
+impl App {
+    /// Connects the stores, brings the schema up to date and wires the parts. In production the
+    /// schema must be up to date already.
+    pub async fn assemble(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let secrets = settings.auth_secret()?.0;
+        let (database, redis) = tokio::try_join!(stores::open_database(settings), stores::redis(settings))?;
+        let (audit, audit_writer) = Audit::start(AuditLog::new(database.clone()), clock.clone());
+        let backends = Backends {
+            database,
+            redis,
+            secrets,
+            audit,
+            clock,
+        };
+        let service = Arc::new(services::build(settings, backends).await?);
+        let threads = Threads::start().map_err(Error::internal)?;
+        start_maintenance(&service, &threads);
+        Ok(Self {
+            api: Api::new(service, &api_options(settings)),
+            connections: connection_rules(settings),
+            audit_writer,
+            threads,
+        })
+    }
+
+    /// The APIs, for a caller that brings requests by another way than a connection.
+    #[must_use]
+    pub fn api(&self) -> Api {
+        self.api.clone()
+    }
+
+    /// Serves until `stop` resolves. Then it accepts no connection and gives the open requests ten
+    /// seconds.
+    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
+        server::serve(listener, self.api, self.connections, &self.threads, stop).await;
+        // Before the threads end: connections to the database may be theirs.
+        self.audit_writer.finish().await;
+    }
+}
+
+impl RequestHandler for Api {
+    fn answer(self, request: Request<Body>) -> impl Future<Output = Response<Body>> + Send + 'static {
+        Self::answer(self, request)
+    }
+}
+
+/// Each task runs apart from the others, so that a slow one does not delay the rest.
+fn start_maintenance(service: &Arc<Service>, threads: &Threads) {
+    let service = Arc::downgrade(service);
+    tokio::spawn(repeat(MAINTENANCE_INTERVAL, service.clone(), |service| async move {
+        service.maintenance.run().await
+    }));
+    tokio::spawn(repeat(MAINTENANCE_INTERVAL, service.clone(), |service| async move {
+        service.maintenance.apply_external_changes().await
+    }));
+    tokio::spawn(repeat(MAINTENANCE_INTERVAL, service.clone(), |service| async move {
+        service.maintenance.sweep_audit().await
+    }));
+    tokio::spawn(repeat(WATCH_INTERVAL, service.clone(), |service| async move {
+        service.session.notify_watchers().await
+    }));
+    threads.on_each(|| {
+        repeat(MAINTENANCE_INTERVAL, service.clone(), |service| async move {
+            service.maintenance.maintain_thread().await;
+            Ok(())
+        })
+    });
+}
+
+/// Repeats a piece of the service's own work for as long as the service lives.
+async fn repeat<F>(interval: Duration, service: Weak<Service>, work: impl Fn(Arc<Service>) -> F)
+where
+    F: Future<Output = Result<(), Error>>,
+{
+    loop {
+        tokio::time::sleep(interval).await;
+        let Some(service) = service.upgrade() else { return };
+        if let Err(error) = work(service).await {
+            tracing::warn!(
+                error = &error as &dyn StdError,
+                "a part of the gateway's own work failed, and is tried again"
+            );
+        }
+    }
+}

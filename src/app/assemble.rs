@@ -18,7 +18,7 @@ use crate::config::Settings;
 use crate::domain::Error;
 use crate::domain::clock::Clock;
 use crate::server::{self, ConnectionRules, RequestHandler};
-use crate::service::{Audit, AuditWriter, Service, WATCH_INTERVAL};
+use crate::service::{Audit, AuditWriter, OneProofSuffices, Service, WATCH_INTERVAL};
 use crate::store::AuditLog;
 use crate::threads::Threads;
 
@@ -46,6 +46,7 @@ impl App {
             secrets,
             audit,
             clock,
+            sign_in_policy: Arc::new(OneProofSuffices),
         };
         let service = Arc::new(services::build(settings, backends).await?);
         let threads = Threads::start().map_err(Error::internal)?;

@@ -6,6 +6,8 @@ mod assemble;
 mod listen;
 mod options;
 mod services;
+#[cfg(test)]
+mod sign_in_policy_tests;
 mod start_error;
 mod stores;
 

@@ -11,8 +11,8 @@ use crate::domain::secret::SecretBytes;
 use crate::security::{AccessTokens, KeyVault, KeyedHash, PasswordPool, RefreshTokens};
 use crate::service::{
     AccountService, Audit, Authenticator, CompleteSignIn, CredentialsService, HealthCheck, KeyRotation, Maintenance,
-    RateLimiter, Service, SessionEnder, SessionService, SignInService, SigningKeyService, Throttle, TokenIssuer,
-    Watchers,
+    RateLimiter, Service, SessionEnder, SessionService, SignInPolicy, SignInService, SigningKeyService, Throttle,
+    TokenIssuer, Watchers,
 };
 use crate::store::{Accounts, AuditLog, Database, Redis, SigningKeys};
 
@@ -23,6 +23,7 @@ pub(super) struct Backends {
     pub(super) secrets: Vec<SecretBytes>,
     pub(super) audit: Audit,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) sign_in_policy: Arc<dyn SignInPolicy>,
 }
 
 /// Builds the service: first what the subjects share, then each subject.
@@ -39,6 +40,7 @@ pub(super) async fn build(settings: &Settings, backends: Backends) -> Result<Ser
         secrets,
         audit,
         clock,
+        sign_in_policy: policy,
     } = backends;
     let sessions = stores::sessions(settings, &database, redis.as_ref(), &secrets)?;
     let (password_rules, lifetimes) = (Arc::new(password_rules(settings)), settings.tokens.lifetimes());
@@ -59,6 +61,7 @@ pub(super) async fn build(settings: &Settings, backends: Backends) -> Result<Ser
         clock: clock.clone(),
     });
     let complete_sign_in = Arc::new(CompleteSignIn {
+        policy,
         accounts: accounts.clone(),
         sessions: sessions.clone(),
         tokens: tokens.clone(),

@@ -7,6 +7,8 @@
 use std::error::Error as StdError;
 use std::time::Duration;
 
+use crate::domain::challenge::Challenge;
+
 /// Result of everything that the service does.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -43,6 +45,9 @@ pub enum Error {
     /// What the request names does not exist, or belongs to another account.
     #[error("There is nothing here.")]
     NotFound,
+    /// The proof was right, and the sign-in needs one more step.
+    #[error("{}", .0.reason.message())]
+    NextStep(Box<Challenge>),
     /// Another account has this e-mail.
     #[error("An account with this e-mail exists already.")]
     EmailTaken,
@@ -132,6 +137,7 @@ impl Error {
             Self::RefreshTokenInvalid => "REFRESH_TOKEN_INVALID",
             Self::RefreshTokenReused => "REFRESH_TOKEN_REUSED",
             Self::NotFound => "NOT_FOUND",
+            Self::NextStep(challenge) => challenge.reason.code(),
             Self::EmailTaken => "EMAIL_TAKEN",
             Self::UsernameTaken => "USERNAME_TAKEN",
             Self::RateLimited(_) => "RATE_LIMITED",
@@ -156,6 +162,16 @@ impl Error {
     pub fn retry_after_seconds(&self) -> Option<u64> {
         if let Self::RateLimited(after) | Self::Unavailable { retry_after: after, .. } = self {
             Some(whole_seconds(*after))
+        } else {
+            None
+        }
+    }
+
+    /// The next step of a sign-in; `None` for every other error.
+    #[must_use]
+    pub fn challenge(&self) -> Option<&Challenge> {
+        if let Self::NextStep(challenge) = self {
+            Some(challenge)
         } else {
             None
         }

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod audit;
+pub mod challenge;
 pub mod client;
 pub mod clock;
 mod common_passwords;

@@ -52,7 +52,7 @@ impl Audit {
     /// Begins to take events, and to write them.
     #[must_use]
     pub fn start(log: AuditLog, clock: Arc<dyn Clock>) -> (Self, AuditWriter) {
-        let (audit, queue) = Self::with_room(QUEUE, clock);
+        let (audit, queue) = Self::with_capacity(QUEUE, clock);
         counter!(DROPPED).increment(0);
         let (stop, stopped) = oneshot::channel();
         let writing = Writing {
@@ -65,8 +65,8 @@ impl Audit {
         (audit, AuditWriter { stop, task })
     }
 
-    fn with_room(room: usize, clock: Arc<dyn Clock>) -> (Self, mpsc::Receiver<AuditRecord>) {
-        let (queue, taken) = mpsc::channel(room);
+    pub(crate) fn with_capacity(capacity: usize, clock: Arc<dyn Clock>) -> (Self, mpsc::Receiver<AuditRecord>) {
+        let (queue, taken) = mpsc::channel(capacity);
         let dropped = Arc::default();
         (Self { queue, dropped, clock }, taken)
     }
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_strangers_leaves_room_for_what_they_may_have_done() {
-        let (audit, mut taken) = Audit::with_room(8, Arc::new(SystemClock));
+        let (audit, mut taken) = Audit::with_capacity(8, Arc::new(SystemClock));
         let client = ClientInfo::default();
         for _ in 0..6 {
             audit.record(Event::LoginFailed { account: None }, &client);

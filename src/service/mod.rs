@@ -30,6 +30,6 @@ pub use session::{
     Authenticator, EndedSessions, LogoutInput, LogoutScope, SessionEnder, SessionService, SessionWatch, SignedIn,
     TokenIssuer, Tokens, WATCH_INTERVAL, Watchers,
 };
-pub use sign_in::{CompleteSignIn, LoginInput, SignInService};
+pub use sign_in::{CompleteSignIn, LoginInput, OneProofSuffices, Proof, SignInPolicy, SignInService};
 pub use signing_key::{Discovery, KeyRotation, SigningKeyService};
 pub use throttle::Throttle;

@@ -78,6 +78,13 @@ fn extensions(error: &ApiError) -> ErrorExtensionValues {
     if let Some(refusal) = error.refusal() {
         extensions.set("reason", refusal.as_str());
     }
+    if let Some(challenge) = error.challenge() {
+        let methods = challenge.methods.iter();
+        let methods = methods.map(|method| Value::from(method.as_str().to_ascii_uppercase()));
+        extensions.set("challenge", challenge.token.expose());
+        extensions.set("methods", Value::List(methods.collect()));
+        extensions.set("expiresIn", challenge.expires_in.as_secs());
+    }
     if let Some(seconds) = error.retry_after_seconds() {
         extensions.set("retryAfter", seconds);
     }

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 
 use crate::api::http::error_codes;
 use crate::domain::Error;
+use crate::domain::challenge::Challenge;
 use crate::domain::error::{FieldProblem, Refusal, seconds};
 
 pub(crate) type Result<T> = std::result::Result<T, ApiError>;
@@ -80,6 +81,11 @@ impl ApiError {
     /// Why the access token was refused; `None` for every other error.
     pub(crate) fn refusal(&self) -> Option<Refusal> {
         self.service_error()?.refusal()
+    }
+
+    /// The next step of a sign-in; `None` for every other error.
+    pub(crate) fn challenge(&self) -> Option<&Challenge> {
+        self.service_error()?.challenge()
     }
 
     /// A failure of the gateway itself, which a client can report with the id of its request.

@@ -16,7 +16,10 @@ const STATUSES: &[(&str, StatusCode)] = &[
     ("REFRESH_TOKEN_INVALID", StatusCode::UNAUTHORIZED),
     ("REFRESH_TOKEN_REUSED", StatusCode::UNAUTHORIZED),
     ("UNAUTHENTICATED", StatusCode::UNAUTHORIZED),
+    ("EMAIL_NOT_VERIFIED", StatusCode::FORBIDDEN),
     ("FORBIDDEN", StatusCode::FORBIDDEN),
+    ("SECOND_FACTOR_ENROLMENT_REQUIRED", StatusCode::FORBIDDEN),
+    ("SECOND_FACTOR_REQUIRED", StatusCode::FORBIDDEN),
     ("NOT_FOUND", StatusCode::NOT_FOUND),
     ("METHOD_NOT_ALLOWED", StatusCode::METHOD_NOT_ALLOWED),
     ("NOT_ACCEPTABLE", StatusCode::NOT_ACCEPTABLE),
@@ -50,6 +53,7 @@ mod tests {
         let sources = [
             include_str!("error.rs"),
             include_str!("../graphql/document/refusal.rs"),
+            include_str!("../../domain/challenge.rs"),
             include_str!("../../domain/error.rs"),
         ];
         let is_code =

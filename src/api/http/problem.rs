@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use crate::api::http::error::ApiError;
 use crate::api::http::request_id;
 use crate::domain::Error;
+use crate::domain::challenge::Challenge;
 
 /// An error whose response is a problem document.
 #[derive(Debug)]
@@ -36,6 +37,10 @@ pub(crate) struct ProblemDocument {
     /// Why an access token was refused: `missing`, `invalid`, `expired` or `revoked`.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
+    /// Not in the OpenAPI document before an operation answers it.
+    #[serde(flatten)]
+    #[schema(ignore)]
+    challenge: Option<ChallengeDocument>,
     /// The id of the request, to search the logs for.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
@@ -53,6 +58,15 @@ struct FieldDocument {
     message: String,
 }
 
+/// The next step of a sign-in.
+#[derive(Serialize)]
+struct ChallengeDocument {
+    challenge: String,
+    methods: Vec<&'static str>,
+    /// In seconds.
+    expires_in: u64,
+}
+
 impl From<ApiError> for Problem {
     fn from(error: ApiError) -> Self {
         Self(error)
@@ -62,6 +76,16 @@ impl From<ApiError> for Problem {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         Self(error.into())
+    }
+}
+
+impl From<&Challenge> for ChallengeDocument {
+    fn from(challenge: &Challenge) -> Self {
+        Self {
+            challenge: challenge.token.expose().to_owned(),
+            methods: challenge.methods.iter().map(|method| method.as_str()).collect(),
+            expires_in: challenge.expires_in.as_secs(),
+        }
     }
 }
 
@@ -85,6 +109,7 @@ impl IntoResponse for Problem {
                 })
                 .collect(),
             reason: error.refusal().map(crate::domain::error::Refusal::as_str),
+            challenge: error.challenge().map(ChallengeDocument::from),
             request_id: request_id::current_id(),
         };
         let body = serde_json::to_vec(&document).unwrap_or_default();

@@ -268,7 +268,11 @@ pub(crate) async fn refresh(
     OptionalJsonBody(body): OptionalJsonBody<RefreshBody>,
 ) -> Result<AuthPayload, Problem> {
     let mut presented = context.cookie.present(body.refresh_token, body.mode.into())?;
-    let renewed = state.service.session.refresh(presented.take(), &context.client_info()).await;
+    let renewed = state
+        .service
+        .session
+        .refresh(presented.take(), &context.client_info())
+        .await;
     let signed_in = presented.clear_if_rejected(renewed)?;
     Ok(AuthPayload::new(&signed_in, presented.mode, &context))
 }

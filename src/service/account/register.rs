@@ -11,6 +11,7 @@ use crate::domain::username::Username;
 use crate::service::account::AccountService;
 use crate::service::metrics::measured;
 use crate::service::session::SignedIn;
+use crate::service::sign_in::SignInOutcome;
 use crate::service::validation::Problems;
 
 /// A registration as the client sent it.
@@ -31,13 +32,15 @@ impl AccountService {
     /// Creates an account and its first session.
     ///
     /// # Errors
-    /// `Validation` names every invalid field; `EmailTaken`, `UsernameTaken`; `RateLimited`;
+    /// `NextStep` if the registration alone does not complete the sign-in; `Validation` names every
+    /// invalid field; `EmailTaken`, `UsernameTaken`; `RateLimited`;
     /// `Unavailable`. In every case nothing is stored.
     pub async fn register(&self, input: RegisterInput, client: &ClientInfo) -> Result<SignedIn> {
-        measured("register", self.create_account(input, client)).await
+        let registration = async { self.create_account(input, client).await?.into_result() };
+        measured("register", registration).await
     }
 
-    async fn create_account(&self, input: RegisterInput, client: &ClientInfo) -> Result<SignedIn> {
+    async fn create_account(&self, input: RegisterInput, client: &ClientInfo) -> Result<SignInOutcome> {
         let registration = self.parse_registration(&input)?;
         self.limiter.charge_registration(client).await?;
         self.sessions.check_ready().await?;

@@ -2,19 +2,50 @@
 
 use std::sync::Arc;
 
-use crate::domain::Result;
 use crate::domain::account::{Account, AccountId, NewAccount};
 use crate::domain::audit::Event;
+use crate::domain::challenge::Challenge;
 use crate::domain::client::ClientInfo;
 use crate::domain::clock::Clock;
 use crate::domain::credential::{CredentialsUpdate, CredentialsVersion};
 use crate::domain::session::{Generation, Lifetimes, NewSession, SessionId};
+use crate::domain::{Error, Result};
 use crate::service::audit::Audit;
 use crate::service::session::{SignedIn, TokenIssuer};
+use crate::service::sign_in::policy::{Proof, SignInPolicy};
 use crate::store::{Accounts, SessionStore};
 
-/// Completes a sign-in: opens the session, issues its tokens and records the audit event.
+/// The outcome of a sign-in whose proof was right.
+pub(crate) enum SignInOutcome {
+    /// A session is open.
+    Complete(SignedIn),
+    /// One more step is needed. There is no session and there are no tokens.
+    NextStep(Challenge),
+}
+
+impl SignInOutcome {
+    /// # Errors
+    /// `NextStep`, which the APIs answer with the challenge.
+    pub(crate) fn into_result(self) -> Result<SignedIn> {
+        match self {
+            Self::Complete(signed_in) => Ok(signed_in),
+            Self::NextStep(challenge) => Err(Error::NextStep(Box::new(challenge))),
+        }
+    }
+}
+
+/// An existing account that a client has proved to own.
+pub(crate) struct ProvedAccount {
+    pub(crate) account: Arc<Account>,
+    pub(crate) proof: Proof,
+    /// The credentials that the proof was verified against.
+    pub(crate) verified: CredentialsVersion,
+}
+
+/// Completes a sign-in: asks the policy, opens the session, issues its tokens and records the audit
+/// event.
 pub struct CompleteSignIn {
+    pub(crate) policy: Arc<dyn SignInPolicy>,
     pub(crate) accounts: Accounts,
     pub(crate) sessions: Arc<dyn SessionStore>,
     pub(crate) tokens: Arc<TokenIssuer>,
@@ -28,16 +59,15 @@ impl CompleteSignIn {
     /// verified: the caller must verify them again.
     ///
     /// # Errors
-    /// `Unavailable`.
-    pub(crate) async fn log_in(
-        &self,
-        account: Arc<Account>,
-        verified: CredentialsVersion,
-        client: &ClientInfo,
-    ) -> Result<Option<SignedIn>> {
-        let session = self.new_session(account.id, client);
-        let signed_in = self.issue_tokens(account, &session)?;
-        if self.sessions.open(&session, verified).await? == CredentialsUpdate::Conflict {
+    /// `Unavailable`; any error of the policy.
+    pub(crate) async fn log_in(&self, proved: ProvedAccount, client: &ClientInfo) -> Result<Option<SignInOutcome>> {
+        if let Some(challenge) = self.policy.next_step(&proved.account, proved.proof).await? {
+            return Ok(Some(SignInOutcome::NextStep(challenge)));
+        }
+        let session = self.new_session(proved.account.id, client);
+        let signed_in = self.issue_tokens(proved.account, &session)?;
+        // Guarded by the version: what the policy has read cannot have changed either.
+        if self.sessions.open(&session, proved.verified).await? == CredentialsUpdate::Conflict {
             return Ok(None);
         }
         let logged_in = Event::LoggedIn {
@@ -45,23 +75,28 @@ impl CompleteSignIn {
             session: session.id,
         };
         self.audit.record(logged_in, client);
-        Ok(Some(signed_in))
+        Ok(Some(SignInOutcome::Complete(signed_in)))
     }
 
-    /// Creates an account and signs in to it, in one transaction.
+    /// Creates an account and signs in to it, in one transaction. If the policy demands one more
+    /// step, nothing is stored.
     ///
     /// # Errors
-    /// `EmailTaken`, `UsernameTaken`, `Unavailable`. In every case nothing is stored.
-    pub(crate) async fn register(&self, account: &NewAccount, client: &ClientInfo) -> Result<SignedIn> {
+    /// `EmailTaken`, `UsernameTaken`, `Unavailable`; any error of the policy. Nothing is stored.
+    pub(crate) async fn register(&self, new: &NewAccount, client: &ClientInfo) -> Result<SignInOutcome> {
+        let account = Arc::new(new.public());
+        if let Some(challenge) = self.policy.next_step(&account, Proof::Registration).await? {
+            return Ok(SignInOutcome::NextStep(challenge));
+        }
         let session = self.new_session(account.id, client);
-        let signed_in = self.issue_tokens(account.public().into(), &session)?;
-        self.accounts.create(account, &session).await?;
+        let signed_in = self.issue_tokens(account, &session)?;
+        self.accounts.create(new, &session).await?;
         let registered = Event::Registered {
-            account: account.id,
+            account: new.id,
             session: session.id,
         };
         self.audit.record(registered, client);
-        Ok(signed_in)
+        Ok(SignInOutcome::Complete(signed_in))
     }
 
     fn new_session(&self, account: AccountId, client: &ClientInfo) -> NewSession {

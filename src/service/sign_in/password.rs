@@ -12,7 +12,8 @@ use crate::domain::{Error, Result};
 use crate::security::PasswordVerification;
 use crate::service::metrics::measured;
 use crate::service::session::SignedIn;
-use crate::service::sign_in::SignInService;
+use crate::service::sign_in::policy::Proof;
+use crate::service::sign_in::{ProvedAccount, SignInOutcome, SignInService};
 use crate::service::validation::Problems;
 
 /// How often a password is verified again because the account's credentials have changed meanwhile.
@@ -35,14 +36,16 @@ impl SignInService {
     /// Opens a session for a client that knows the password.
     ///
     /// # Errors
+    /// `NextStep` if the password alone does not complete the sign-in;
     /// `InvalidCredentials` for a wrong password and for an unknown account alike, after the same
     /// work; `Validation` for an e-mail, username or password that no account can have;
     /// `RateLimited`; `Unavailable`.
     pub async fn login(&self, input: LoginInput, client: &ClientInfo) -> Result<SignedIn> {
-        measured("login", self.log_in(input, client)).await
+        let login = async { self.log_in(input, client).await?.into_result() };
+        measured("login", login).await
     }
 
-    async fn log_in(&self, input: LoginInput, client: &ClientInfo) -> Result<SignedIn> {
+    async fn log_in(&self, input: LoginInput, client: &ClientInfo) -> Result<SignInOutcome> {
         let (identifier, password) = parse_login(&input)?;
         self.limiter.charge_login_from_network(client).await?;
         let ready = self.sessions.check_ready();
@@ -52,15 +55,16 @@ impl SignInService {
         for _ in 0..ATTEMPTS {
             let (verified, is_at_old_cost) = self.verify(found, &password, account, client).await?;
             self.limiter.forgive_failures(&limits).await;
-            let signed_in = self
-                .complete_sign_in
-                .log_in(verified.account.clone().into(), verified.version, client)
-                .await?;
-            if let Some(signed_in) = signed_in {
+            let proved = ProvedAccount {
+                account: verified.account.clone().into(),
+                proof: Proof::Password,
+                verified: verified.version,
+            };
+            if let Some(outcome) = self.complete_sign_in.log_in(proved, client).await? {
                 if is_at_old_cost {
                     self.rehash(&verified, password).await;
                 }
-                return Ok(signed_in);
+                return Ok(outcome);
             }
             found = self.accounts.find_by_identifier(&identifier).await?;
         }

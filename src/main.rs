@@ -11,8 +11,8 @@ use auth_gateway::config::{Environment, SettingError, Settings};
 use auth_gateway::domain::account::AccountName;
 use auth_gateway::domain::clock::{Clock, SystemClock};
 use auth_gateway::domain::signing_key::key_states;
-use auth_gateway::service::Audit;
-use auth_gateway::store::{AuditLog, SigningKeys};
+use auth_gateway::service::{Audit, AuditWriter};
+use auth_gateway::store::{AuditLog, Database, SigningKeys};
 use auth_gateway::{api, server, telemetry};
 use clap::{Parser, Subcommand};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -228,7 +228,7 @@ async fn keys(settings: &Settings, action: Keys) -> Result<(), Failure> {
     let now = SystemClock.now();
     if action != Keys::List {
         let secrets = settings.auth_secret().map_err(wrong_setting)?.0;
-        let (audit, writer) = Audit::start(AuditLog::new(database.clone()), Arc::new(SystemClock));
+        let (audit, writer) = start_audit(settings, &database);
         let keeper = app::key_rotation(settings, &secrets, &database, audit).map_err(not_started)?;
         if action == Keys::Rotate {
             keeper.rotate(now).await.map_err(not_started)?;
@@ -249,7 +249,7 @@ async fn keys(settings: &Settings, action: Keys) -> Result<(), Failure> {
 async fn end_sessions(settings: &Settings, name: &AccountName) -> Result<(), Failure> {
     let database = app::connect(settings).await.map_err(not_started)?;
     app::check_migrations(&database).await.map_err(not_started)?;
-    let (audit, writer) = Audit::start(AuditLog::new(database.clone()), Arc::new(SystemClock));
+    let (audit, writer) = start_audit(settings, &database);
     let ender = app::session_ender(settings, database, audit, Arc::new(SystemClock))
         .await
         .map_err(not_started)?;
@@ -262,6 +262,11 @@ async fn end_sessions(settings: &Settings, name: &AccountName) -> Result<(), Fai
         "sessions of account {} that were ended: {}\n",
         done.account.0, done.count
     ))
+}
+
+fn start_audit(settings: &Settings, database: &Database) -> (Audit, AuditWriter) {
+    let log = AuditLog::new(database.clone());
+    Audit::start(log, settings.log.audit_events, Arc::new(SystemClock))
 }
 
 /// A request small enough to be written by hand: an image that holds nothing but this program can check itself.

@@ -39,7 +39,8 @@ impl App {
     pub async fn assemble(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let secrets = settings.auth_secret()?.0;
         let (database, redis) = tokio::try_join!(stores::open_database(settings), stores::redis(settings))?;
-        let (audit, audit_writer) = Audit::start(AuditLog::new(database.clone()), clock.clone());
+        let audit_log = AuditLog::new(database.clone());
+        let (audit, audit_writer) = Audit::start(audit_log, settings.log.audit_events, clock.clone());
         let backends = Backends {
             database,
             redis,

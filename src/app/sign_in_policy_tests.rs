@@ -53,7 +53,7 @@ impl Gateway {
     async fn start(folder: &TempDir, sign_in_policy: Arc<dyn SignInPolicy>) -> Self {
         let settings = settings(folder);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let (audit, records) = Audit::with_capacity(16, clock.clone());
+        let (audit, records) = Audit::with_capacity(16, settings.log.audit_events, clock.clone());
         let backends = Backends {
             database: stores::open_database(&settings).await.unwrap(),
             redis: None,
@@ -96,7 +96,7 @@ impl Gateway {
 
     fn events(&mut self) -> Vec<&'static str> {
         std::iter::from_fn(|| self.audit.try_recv().ok())
-            .map(|record| record.event.name())
+            .map(|record| record.event.kind.row().name)
             .collect()
     }
 }

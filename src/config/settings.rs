@@ -16,6 +16,7 @@ use crate::domain::client::{AccessClaim, ProxyHeader};
 use crate::domain::key_publication::KeyPublicationLead;
 use crate::domain::session::Lifetimes;
 use crate::domain::signing_key::SigningAlgorithm;
+use crate::domain::stored_events::StoredEvents;
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -221,6 +222,9 @@ pub struct LogSettings {
     /// How long audit events are kept in the database
     #[arg(long, global = true, default_value = "90d", value_parser = |text: &str| values::span(text, HOUR, DAY * 3660, "90d"))]
     pub audit_retention: Duration,
+    /// Audit events that are kept in the database, separated by commas: names, `all`, and `-name` to take one out. All are logged
+    #[arg(long, global = true, default_value_t, value_parser = StoredEvents::parse)]
+    pub audit_events: StoredEvents,
 }
 
 fn parse_host(text: &str) -> Result<IpAddr, String> {

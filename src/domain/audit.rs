@@ -1,132 +1,167 @@
-//! What is kept of who came in, who did not, and what was ended.
+//! Audit events: who signed in, who failed to, which sessions ended.
 //!
-//! No event has room for a secret: not for a password, not for a token, and not for the name that was typed at a failed login, which
-//! may be a password that slipped into the wrong field (OWASP Logging Cheat Sheet, "Data to exclude").
+//! No event has room for a secret: not for a password, not for a token, and not for the name that
+//! was typed at a failed login, which may be a password in the wrong field (OWASP Logging Cheat
+//! Sheet, "Data to exclude").
+//!
+//! A new kind of event gets a variant in [`EventKind`] and a row in [`EVENTS`], at the same place.
+
+use std::fmt;
 
 use uuid::Uuid;
 
 use crate::domain::account::AccountId;
 use crate::domain::client::ClientInfo;
 use crate::domain::clock::Timestamp;
-use crate::domain::rate_limit::Limit;
 use crate::domain::session::{Device, SessionId};
-use crate::domain::signing_key::SigningAlgorithm;
 
-/// Something that somebody may want to look up later.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// An account was made, and signed in.
-    Registered {
-        /// The account.
-        account: AccountId,
-        /// Its first session.
-        session: SessionId,
-    },
-    /// A password opened a session.
-    LoggedIn {
-        /// Whose.
-        account: AccountId,
-        /// The session.
-        session: SessionId,
-    },
-    /// A password was wrong, or there is no such account.
-    LoginFailed {
-        /// Whose password it was to be; `None` for a name that is no account's.
-        account: Option<AccountId>,
-    },
+/// The kinds of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventKind {
+    /// An account was created, and signed in.
+    Registered,
+    /// A session was opened.
+    LoggedIn,
+    /// A password was wrong, or there is no such account. Then the event has no account.
+    LoginFailed,
     /// A session was renewed.
-    Refreshed {
-        /// Whose.
-        account: AccountId,
-        /// The session.
-        session: SessionId,
-    },
-    /// An old refresh token came back and ended its session.
-    RefreshTokenReused {
-        /// Whose.
-        account: AccountId,
-        /// The session.
-        session: SessionId,
-    },
-    /// A session signed out.
-    LoggedOut {
-        /// Whose.
-        account: AccountId,
-        /// The session.
-        session: SessionId,
-    },
-    /// A session was ended by name.
-    SessionEnded {
-        /// Whose.
-        account: AccountId,
-        /// The session that is over.
-        session: SessionId,
-        /// The session that asked.
-        by: SessionId,
-    },
-    /// All sessions of an account were ended but the one that asked.
-    OtherSessionsEnded {
-        /// Whose.
-        account: AccountId,
-        /// The session that asked.
-        by: SessionId,
-    },
+    Refreshed,
+    /// A used refresh token was presented, and its session was ended.
+    RefreshTokenReused,
+    /// A session logged itself out.
+    LoggedOut,
+    /// A session was ended by its id. The detail is the session that asked.
+    SessionEnded,
+    /// All sessions of an account were ended but one. The detail is the one, which asked.
+    OtherSessionsEnded,
     /// A password was changed, and all sessions of the account were ended but the one that asked.
-    PasswordChanged {
-        /// Whose.
-        account: AccountId,
-        /// The session that asked.
-        session: SessionId,
-    },
-    /// A session asked for another password and did not know the current one: somebody else may have its access token.
-    PasswordChangeFailed {
-        /// Whose.
-        account: AccountId,
-        /// The session that asked.
-        session: SessionId,
-    },
+    PasswordChanged,
+    /// A session asked for a change of password with a wrong current one. Its access token may be
+    /// stolen.
+    PasswordChangeFailed,
     /// An operator ended all sessions of an account.
-    AllSessionsEnded {
-        /// Whose.
-        account: AccountId,
-    },
-    /// A limit refused an attempt.
-    Limited {
-        /// The limit.
-        limit: Limit,
-        /// The account that was tried, where there is one.
-        account: Option<AccountId>,
-        /// The session that was to be renewed.
-        session: Option<SessionId>,
-    },
-    /// A signing key was published.
-    SigningKeyPublished {
-        /// Its name in the JWKS.
-        kid: String,
-        /// Its algorithm.
-        algorithm: SigningAlgorithm,
-    },
+    AllSessionsEnded,
+    /// A rate limit refused an attempt. The detail is the limit.
+    Limited,
+    /// A signing key was published. The detail is its algorithm and its `kid`.
+    SigningKeyPublished,
 }
 
-/// An event, with when and whence it came.
+/// Everything there is to say about a kind of event.
+#[derive(Debug)]
+pub struct EventRow {
+    pub kind: EventKind,
+    /// The name in SQL, in the log and in `AUDIT_EVENTS`.
+    pub name: &'static str,
+    pub severity: Severity,
+    /// Whether a client without an account can cause any number of them.
+    pub is_open_to_strangers: bool,
+    /// Whether the default of `AUDIT_EVENTS` includes it.
+    pub is_stored_by_default: bool,
+}
+
+/// The level of an event's log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    Info,
+    Warn,
+}
+
+/// One row for each kind of event, in the order of [`EventKind`].
+#[rustfmt::skip]
+pub static EVENTS: [EventRow; 13] = [
+    row(EventKind::Registered, "registered"),
+    row(EventKind::LoggedIn, "logged_in"),
+    EventRow { is_open_to_strangers: true, ..row(EventKind::LoginFailed, "login_failed") },
+    // At a million users, renewals are a hundred million rows a day.
+    EventRow { is_stored_by_default: false, ..row(EventKind::Refreshed, "refreshed") },
+    EventRow { severity: Severity::Warn, ..row(EventKind::RefreshTokenReused, "refresh_token_reused") },
+    row(EventKind::LoggedOut, "logged_out"),
+    row(EventKind::SessionEnded, "session_ended"),
+    row(EventKind::OtherSessionsEnded, "other_sessions_ended"),
+    row(EventKind::PasswordChanged, "password_changed"),
+    EventRow { is_open_to_strangers: true, ..row(EventKind::PasswordChangeFailed, "password_change_failed") },
+    row(EventKind::AllSessionsEnded, "all_sessions_ended"),
+    EventRow { is_open_to_strangers: true, ..row(EventKind::Limited, "limited") },
+    row(EventKind::SigningKeyPublished, "signing_key_published"),
+];
+
+/// The row of most kinds.
+const fn row(kind: EventKind, name: &'static str) -> EventRow {
+    EventRow {
+        kind,
+        name,
+        severity: Severity::Info,
+        is_open_to_strangers: false,
+        is_stored_by_default: true,
+    }
+}
+
+impl EventKind {
+    /// Its row in [`EVENTS`].
+    #[must_use]
+    pub fn row(self) -> &'static EventRow {
+        &EVENTS[self as usize]
+    }
+}
+
+/// Something that an operator may want to look up later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEvent {
+    pub kind: EventKind,
+    pub account: Option<AccountId>,
+    pub session: Option<SessionId>,
+    /// What else there is to say; [`EventKind`] states what.
+    pub detail: Option<String>,
+}
+
+impl AuditEvent {
+    #[must_use]
+    pub fn new(kind: EventKind) -> Self {
+        Self {
+            kind,
+            account: None,
+            session: None,
+            detail: None,
+        }
+    }
+
+    #[must_use]
+    pub fn account(self, account: impl Into<Option<AccountId>>) -> Self {
+        let account = account.into();
+        Self { account, ..self }
+    }
+
+    #[must_use]
+    pub fn session(self, session: impl Into<Option<SessionId>>) -> Self {
+        let session = session.into();
+        Self { session, ..self }
+    }
+
+    #[must_use]
+    pub fn detail(self, detail: impl fmt::Display) -> Self {
+        let detail = Some(detail.to_string());
+        Self { detail, ..self }
+    }
+}
+
+/// An event, with its time and its origin.
 #[derive(Debug, Clone)]
 pub struct AuditRecord {
-    /// Names the record; written twice, it is still one.
+    /// Makes a repeated write of the record harmless.
     pub id: Uuid,
-    /// When it happened.
     pub at: Timestamp,
-    /// What happened.
-    pub event: Event,
-    /// The request that it happened in; `None` for the gateway's own work.
+    pub event: AuditEvent,
+    /// The request that caused it; `None` for the gateway's own work.
     pub request_id: Option<String>,
     /// The device behind that request.
     pub device: Device,
 }
 
 impl AuditRecord {
-    /// A record of what a client's request has done just now.
+    /// A record of what a client's request has just done.
     #[must_use]
-    pub fn new(event: Event, client: &ClientInfo, at: Timestamp) -> Self {
+    pub fn new(event: AuditEvent, client: &ClientInfo, at: Timestamp) -> Self {
         Self {
             id: Uuid::now_v7(),
             at,
@@ -137,91 +172,15 @@ impl AuditRecord {
     }
 }
 
-impl Event {
-    /// How the event is stored and logged.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Registered { .. } => "registered",
-            Self::LoggedIn { .. } => "logged_in",
-            Self::LoginFailed { .. } => "login_failed",
-            Self::Refreshed { .. } => "refreshed",
-            Self::RefreshTokenReused { .. } => "refresh_token_reused",
-            Self::LoggedOut { .. } => "logged_out",
-            Self::SessionEnded { .. } => "session_ended",
-            Self::OtherSessionsEnded { .. } => "other_sessions_ended",
-            Self::PasswordChanged { .. } => "password_changed",
-            Self::PasswordChangeFailed { .. } => "password_change_failed",
-            Self::AllSessionsEnded { .. } => "all_sessions_ended",
-            Self::Limited { .. } => "limited",
-            Self::SigningKeyPublished { .. } => "signing_key_published",
-        }
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// The account that it is about.
-    #[must_use]
-    pub fn account(&self) -> Option<AccountId> {
-        match self {
-            Self::Registered { account, .. }
-            | Self::LoggedIn { account, .. }
-            | Self::Refreshed { account, .. }
-            | Self::RefreshTokenReused { account, .. }
-            | Self::LoggedOut { account, .. }
-            | Self::SessionEnded { account, .. }
-            | Self::OtherSessionsEnded { account, .. }
-            | Self::PasswordChanged { account, .. }
-            | Self::PasswordChangeFailed { account, .. }
-            | Self::AllSessionsEnded { account } => Some(*account),
-            Self::LoginFailed { account } | Self::Limited { account, .. } => *account,
-            Self::SigningKeyPublished { .. } => None,
+    #[test]
+    fn every_row_is_at_the_place_of_its_kind_and_has_its_own_name() {
+        for (place, row) in EVENTS.iter().enumerate() {
+            assert_eq!(row.kind as usize, place, "{}", row.name);
+            assert_eq!(EVENTS.iter().filter(|other| other.name == row.name).count(), 1);
         }
-    }
-
-    /// The session that it is about.
-    #[must_use]
-    pub fn session(&self) -> Option<SessionId> {
-        match self {
-            Self::Registered { session, .. }
-            | Self::LoggedIn { session, .. }
-            | Self::Refreshed { session, .. }
-            | Self::RefreshTokenReused { session, .. }
-            | Self::LoggedOut { session, .. }
-            | Self::SessionEnded { session, .. }
-            | Self::PasswordChanged { session, .. }
-            | Self::PasswordChangeFailed { session, .. } => Some(*session),
-            Self::Limited { session, .. } => *session,
-            Self::LoginFailed { .. }
-            | Self::OtherSessionsEnded { .. }
-            | Self::AllSessionsEnded { .. }
-            | Self::SigningKeyPublished { .. } => None,
-        }
-    }
-
-    /// What else there is to say: the session that asked, the limit's name, or the key's algorithm and name.
-    #[must_use]
-    pub fn detail(&self) -> Option<String> {
-        match self {
-            Self::SessionEnded { by, .. } | Self::OtherSessionsEnded { by, .. } => Some(by.0.to_string()),
-            Self::Limited { limit, .. } => Some(limit.name().to_owned()),
-            Self::SigningKeyPublished { kid, algorithm } => Some(format!("{} {kid}", algorithm.as_str())),
-            Self::Registered { .. }
-            | Self::LoggedIn { .. }
-            | Self::LoginFailed { .. }
-            | Self::Refreshed { .. }
-            | Self::RefreshTokenReused { .. }
-            | Self::LoggedOut { .. }
-            | Self::PasswordChanged { .. }
-            | Self::PasswordChangeFailed { .. }
-            | Self::AllSessionsEnded { .. } => None,
-        }
-    }
-
-    /// Whether a stranger can cause as many as they like.
-    #[must_use]
-    pub fn is_strangers(&self) -> bool {
-        matches!(
-            self,
-            Self::LoginFailed { .. } | Self::PasswordChangeFailed { .. } | Self::Limited { .. }
-        )
     }
 }

@@ -23,6 +23,7 @@ pub mod refresh_token;
 pub mod secret;
 pub mod session;
 pub mod signing_key;
+pub mod stored_events;
 pub mod username;
 
 pub use error::{Error, Result};

@@ -1,7 +1,11 @@
-//! Limits: what may be tried how often. A person never meets one; a robot meets it at once.
+//! Rate limits: how often something may be attempted. A person does not reach one; a script does at
+//! once.
 //!
-//! Each limit counts by the generic cell rate algorithm (ITU-T I.371, annex A, "virtual scheduling"): one point in time for each
-//! subject, no window whose edge lets twice as much through.
+//! Each limit counts by the generic cell rate algorithm (ITU-T I.371, annex A, "virtual
+//! scheduling"). It needs one point in time for each subject. It has no window whose edge lets twice
+//! as much through.
+//!
+//! A new limit gets a variant in [`Limit`] and a row in [`LIMITS`], at the same place.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,26 +13,42 @@ use std::time::Duration;
 
 use crate::domain::clock::{Timestamp, millis};
 
-const SECOND: Duration = Duration::from_secs(1);
-const HOUR: Duration = Duration::from_hours(1);
+/// In seconds.
+const DAY: u64 = 24 * 60 * 60;
 
 /// What is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Limit {
     /// Registrations from one network.
     RegisterPerAddress,
-    /// Logins from one network, whatever the account.
+    /// Logins from one network, to any account.
     LoginPerAddress,
-    /// Logins at one account from networks where it has never been signed in.
+    /// Logins to one account from networks where it has never signed in.
     LoginPerAccount,
-    /// Logins at one account from one network where it has been signed in: a stranger cannot use these up.
+    /// Logins to one account from one network where it has signed in. Clients elsewhere cannot use
+    /// these up.
     LoginFromKnownAddress,
-    /// Failed logins at one account since the last one that succeeded, for strangers.
+    /// Failed logins to one account since the last success, from networks where it has never
+    /// signed in.
     FailuresPerAccount,
-    /// The same for each network where it has been signed in.
+    /// Failed logins to one account since the last success, from one network where it has signed
+    /// in.
     FailuresFromKnownAddress,
     /// Renewals of one session.
     RefreshPerSession,
+}
+
+/// Everything there is to say about a limit.
+#[derive(Debug)]
+pub struct LimitRow {
+    pub limit: Limit,
+    /// The name in metrics, in the audit log and in Redis keys.
+    pub name: &'static str,
+    /// The name in the headers of an answer. It does not reveal whether the network is known: only
+    /// an existing account has known networks, so a client that shares the owner's network could
+    /// find out that the account exists.
+    pub public_name: &'static str,
+    pub quota: Quota,
 }
 
 /// How much of something is allowed.
@@ -40,66 +60,62 @@ pub struct Quota {
     pub every: Duration,
 }
 
-impl Limit {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::RegisterPerAddress,
-        Self::LoginPerAddress,
-        Self::LoginPerAccount,
-        Self::LoginFromKnownAddress,
-        Self::FailuresPerAccount,
-        Self::FailuresFromKnownAddress,
-        Self::RefreshPerSession,
-    ];
+/// One row for each limit, in the order of [`Limit`].
+///
+/// Failed logins: NIST SP 800-63B-4 section 3.2.2 allows 100 in a row for an account. An account
+/// has two names, its e-mail and its username. Each has an allowance of its own, so that a limit
+/// does not reveal which names belong together.
+#[rustfmt::skip]
+pub static LIMITS: [LimitRow; 7] = [
+    row(Limit::RegisterPerAddress,       "register-address",       "register-address", 20, 30),
+    row(Limit::LoginPerAddress,          "login-address",          "login-address",    60, 2),
+    row(Limit::LoginPerAccount,          "login-account",          "login-account",    10, 15),
+    row(Limit::LoginFromKnownAddress,    "login-known-address",    "login-account",    10, 15),
+    row(Limit::FailuresPerAccount,       "failures-account",       "failures-account", 40, DAY),
+    row(Limit::FailuresFromKnownAddress, "failures-known-address", "failures-account", 40, DAY),
+    row(Limit::RefreshPerSession,        "refresh-session",        "refresh-session",  120, 1),
+];
 
-    /// Its name in metrics and keys.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::RegisterPerAddress => "register-address",
-            Self::LoginPerAddress => "login-address",
-            Self::LoginPerAccount => "login-account",
-            Self::LoginFromKnownAddress => "login-known-address",
-            Self::FailuresPerAccount => "failures-account",
-            Self::FailuresFromKnownAddress => "failures-known-address",
-            Self::RefreshPerSession => "refresh-session",
-        }
-    }
-
-    /// Its name in the headers of an answer. Whether a place is known is not said: only a name that is an account's has such places, and
-    /// whoever shares the owner's network would learn that it is one.
-    #[must_use]
-    pub fn public_name(self) -> &'static str {
-        match self {
-            Self::LoginPerAccount | Self::LoginFromKnownAddress => Self::LoginPerAccount.name(),
-            Self::FailuresPerAccount | Self::FailuresFromKnownAddress => Self::FailuresPerAccount.name(),
-            Self::RegisterPerAddress | Self::LoginPerAddress | Self::RefreshPerSession => self.name(),
-        }
-    }
-
-    /// How much is allowed.
-    ///
-    /// Failed logins: NIST SP 800-63B-4 section 3.2.2 allows 100 in a row for an account. An account has two names, its e-mail and its
-    /// username, and each has an allowance of its own, so that a limit does not tell which names belong together.
-    #[must_use]
-    pub fn quota(self) -> Quota {
-        let quota = |burst, every| Quota { burst, every };
-        match self {
-            Self::RegisterPerAddress => quota(20, SECOND * 30),
-            Self::LoginPerAddress => quota(60, SECOND * 2),
-            Self::LoginPerAccount | Self::LoginFromKnownAddress => quota(10, SECOND * 15),
-            Self::FailuresPerAccount | Self::FailuresFromKnownAddress => quota(40, HOUR * 24),
-            Self::RefreshPerSession => quota(120, SECOND),
-        }
+const fn row(limit: Limit, name: &'static str, public_name: &'static str, burst: u32, every_seconds: u64) -> LimitRow {
+    LimitRow {
+        limit,
+        name,
+        public_name,
+        quota: Quota {
+            burst,
+            every: Duration::from_secs(every_seconds),
+        },
     }
 }
 
-/// What is left of a limit after it was charged.
+impl Limit {
+    /// Its row in [`LIMITS`].
+    #[must_use]
+    pub fn row(self) -> &'static LimitRow {
+        &LIMITS[self as usize]
+    }
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    #[must_use]
+    pub fn public_name(self) -> &'static str {
+        self.row().public_name
+    }
+
+    #[must_use]
+    pub fn quota(self) -> Quota {
+        self.row().quota
+    }
+}
+
+/// What is left of a limit after a charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {
-    /// The limit.
     pub limit: Limit,
-    /// How often the same may be done now.
+    /// How many more attempts are allowed now.
     pub remaining: u32,
     /// How long until one more than `remaining` is allowed. Equals `refused_for` after a refusal.
     pub next_in: Duration,
@@ -108,7 +124,8 @@ pub struct Allowance {
 }
 
 impl Limit {
-    /// Charges one of a subject whose theoretical arrival time is `arrival`, and gives the new one; a refused charge leaves it as it is.
+    /// Charges one attempt of a subject with this theoretical arrival time. Returns the new arrival
+    /// time, which a refused charge leaves unchanged.
     #[must_use]
     pub fn charge(self, arrival: Option<Timestamp>, now: Timestamp) -> (Timestamp, Allowance) {
         let Quota { burst, every } = self.quota();
@@ -123,7 +140,7 @@ impl Limit {
         (arrival, self.allowance(arrival, refused_for, now))
     }
 
-    /// What is left at `now`, for a subject that has this arrival time after its charge.
+    /// What is left at `now` for a subject with this arrival time after its charge.
     #[must_use]
     pub fn allowance(self, arrival: Timestamp, refused_for: Option<Duration>, now: Timestamp) -> Allowance {
         let Quota { burst, every } = self.quota();
@@ -139,26 +156,27 @@ impl Limit {
     }
 }
 
-/// What one request has been charged, for the headers of its answer.
+/// The charges of one request, for the headers of its answer.
 #[derive(Debug, Clone, Default)]
 pub struct Charges(Arc<Mutex<Vec<Allowance>>>);
 
 impl Charges {
-    /// Takes note of a charge. Of several that are shown under one name, as when a request logs in twice, the last one counts.
+    /// Adds a charge. Of several with one public name, as when a request logs in twice, the last one
+    /// counts.
     pub fn record(&self, allowance: Allowance) {
         let mut charges = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         charges.retain(|charged| charged.limit.public_name() != allowance.limit.public_name());
         charges.push(allowance);
     }
 
-    /// Everything that has been charged.
     #[must_use]
     pub fn all(&self) -> Vec<Allowance> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// The network that a client's address stands for. With IPv6 one client has a whole /64 (RFC 6177 section 2) to choose addresses from.
+/// The network that counts as one client. With IPv6, a client can choose any address of a /64 (RFC
+/// 6177 section 2).
 #[must_use]
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
@@ -190,7 +208,7 @@ mod tests {
             arrival = Some(next);
         }
         let (unchanged, refused) = limit.charge(arrival, at(0));
-        assert_eq!(Some(unchanged), arrival, "who is refused pays nothing");
+        assert_eq!(Some(unchanged), arrival, "a refused charge changes nothing");
         assert_eq!((refused.remaining, refused.refused_for), (0, Some(every)));
         assert_eq!(refused.next_in, every);
 
@@ -203,7 +221,7 @@ mod tests {
         assert_eq!(
             limit.charge(Some(arrival), later).1.remaining,
             burst - 1,
-            "all of it is back"
+            "the whole burst is allowed again"
         );
     }
 
@@ -219,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_goes_back_takes_nothing_away_for_long() {
+    fn a_clock_that_is_set_back_refuses_nothing() {
         let limit = Limit::RefreshPerSession;
         let (arrival, _) = limit.charge(None, at(0));
         let (_, allowance) = limit.charge(Some(arrival), at(-1000));
@@ -227,15 +245,15 @@ mod tests {
     }
 
     #[test]
-    fn the_names_are_different() {
-        let mut names: Vec<_> = Limit::ALL.map(Limit::name).into();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), Limit::ALL.len());
+    fn every_row_is_at_the_place_of_its_limit_and_has_its_own_name() {
+        for (place, row) in LIMITS.iter().enumerate() {
+            assert_eq!(row.limit as usize, place, "{}", row.name);
+            assert_eq!(LIMITS.iter().filter(|other| other.name == row.name).count(), 1);
+        }
     }
 
     #[test]
-    fn an_ipv6_client_is_its_network() {
+    fn an_ipv6_client_is_counted_by_its_network() {
         let network = |text: &str| network(text.parse().unwrap()).to_string();
         assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
         assert_eq!(network("203.0.113.9"), "203.0.113.9");

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use metrics::counter;
 
 use crate::domain::account::AccountId;
-use crate::domain::audit::Event;
+use crate::domain::audit::{AuditEvent, EventKind};
 use crate::domain::client::ClientInfo;
 use crate::domain::clock::Clock;
 use crate::domain::rate_limit::{Allowance, Limit, network};
@@ -149,11 +149,10 @@ impl RateLimiter {
         };
         let limit = allowance.limit;
         counter!("auth_gateway_limited_total", "limit" => limit.name()).increment(1);
-        let limited = Event::Limited {
-            limit,
-            account,
-            session,
-        };
+        let limited = AuditEvent::new(EventKind::Limited)
+            .account(account)
+            .session(session)
+            .detail(limit.name());
         self.audit.record(limited, client);
         Err(Error::RateLimited(wait))
     }

@@ -1,7 +1,7 @@
 //! Change of password: it ends all other sessions of the account.
 
 use crate::domain::account::Account;
-use crate::domain::audit::Event;
+use crate::domain::audit::{AuditEvent, EventKind};
 use crate::domain::client::{Caller, ClientInfo, Credentials};
 use crate::domain::context_words::AccountNames;
 use crate::domain::credential::{AccountCredentials, CredentialsUpdate, PasswordChange};
@@ -124,10 +124,9 @@ impl CredentialsService {
         if verification != PasswordVerification::Differs {
             return Ok(());
         }
-        let failed = Event::PasswordChangeFailed {
-            account: caller.account.id,
-            session: caller.session,
-        };
+        let failed = AuditEvent::new(EventKind::PasswordChangeFailed)
+            .account(caller.account.id)
+            .session(caller.session);
         self.audit.record(failed, client);
         Err(Error::InvalidCredentials)
     }
@@ -137,10 +136,10 @@ impl CredentialsService {
         spawn_detached(async move {
             let update = ending.sessions.change_password(&change, ending.now).await?;
             if update == CredentialsUpdate::Applied {
-                ending.record(Event::PasswordChanged {
-                    account: change.account,
-                    session: change.by,
-                });
+                let changed = AuditEvent::new(EventKind::PasswordChanged)
+                    .account(change.account)
+                    .session(change.by);
+                ending.record(changed);
             }
             Ok(update)
         })

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::Result;
-use crate::domain::account::AccountId;
-use crate::domain::audit::Event;
+use crate::domain::audit::AuditEvent;
 use crate::domain::client::ClientInfo;
 use crate::domain::clock::Timestamp;
 use crate::domain::session::{EndReason, SessionId};
@@ -31,20 +30,15 @@ impl EndSession {
     }
 
     /// Ends a session. Of several calls at the same time, only the one that ended it records the
-    /// event.
-    pub(crate) async fn end(
-        &self,
-        session: SessionId,
-        reason: EndReason,
-        event: impl FnOnce(AccountId) -> Event,
-    ) -> Result<()> {
+    /// event. The account and the session of the event are set here.
+    pub(crate) async fn end(&self, session: SessionId, reason: EndReason, event: AuditEvent) -> Result<()> {
         if let Some(account) = self.sessions.end(session, reason, self.now).await? {
-            self.record(event(account));
+            self.record(event.account(account).session(session));
         }
         Ok(())
     }
 
-    pub(crate) fn record(&self, event: Event) {
+    pub(crate) fn record(&self, event: AuditEvent) {
         self.audit.record(event, &self.client);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::domain::Result;
 use crate::domain::account::{AccountId, AccountName};
-use crate::domain::audit::Event;
+use crate::domain::audit::{AuditEvent, EventKind};
 use crate::domain::client::ClientInfo;
 use crate::domain::clock::Clock;
 use crate::domain::session::EndReason;
@@ -43,8 +43,8 @@ impl SessionEnder {
         let Some(account) = account else { return Ok(None) };
         let now = self.clock.now();
         let count = self.sessions.end_all(account, EndReason::Operator, now).await?;
-        self.audit
-            .record(Event::AllSessionsEnded { account }, &ClientInfo::default());
+        let ended = AuditEvent::new(EventKind::AllSessionsEnded).account(account);
+        self.audit.record(ended, &ClientInfo::default());
         Ok(Some(EndedSessions { account, count }))
     }
 }

@@ -1,6 +1,6 @@
 //! The caller's own sessions: list them, and end one of them.
 
-use crate::domain::audit::Event;
+use crate::domain::audit::{AuditEvent, EventKind};
 use crate::domain::client::{ClientInfo, Credentials};
 use crate::domain::session::{EndReason, SessionId, SessionView};
 use crate::domain::{Error, Result};
@@ -52,7 +52,7 @@ impl SessionService {
             EndReason::EndedElsewhere
         };
         let ending = EndSession::new(&self.sessions, &self.audit, client, self.clock.now());
-        let ended = move |account| Event::SessionEnded { account, session, by };
+        let ended = AuditEvent::new(EventKind::SessionEnded).detail(by.0);
         spawn_detached(async move { ending.end(session, reason, ended).await }).await
     }
 }

@@ -1,6 +1,6 @@
 //! Logout: the caller's session, the account's other sessions, or all of them.
 
-use crate::domain::audit::Event;
+use crate::domain::audit::{AuditEvent, EventKind};
 use crate::domain::client::{ClientInfo, Credentials};
 use crate::domain::refresh_token::RefreshClaim;
 use crate::domain::secret::SecretString;
@@ -63,7 +63,7 @@ impl SessionService {
             && let Some(found) = ending.sessions.find(session, now).await?
             && found.session.token_status(claim.generation, now, &self.lifetimes) == TokenStatus::Reused
         {
-            let reused = move |account| Event::RefreshTokenReused { account, session };
+            let reused = AuditEvent::new(EventKind::RefreshTokenReused);
             spawn_detached(async move { ending.end(session, EndReason::Reuse, reused).await }).await?;
             return Err(Error::RefreshTokenReused);
         }
@@ -85,13 +85,11 @@ impl EndSession {
             self.sessions
                 .end_others(live.account.id, session, EndReason::EndedElsewhere, self.now)
                 .await?;
-            self.record(Event::OtherSessionsEnded {
-                account: live.account.id,
-                by: session,
-            });
+            let ended = AuditEvent::new(EventKind::OtherSessionsEnded);
+            self.record(ended.account(live.account.id).detail(session.0));
         }
         if scope != LogoutScope::Others {
-            let logged_out = |account| Event::LoggedOut { account, session };
+            let logged_out = AuditEvent::new(EventKind::LoggedOut);
             self.end(session, EndReason::Logout, logged_out).await?;
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Refresh: the next pair of tokens of a session.
 
-use crate::domain::audit::Event;
+use crate::domain::audit::{AuditEvent, EventKind};
 use crate::domain::client::ClientInfo;
 use crate::domain::clock::Timestamp;
 use crate::domain::refresh_token::RefreshClaim;
@@ -52,13 +52,11 @@ impl SessionService {
 }
 
 /// The event of a rotation. Only the first use of a reused token ends the session and is recorded.
-fn event(rotation: &Rotation, session: SessionId) -> Option<Event> {
-    match *rotation {
-        Rotation::Current { ref account, .. } => Some(Event::Refreshed {
-            account: account.id,
-            session,
-        }),
-        Rotation::Reused { ended: Some(account) } => Some(Event::RefreshTokenReused { account, session }),
-        Rotation::Reused { ended: None } | Rotation::Over | Rotation::Limited(_) => None,
-    }
+fn event(rotation: &Rotation, session: SessionId) -> Option<AuditEvent> {
+    let (kind, account) = match *rotation {
+        Rotation::Current { ref account, .. } => (EventKind::Refreshed, account.id),
+        Rotation::Reused { ended: Some(account) } => (EventKind::RefreshTokenReused, account),
+        Rotation::Reused { ended: None } | Rotation::Over | Rotation::Limited(_) => return None,
+    };
+    Some(AuditEvent::new(kind).account(account).session(session))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::account::{Account, AccountId, NewAccount};
-use crate::domain::audit::Event;
+use crate::domain::audit::{AuditEvent, EventKind};
 use crate::domain::challenge::Challenge;
 use crate::domain::client::ClientInfo;
 use crate::domain::clock::Clock;
@@ -70,11 +70,7 @@ impl CompleteSignIn {
         if self.sessions.open(&session, proved.verified).await? == CredentialsUpdate::Conflict {
             return Ok(None);
         }
-        let logged_in = Event::LoggedIn {
-            account: session.account,
-            session: session.id,
-        };
-        self.audit.record(logged_in, client);
+        self.record(EventKind::LoggedIn, &session, client);
         Ok(Some(SignInOutcome::Complete(signed_in)))
     }
 
@@ -91,11 +87,7 @@ impl CompleteSignIn {
         let session = self.new_session(account.id, client);
         let signed_in = self.issue_tokens(account, &session)?;
         self.accounts.create(new, &session).await?;
-        let registered = Event::Registered {
-            account: new.id,
-            session: session.id,
-        };
-        self.audit.record(registered, client);
+        self.record(EventKind::Registered, &session, client);
         Ok(SignInOutcome::Complete(signed_in))
     }
 
@@ -108,6 +100,11 @@ impl CompleteSignIn {
             expires_at: now.plus(self.lifetimes.session),
             device: client.device.clone(),
         }
+    }
+
+    fn record(&self, kind: EventKind, session: &NewSession, client: &ClientInfo) {
+        let event = AuditEvent::new(kind).account(session.account).session(session.id);
+        self.audit.record(event, client);
     }
 
     /// Issued before anything is stored: after the commit, nothing is left that could fail.

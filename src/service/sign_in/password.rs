@@ -1,7 +1,7 @@
 //! Login: a password for a new session.
 
 use crate::domain::account::{AccountId, Identifier};
-use crate::domain::audit::Event;
+use crate::domain::audit::{AuditEvent, EventKind};
 use crate::domain::client::ClientInfo;
 use crate::domain::credential::AccountCredentials;
 use crate::domain::email::Email;
@@ -85,7 +85,8 @@ impl SignInService {
             (Some(found), PasswordVerification::Matches) => Ok((found, false)),
             (Some(found), PasswordVerification::MatchesAtOldCost) => Ok((found, true)),
             (_, PasswordVerification::Differs) | (None, _) => {
-                self.audit.record(Event::LoginFailed { account }, client);
+                let failed = AuditEvent::new(EventKind::LoginFailed).account(account);
+                self.audit.record(failed, client);
                 Err(Error::InvalidCredentials)
             }
         }

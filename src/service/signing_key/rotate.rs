@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::domain::audit::Event;
+use crate::domain::audit::{AuditEvent, EventKind};
 use crate::domain::client::ClientInfo;
 use crate::domain::clock::Timestamp;
 use crate::domain::key_publication::KeyPublicationLead;
@@ -57,8 +57,8 @@ impl KeyRotation {
     /// Another node may have published its key first.
     fn record_if_published(&self, key: &StoredSigningKey, newest: Option<&str>) {
         if newest == Some(key.kid.as_str()) {
-            let (kid, algorithm) = (key.kid.clone(), key.algorithm);
-            let published = Event::SigningKeyPublished { kid, algorithm };
+            let detail = format!("{} {}", key.algorithm.as_str(), key.kid);
+            let published = AuditEvent::new(EventKind::SigningKeyPublished).detail(detail);
             self.audit.record(published, &ClientInfo::default());
         }
     }

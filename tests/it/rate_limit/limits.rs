@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use auth_gateway::config::RedisUrl;
 use auth_gateway::domain::clock::Timestamp;
-use auth_gateway::domain::rate_limit::Limit;
+use auth_gateway::domain::rate_limit::LIMITS;
 use auth_gateway::domain::secret::SecretString;
 use auth_gateway::store::limits::{LimitsInProcess, LimitsInRedis};
 use auth_gateway::store::{Limits, Redis};
@@ -249,7 +249,7 @@ async fn limits_in_redis_equal_limits_in_the_process() {
     let redis = Redis::new(&RedisUrl(vec![SecretString::new(redis_url())])).unwrap();
     let (here, there) = (LimitsInProcess::default(), LimitsInRedis::new(redis));
     let (mut refused, mut now) = (0, 1_900_000_000_000);
-    for limit in Limit::ALL {
+    for limit in LIMITS.iter().map(|row| row.limit) {
         let subject = Uuid::new_v4().to_string();
         for step in 0_i64..300 {
             // Mostly small steps, some large ones, and some back in time.

@@ -31,13 +31,13 @@ impl From<&AuditRecord> for ActiveModel {
         Self {
             id: Set(record.id),
             at: Set(record.at.millis()),
-            event: Set(event.name().to_owned()),
+            event: Set(event.kind.row().name.to_owned()),
             request_id: Set(record.request_id.clone()),
-            account_id: Set(event.account().map(|account| account.0)),
-            session_id: Set(event.session().map(|session| session.0)),
+            account_id: Set(event.account.map(|account| account.0)),
+            session_id: Set(event.session.map(|session| session.0)),
             address: Set(record.device.ip.clone()),
             user_agent: Set(record.device.user_agent.clone()),
-            detail: Set(event.detail()),
+            detail: Set(event.detail.clone()),
         }
     }
 }

@@ -19,14 +19,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Register, login, refresh, logout and me, as GraphQL and as REST
+/// Register, login, refresh, logout and me, over GraphQL and REST
 #[derive(Parser)]
 #[command(
     name = "auth-gateway",
     version,
     args_override_self = true,
-    after_help = "Every option can be set in the environment or in a .env file too: --public-url is PUBLIC_URL there. \
-                  AUTH_SECRET, DATABASE_URL and REDIS_URL may be read from a file that AUTH_SECRET_FILE and so on name."
+    after_help = "Every option can also be set in the environment or in a .env file: --public-url is PUBLIC_URL there. \
+                  AUTH_SECRET, DATABASE_URL and REDIS_URL can also be read from files: AUTH_SECRET_FILE names the file, and so on."
 )]
 struct Cli {
     #[command(flatten)]
@@ -37,36 +37,36 @@ struct Cli {
 
 #[derive(Subcommand, Clone)]
 enum Command {
-    /// Serve both doors; this is what happens without a command, too
+    /// Serve both APIs; the default without a command
     Serve,
-    /// Change or show the state of the database's schema
+    /// Change the database's schema, or show its state
     Migrate {
         #[command(subcommand)]
         direction: Option<Migrate>,
     },
     /// Print the GraphQL schema
     Schema,
-    /// Print the OpenAPI document of the REST door
+    /// Print the OpenAPI document of the REST API
     Openapi,
-    /// Show or succeed the keys that sign access tokens
+    /// List, rotate or reseal the keys that sign access tokens
     Keys {
         #[command(subcommand)]
         action: Option<Keys>,
     },
-    /// End sessions of an account, whoever has its tokens
+    /// End the sessions of an account
     Sessions {
         #[command(subcommand)]
         action: Sessions,
     },
-    /// Ask the gateway on HOST and PORT whether it is ready; the exit code tells
+    /// Check whether the gateway on HOST and PORT is ready; exits with 0 if it is
     Healthcheck,
 }
 
 #[derive(Subcommand, Clone, Copy)]
 enum Migrate {
-    /// Apply every pending step; so does plain `migrate`
+    /// Apply every pending step; the default of `migrate`
     Up,
-    /// Take back the latest steps
+    /// Revert the latest steps
     Down {
         /// How many
         #[arg(long, default_value = "1")]
@@ -78,18 +78,21 @@ enum Migrate {
 
 #[derive(Subcommand, Clone, Copy, PartialEq, Eq)]
 enum Keys {
-    /// List the keys and what each does; so does plain `keys`
+    /// List the keys and the state of each; the default of `keys`
     List,
-    /// Publish a successor to the newest key. It signs after `SIGNING_KEY_LEAD`, when every node and verifier has seen it; nobody is signed out
+    /// Publish a successor to the newest key. It signs after `SIGNING_KEY_LEAD`, when every node
+    /// and verifier has read it. No session ends
     Rotate,
-    /// Seal the stored keys with the first secret of `AUTH_SECRET`, so that the others can be given up
+    /// Seal the stored keys with the first secret of `AUTH_SECRET`, so that the others can be
+    /// removed
     Reseal,
 }
 
 #[derive(Subcommand, Clone)]
 enum Sessions {
-    /// End all sessions of an account. Run it with the nodes' own `DATABASE_URL` and `REDIS_URL`: when it is done, every node refuses
-    /// their tokens. The password stays as it is
+    /// End all sessions of an account. Run it with the same `DATABASE_URL` and `REDIS_URL` as the
+    /// nodes: when it is done, every node refuses the sessions' tokens. The password does not
+    /// change
     End {
         /// The account's e-mail, username or UUID
         #[arg(long, value_parser = AccountName::parse)]
@@ -97,17 +100,17 @@ enum Sessions {
     },
 }
 
-/// How long `healthcheck` waits for an answer.
+/// How long `healthcheck` waits for a response.
 const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What went wrong, and with which exit code the process ends: 2 for settings and usage, 1 for the rest.
+/// The exit code and the message: 2 for settings and usage, 1 for the rest.
 type Failure = (u8, String);
 
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err((code, sentence)) => {
-            let _unheard = writeln!(std::io::stderr(), "auth-gateway: {sentence}");
+            let _stderr_is_closed = writeln!(std::io::stderr(), "auth-gateway: {sentence}");
             ExitCode::from(code)
         }
     }
@@ -123,7 +126,7 @@ fn run() -> Result<(), Failure> {
             None => error.exit(),
         },
     };
-    // Connections are served on threads of their own.
+    // Connections are served by other threads, which `App` starts.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -168,7 +171,7 @@ async fn serve(settings: &Settings) -> Result<(), Failure> {
 }
 
 fn welcome(settings: &Settings, address: SocketAddr, metrics: Option<SocketAddr>) -> String {
-    let here = browsable(address);
+    let base = browsable(address);
     let explorer = if settings.is_graphiql_on() {
         "  (GraphiQL in a browser)"
     } else {
@@ -178,8 +181,8 @@ fn welcome(settings: &Settings, address: SocketAddr, metrics: Option<SocketAddr>
         format!("  Metrics  {}/metrics\n", browsable(address))
     });
     format!(
-        "auth-gateway {version} is ready:\n  GraphQL  {here}/graphql{explorer}\n  REST     {here}/auth/…  \
-         (described at {here}/openapi.json)\n  Keys     {here}/.well-known/jwks.json\n{metrics}  \
+        "auth-gateway {version} is ready:\n  GraphQL  {base}/graphql{explorer}\n  REST     {base}/auth/…  \
+         (described at {base}/openapi.json)\n  Keys     {base}/.well-known/jwks.json\n{metrics}  \
          Issuer   {issuer}  (PUBLIC_URL: the address that clients use)\n",
         issuer = settings.server.public_url,
         version = env!("CARGO_PKG_VERSION"),
@@ -195,7 +198,7 @@ fn browsable(address: SocketAddr) -> String {
     }
 }
 
-/// Resolves when the process is told to stop.
+/// Resolves on SIGTERM and SIGINT.
 fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     Ok(async move {
@@ -229,11 +232,11 @@ async fn keys(settings: &Settings, action: Keys) -> Result<(), Failure> {
     if action != Keys::List {
         let secrets = settings.auth_secret().map_err(wrong_setting)?.0;
         let (audit, writer) = start_audit(settings, &database);
-        let keeper = app::key_rotation(settings, &secrets, &database, audit).map_err(not_started)?;
+        let rotation = app::key_rotation(settings, &secrets, &database, audit).map_err(not_started)?;
         if action == Keys::Rotate {
-            keeper.rotate(now).await.map_err(not_started)?;
+            rotation.rotate(now).await.map_err(not_started)?;
         } else {
-            keeper.reseal().await.map_err(not_started)?;
+            rotation.reseal().await.map_err(not_started)?;
         }
         writer.finish().await;
     }
@@ -269,7 +272,8 @@ fn start_audit(settings: &Settings, database: &Database) -> (Audit, AuditWriter)
     Audit::start(log, settings.log.audit_events, Arc::new(SystemClock))
 }
 
-/// A request small enough to be written by hand: an image that holds nothing but this program can check itself.
+/// The request is written by hand, so that an image that holds nothing but this program can check
+/// itself.
 async fn healthcheck(settings: &Settings) -> Result<(), Failure> {
     let host = if settings.server.host.is_unspecified() {
         IpAddr::V4(Ipv4Addr::LOCALHOST)
@@ -277,25 +281,25 @@ async fn healthcheck(settings: &Settings) -> Result<(), Failure> {
         settings.server.host
     };
     let address = SocketAddr::new(host, settings.server.port);
-    let answer = tokio::time::timeout(HEALTHCHECK_TIMEOUT, ask(address)).await;
-    let answer = answer.map_err(std::io::Error::from).flatten();
-    let answer = answer.map_err(|error| (1, format!("nothing answers on {address} ({error})")))?;
-    if answer.starts_with("HTTP/1.1 200 ") {
+    let response = tokio::time::timeout(HEALTHCHECK_TIMEOUT, get_readiness(address)).await;
+    let response = response.map_err(std::io::Error::from).flatten();
+    let response = response.map_err(|error| (1, format!("nothing answers on {address} ({error})")))?;
+    if response.starts_with("HTTP/1.1 200 ") {
         return Ok(());
     }
     Err((
         1,
-        format!("not ready: {}", answer.lines().last().unwrap_or("no answer")),
+        format!("not ready: {}", response.lines().last().unwrap_or("no answer")),
     ))
 }
 
-async fn ask(address: SocketAddr) -> std::io::Result<String> {
+async fn get_readiness(address: SocketAddr) -> std::io::Result<String> {
     let mut connection = TcpStream::connect(address).await?;
     let request = "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     connection.write_all(request.as_bytes()).await?;
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer).await?;
-    Ok(answer)
+    let mut response = String::new();
+    connection.read_to_string(&mut response).await?;
+    Ok(response)
 }
 
 fn print(text: &str) -> Result<(), Failure> {

@@ -1,4 +1,4 @@
-//! A gateway, from its settings to the last answer.
+//! Assembles a gateway from its settings and runs it.
 
 use std::error::Error as StdError;
 use std::future::Future;
@@ -60,7 +60,7 @@ impl App {
         })
     }
 
-    /// The APIs, for a caller that brings requests by another way than a connection.
+    /// The APIs, for a caller that sends requests without a connection.
     #[must_use]
     pub fn api(&self) -> Api {
         self.api.clone()
@@ -70,7 +70,7 @@ impl App {
     /// seconds.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
         server::serve(listener, self.api, self.connections, &self.threads, stop).await;
-        // Before the threads end: connections to the database may be theirs.
+        // Before the threads end: they may own connections to the database.
         self.audit_writer.finish().await;
     }
 }
@@ -104,7 +104,7 @@ fn start_maintenance(service: &Arc<Service>, threads: &Threads) {
     });
 }
 
-/// Repeats a piece of the service's own work for as long as the service lives.
+/// Repeats a task for as long as the service exists.
 async fn repeat<F>(interval: Duration, service: Weak<Service>, work: impl Fn(Arc<Service>) -> F)
 where
     F: Future<Output = Result<(), Error>>,
@@ -115,7 +115,7 @@ where
         if let Err(error) = work(service).await {
             tracing::warn!(
                 error = &error as &dyn StdError,
-                "a part of the gateway's own work failed, and is tried again"
+                "a maintenance task failed, and is retried"
             );
         }
     }

@@ -1,4 +1,4 @@
-//! What each part is told of the settings.
+//! Converts the settings into the options of each part.
 
 use std::time::Duration;
 

@@ -8,7 +8,7 @@ use crate::domain::secret::SecretString;
 #[derive(Debug)]
 pub struct Challenge {
     pub reason: ChallengeReason,
-    /// Opaque to clients. Whoever has it may take the next step in place of the person.
+    /// Opaque to clients. A secret: it stands for the steps that were taken.
     pub token: SecretString,
     /// The client chooses one of these.
     pub methods: Vec<ChallengeMethod>,

@@ -1,30 +1,29 @@
-//! Who is asking: what a request presents, and who that turns out to be.
+//! The client of a request: its origin, its credentials and its account.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::account::Account;
-use crate::domain::account::AccountId;
+use crate::domain::account::{Account, AccountId};
 use crate::domain::clock::Timestamp;
 use crate::domain::rate_limit::Charges;
 use crate::domain::secret::SecretString;
 use crate::domain::session::{Device, SessionId};
 
-/// Where a request comes from, whoever sends it.
+/// The origin of a request.
 #[derive(Debug, Clone, Default)]
 pub struct ClientInfo {
-    /// What is kept of it with a session.
+    /// Stored with a session that the request opens.
     pub device: Device,
-    /// The client's address, as trusted proxies tell it.
+    /// The client's address, by the header of trusted proxies.
     pub address: Option<IpAddr>,
-    /// What the request has been charged so far.
+    /// The rate limit charges of the request so far.
     pub charges: Charges,
-    /// The id of the request, at most 64 plain characters.
+    /// At most 64 characters, all of them safe in a log line.
     pub request_id: Option<String>,
 }
 
-/// The header in which trusted proxies tell where a request comes from.
+/// The header in which trusted proxies send the client's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ProxyHeader {
     /// `X-Forwarded-For`
@@ -39,33 +38,30 @@ pub enum ProxyHeader {
 pub enum Credentials {
     /// No `Authorization` header.
     Missing,
-    /// A header that holds no single bearer token (RFC 6750 section 2.1).
+    /// An `Authorization` header without exactly one bearer token (RFC 6750 section 2.1).
     Malformed,
     /// A bearer token, not verified.
     Bearer(SecretString),
 }
 
-/// What an access token says after its signature, algorithm, type, issuer and audience were verified.
+/// The claims of an access token whose signature, algorithm, type, issuer and audience were
+/// verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AccessClaim {
-    /// Whose token it is.
     pub account: AccountId,
-    /// The session that it belongs to.
     pub session: SessionId,
-    /// When it expires; not yet compared with the clock.
+    /// Not yet compared with the clock.
     pub expires_at: Timestamp,
 }
 
 impl AccessClaim {
-    /// The longest life that `ACCESS_TOKEN_TTL` can give a token.
+    /// The greatest lifetime that `ACCESS_TOKEN_TTL` allows.
     pub const LONGEST_LIFE: Duration = Duration::from_hours(24);
 }
 
-/// Somebody whose access token is valid and whose session lives.
+/// The client of a request with a valid access token and a live session.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// The account.
     pub account: Arc<Account>,
-    /// The session.
     pub session: SessionId,
 }

@@ -2,8 +2,8 @@
 //! once.
 //!
 //! Each limit counts by the generic cell rate algorithm (ITU-T I.371, annex A, "virtual
-//! scheduling"). It needs one point in time for each subject. It has no window whose edge lets twice
-//! as much through.
+//! scheduling"). It needs one point in time for each subject. It has no window whose edge lets
+//! twice as much through.
 //!
 //! A new limit gets a variant in [`Limit`] and a row in [`LIMITS`], at the same place.
 
@@ -161,8 +161,8 @@ impl Limit {
 pub struct Charges(Arc<Mutex<Vec<Allowance>>>);
 
 impl Charges {
-    /// Adds a charge. Of several with one public name, as when a request logs in twice, the last one
-    /// counts.
+    /// Adds a charge. Of several with one public name, as when a request logs in twice, the last
+    /// one counts.
     pub fn record(&self, allowance: Allowance) {
         let mut charges = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         charges.retain(|charged| charged.limit.public_name() != allowance.limit.public_name());

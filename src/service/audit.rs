@@ -195,7 +195,7 @@ impl Writing {
             dropped = self.dropped.swap(0, Ordering::Relaxed),
             waiting = self.queue.len(),
             error = error.map(|error| error as &dyn StdError),
-            "audit events are not written: what waits is tried again, what the queue had no room for is in the log alone"
+            "audit events are not written: queued events are retried, dropped events are in the log only"
         );
     }
 }

@@ -48,7 +48,8 @@ impl Maintenance {
         self.sessions.apply_external_changes(self.clock.now()).await
     }
 
-    /// Maintains what belongs to the calling thread. It runs on each thread that serves connections.
+    /// Maintains the calling thread's connection to Redis. It runs on each thread that serves
+    /// connections.
     pub async fn maintain_thread(&self) {
         if let Some(redis) = &self.redis {
             redis.check_connection().await;

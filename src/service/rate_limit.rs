@@ -102,7 +102,7 @@ impl RateLimiter {
         if let Err(error) = store.forgive(limits.failures, &subject).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "the failed logins before one that succeeded could not be forgotten"
+                "the count of failed logins could not be reset after a login that succeeded"
             );
         }
     }

@@ -1,4 +1,4 @@
-//! Audit events in SQL: added, swept, and never changed.
+//! Audit events in SQL: inserted and swept, never updated.
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
@@ -9,23 +9,22 @@ use crate::domain::clock::Timestamp;
 use crate::store::sql::database::{Database, Sweep};
 use crate::store::sql::entity::audit_events::{ActiveModel, Column, Entity};
 
-/// Most events that one sweep forgets.
+/// The most events that one sweep deletes.
 const SWEEP_BATCH: u64 = 1000;
 
-/// The audit events.
 #[derive(Debug, Clone)]
 pub struct AuditLog {
     database: Database,
 }
 
 impl AuditLog {
-    /// Audit events in this database.
     #[must_use]
     pub fn new(database: Database) -> Self {
         Self { database }
     }
 
-    /// Adds events, all or none of them. One that is there already is left alone: the answer to a first try may have been lost.
+    /// Inserts events, all or none. An event that is there already is skipped: the answer to an
+    /// earlier attempt may have been lost.
     pub async fn append(&self, records: &[AuditRecord]) -> Result<()> {
         let rows = Entity::insert_many(records.iter().map(ActiveModel::from)).on_conflict_do_nothing();
         self.database
@@ -34,8 +33,8 @@ impl AuditLog {
         Ok(())
     }
 
-    /// Forgets some of the events before this time, and says how many: a small batch, so that nobody waits for it. Of the nodes that sweep
-    /// at the same time, one does.
+    /// Deletes a small batch of the events before this time, and returns how many. One node sweeps
+    /// at a time; the others return at once.
     pub async fn sweep(&self, before: Timestamp) -> Result<u64> {
         let Some(transaction) = self.database.try_lock_sweep(Sweep::Audit).await? else {
             return Ok(0);

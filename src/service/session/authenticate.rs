@@ -22,8 +22,8 @@ impl Authenticator {
     /// must be live, so that a logout takes effect at once and at every node.
     ///
     /// # Errors
-    /// `Unauthenticated` with the reason; `Unavailable`, because a store that is down says nothing
-    /// about the token.
+    /// `Unauthenticated` with the reason; `Unavailable`: while a store is down, it is unknown
+    /// whether the session is live.
     pub(crate) async fn authenticate(&self, credentials: &Credentials) -> Result<Caller> {
         let claim = self.verify_unexpired(credentials).await?;
         let now = self.clock.now();

@@ -155,7 +155,7 @@ impl SessionWatch {
             if let Ok(Ok(())) = timeout(LOOK_INTERVAL, self.end.changed()).await {
                 continue;
             }
-            // A store that is down says nothing about the session. The next look may.
+            // While a store is down, it is unknown whether the session is live. Look again later.
             if let Ok(Some(end)) = self.watchers.find_end(self.session).await {
                 return end;
             }

@@ -60,7 +60,7 @@ impl SigningKeyService {
         if reading.is_younger_than(UNKNOWN_KEY_INTERVAL, now) {
             return Ok(());
         }
-        // The requests that queue for the lock must not wait for the same outage one after the other.
+        // Requests that queue for the lock must not wait for the same outage one after another.
         if reading
             .failed_at
             .is_some_and(|failed_at| now < failed_at.plus(RETRY_INTERVAL))

@@ -1,4 +1,4 @@
-//! Limits of a single node. They begin anew when it starts.
+//! Counters of a single node. A restart resets them.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::rate_limit::{Allowance, Limit};
 use crate::store::limits::Limits;
 
-/// Most subjects that are remembered, about 20 MB. Beyond that those are forgotten that have used least.
+/// The most subjects, about 20 MB. Beyond that, the subjects with the fewest charges are dropped.
 const CAPACITY: usize = 200_000;
 
 /// Counts in this process.
@@ -44,7 +44,8 @@ impl Limits for LimitsInProcess {
     }
 }
 
-/// Forgets who has everything back; if that is not enough, the half that has used least.
+/// Drops the subjects whose whole burst is allowed again. If that is not enough, drops the half
+/// with the fewest charges.
 fn make_room(arrivals: &mut HashMap<(Limit, Box<str>), Timestamp>, now: Timestamp) {
     arrivals.retain(|_, arrival| *arrival > now);
     if arrivals.len() < CAPACITY / 2 {
@@ -62,7 +63,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_flood_of_subjects_is_bounded_and_does_not_free_the_worst() {
+    async fn a_flood_of_subjects_is_bounded_and_keeps_the_most_charged_one() {
         let limits = LimitsInProcess::default();
         let now = Timestamp::from_millis(1_800_000_000_000);
         let limit = Limit::LoginPerAccount;

@@ -1,4 +1,4 @@
-//! Limits that all nodes share: one key a subject, one script a charge.
+//! Counters that all nodes share: one key for each subject, one script call for each charge.
 
 use std::time::Duration;
 
@@ -18,7 +18,6 @@ pub struct LimitsInRedis {
 }
 
 impl LimitsInRedis {
-    /// Counts in this Redis.
     #[must_use]
     pub fn new(redis: Redis) -> Self {
         Self {

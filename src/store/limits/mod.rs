@@ -1,4 +1,4 @@
-//! How much of each limit has been used: in the process on one node, in Redis for many.
+//! The counters of rate limits: in the process for one node, in Redis for many.
 
 mod in_process;
 mod in_redis;
@@ -12,16 +12,17 @@ use crate::domain::rate_limit::{Allowance, Limit};
 pub use in_process::LimitsInProcess;
 pub use in_redis::LimitsInRedis;
 
-/// Counts by limit and subject. A subject is any short text; whoever chooses it keeps personal data out of it.
+/// Counts by limit and subject. A subject is any short text. The caller keeps personal data out of
+/// it.
 #[async_trait]
 pub trait Limits: Send + Sync {
-    /// Charges one, or says for how long not.
+    /// Charges one attempt, or refuses it.
     ///
     /// # Errors
     /// `Unavailable`.
     async fn charge(&self, limit: Limit, subject: &str, now: Timestamp) -> Result<Allowance>;
 
-    /// Forgets what has been charged.
+    /// Resets the count of a subject.
     ///
     /// # Errors
     /// `Unavailable`.

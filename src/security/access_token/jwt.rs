@@ -1,8 +1,7 @@
 //! Access tokens: JWTs in the profile of RFC 9068, signed with the key ring's current key.
 //!
 //! Algorithm, type, issuer and audience are pinned (RFC 8725 sections 3.1, 3.8, 3.9, 3.11), the algorithm to that of the key. A key
-//! that a token brings or points to is never used: only the key ring's own keys verify. A token has one spelling (`compact.rs`) and one
-//! signature (`low_s.rs`). A token that was found genuine is remembered (`verified_tokens.rs`) as long as the same keys verify. Expiry
+//! that a token brings or points to is never used: only the key ring's own keys verify. A token has one spelling (`compact_form.rs`). A token that was found genuine is remembered (`verified_tokens.rs`) as long as the same keys verify. Expiry
 //! is compared by the caller of `verify`, against the gateway's clock.
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -22,7 +21,6 @@ use crate::domain::session::SessionId;
 use crate::domain::signing_key::SigningAlgorithm;
 use crate::domain::{Error, Result};
 use crate::security::access_token::compact_form::{CompactToken, MAX_LENGTH, TYPE};
-use crate::security::access_token::low_s;
 use crate::security::access_token::verified_cache::{TokenDigest, VerifiedToken, VerifiedTokens};
 use crate::security::signing_key::key_pair::KeyPair;
 use crate::security::signing_key::key_ring::{KeyRing, OpenKey};
@@ -185,9 +183,6 @@ impl AccessTokens {
     fn claims(&self, token: &str, parsed: &CompactToken, key: &OpenKey) -> Option<Claims> {
         let algorithm = key.shown.algorithm;
         if parsed.header.alg != algorithm.as_str() {
-            return None;
-        }
-        if algorithm == SigningAlgorithm::Es256 && !low_s::is_low(&parsed.signature) {
             return None;
         }
         let mut validations = self.validations.iter();

@@ -2,7 +2,6 @@
 
 pub(crate) mod compact_form;
 pub(crate) mod jwt;
-pub(crate) mod low_s;
 mod verified_cache;
 
 pub use jwt::{AccessTokens, TokenRules, Verification};

@@ -15,7 +15,6 @@ use zeroize::Zeroizing;
 
 use crate::domain::signing_key::SigningAlgorithm;
 use crate::domain::{Error, Result};
-use crate::security::access_token::low_s;
 
 /// The least that RFC 7518 section 3.3 allows: 112 bits of security, good until 2030 (NIST SP 800-57 part 1 table 4). A key signs for
 /// `SIGNING_KEY_MAX_AGE` and proves nothing that must hold for longer than a token lives, while each sign-in and refresh pays for the
@@ -89,9 +88,7 @@ impl KeyPair {
         let random = SystemRandom::new();
         let signature = match self {
             Self::EdDsa(pair) => pair.try_sign(message).map(|signature| signature.as_ref().to_vec()),
-            Self::Es256(pair) => pair
-                .sign(&random, message)
-                .map(|signature| low_s::lowered(signature.as_ref().to_vec())),
+            Self::Es256(pair) => pair.sign(&random, message).map(|signature| signature.as_ref().to_vec()),
             Self::Rs256(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
                 let signed = pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature);

@@ -1,4 +1,4 @@
-//! Signatures: a token has exactly one valid signature.
+//! Signatures: changed, foreign and out-of-range signatures are refused.
 
 use auth_gateway::domain::clock::Clock;
 use serde_json::json;
@@ -45,10 +45,11 @@ async fn only_the_correct_signature_is_accepted() {
             ("of another message", forger.sign("another message")),
             ("of the claims alone", forger.sign(&encode(&claims))),
             ("of what is encoded", forger.sign(&format!("{header}.{claims}"))),
-            ("that lenient verifiers accept", forger.alternative_signature(&message)),
         ]
         .map(|(name, signature)| (format!("a signature: {name}"), with(&signature)))
         .into();
+        let out_of_range = forger.signature_out_of_range(&message);
+        cases.extend(out_of_range.map(|signature| ("a signature: out of range".to_owned(), with(&signature))));
         for bit in 0..length * 8 {
             // Each bit of short signatures, and one bit of each byte of an RSA signature.
             if length > 64 && bit % 8 != bit / 8 % 8 {

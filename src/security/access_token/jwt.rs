@@ -20,7 +20,7 @@ use crate::domain::secret::SecretString;
 use crate::domain::session::SessionId;
 use crate::domain::signing_key::SigningAlgorithm;
 use crate::domain::{Error, Result};
-use crate::security::access_token::compact_form::{CompactToken, MAX_LENGTH, TYPE};
+use crate::security::access_token::compact_form::{MAX_LENGTH, TYPE, TokenHeader};
 use crate::security::access_token::verified_cache::{TokenDigest, VerifiedToken, VerifiedTokens};
 use crate::security::signing_key::key_pair::KeyPair;
 use crate::security::signing_key::key_ring::{KeyRing, OpenKey};
@@ -168,9 +168,9 @@ impl AccessTokens {
         keys: &KeyRing,
         now: Timestamp,
     ) -> std::result::Result<VerifiedToken, Verification> {
-        let parsed = CompactToken::parse(token).ok_or(Verification::Forged)?;
-        let key = keys.find(&parsed.header.kid).ok_or(Verification::UnknownKey)?;
-        let claims = self.claims(token, &parsed, key).ok_or(Verification::Forged)?;
+        let header = TokenHeader::parse(token).ok_or(Verification::Forged)?;
+        let key = keys.find(&header.kid).ok_or(Verification::UnknownKey)?;
+        let claims = self.claims(token, &header, key).ok_or(Verification::Forged)?;
         let verified = claims.verified().ok_or(Verification::Forged)?;
         if verified.counts_at(now) {
             Ok(verified)
@@ -180,9 +180,9 @@ impl AccessTokens {
     }
 
     /// What a token says that this key signed. The algorithm that it names is compared with the key's, never followed.
-    fn claims(&self, token: &str, parsed: &CompactToken, key: &OpenKey) -> Option<Claims> {
+    fn claims(&self, token: &str, header: &TokenHeader, key: &OpenKey) -> Option<Claims> {
         let algorithm = key.shown.algorithm;
-        if parsed.header.alg != algorithm.as_str() {
+        if header.alg != algorithm.as_str() {
             return None;
         }
         let mut validations = self.validations.iter();

@@ -1,10 +1,12 @@
-//! The costs that password hashes have: the configured one, and older ones that accounts keep until their owner signs in.
+//! The argon2 costs that stored password hashes have.
 //!
-//! How long a refusal takes must not tell whether there is such an account, nor how old its hash is. A hash of another cost takes another
-//! time, and no arithmetic on costs foretells it well enough. So every refusal makes one hash at each cost in use, whichever of them was
-//! compared: the same work for all.
+//! An attacker must not learn from the time of a refused login whether an account exists, or how
+//! old its hash is. Accounts keep the cost of their last sign-in, so several costs are in use after
+//! `ARGON2_…` was changed. Every refused login therefore computes one hash at each known cost: the
+//! same work, whichever cost the stored hash has.
 
-use std::sync::{PoisonError, RwLock};
+use std::cmp::Reverse;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use argon2::Params;
 use password_hash::phc::PasswordHash as Phc;
@@ -12,23 +14,22 @@ use password_hash::phc::PasswordHash as Phc;
 use crate::config::Argon2Cost;
 use crate::domain::password::PasswordHash;
 
-/// Most costs that one refusal pays for: the configured one and the costliest others. Where there have been more, a refusal at one of the
-/// cheapest takes longer by that cheap hash.
-const MOST: usize = 4;
+/// Most older costs that a refused login computes. Beyond it the cheapest are dropped: a refused
+/// login at a dropped cost takes longer by that one cheap hash.
+const MAX_OLDER_COSTS: usize = 3;
 
-/// The costs in use, as far as they have been seen.
+/// The configured cost, and the other costs that stored hashes have been seen with.
 #[derive(Debug)]
 pub(crate) struct HashCosts {
     configured: Argon2Cost,
-    others: RwLock<Vec<Argon2Cost>>,
+    older: Mutex<Vec<Argon2Cost>>,
 }
 
 impl HashCosts {
-    /// Only the configured cost, so far.
     pub(crate) fn new(configured: Argon2Cost) -> Self {
         Self {
             configured,
-            others: RwLock::default(),
+            older: Mutex::default(),
         }
     }
 
@@ -37,38 +38,37 @@ impl HashCosts {
         self.configured
     }
 
-    /// Takes note of a cost that a stored hash has.
-    pub(crate) fn note(&self, seen: Argon2Cost) {
-        if seen == self.configured || self.known().contains(&seen) {
+    /// Records the cost of a stored hash.
+    pub(crate) fn record(&self, cost: Argon2Cost) {
+        let mut older = self.older();
+        if cost == self.configured || older.contains(&cost) {
             return;
         }
-        let mut others = self.others.write().unwrap_or_else(PoisonError::into_inner);
-        others.retain(|other| *other != seen);
-        others.push(seen);
-        others.sort_by_key(|cost| std::cmp::Reverse(work(*cost)));
-        others.truncate(MOST - 1);
+        older.push(cost);
+        older.sort_by_key(|cost| Reverse(estimated_work(*cost)));
+        older.truncate(MAX_OLDER_COSTS);
     }
 
-    /// All costs in use but this one.
-    pub(crate) fn but(&self, paid: Argon2Cost) -> Vec<Argon2Cost> {
-        let mut rest = self.known();
-        rest.push(self.configured);
-        rest.retain(|cost| *cost != paid);
-        rest
+    /// All known costs except the one that was just computed.
+    pub(crate) fn all_except(&self, computed: Argon2Cost) -> Vec<Argon2Cost> {
+        let mut costs = self.older().clone();
+        costs.push(self.configured);
+        costs.retain(|cost| *cost != computed);
+        costs
     }
 
-    fn known(&self) -> Vec<Argon2Cost> {
-        self.others.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn older(&self) -> MutexGuard<'_, Vec<Argon2Cost>> {
+        self.older.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The cost of a stored hash; `None` if it is none of argon2.
+/// The cost of a stored hash; `None` if it is not an argon2 hash.
 pub(crate) fn cost_of(stored: &PasswordHash) -> Option<Argon2Cost> {
     let phc = Phc::new(&stored.0).ok()?;
     Params::try_from(&phc).ok().as_ref().map(cost)
 }
 
-/// The same, in the library's words.
+/// Converts from the library's type.
 pub(crate) fn cost(params: &Params) -> Argon2Cost {
     Argon2Cost {
         memory_kib: params.m_cost(),
@@ -77,8 +77,8 @@ pub(crate) fn cost(params: &Params) -> Argon2Cost {
     }
 }
 
-/// The time of a hash goes, roughly, with its memory times its passes.
-fn work(cost: Argon2Cost) -> u64 {
+/// The time of a hash is roughly proportional to its memory times its passes.
+fn estimated_work(cost: Argon2Cost) -> u64 {
     u64::from(cost.memory_kib) * u64::from(cost.iterations)
 }
 
@@ -95,26 +95,26 @@ mod tests {
     }
 
     #[test]
-    fn whichever_cost_was_paid_the_rest_completes_the_same_whole() {
+    fn a_refused_login_computes_the_same_costs_whichever_was_stored() {
         let costs = HashCosts::new(of(1024));
-        assert!(costs.but(of(1024)).is_empty());
-        for seen in [4096, 256, 1024, 4096] {
-            costs.note(of(seen));
+        assert!(costs.all_except(of(1024)).is_empty());
+        for stored in [4096, 256, 1024, 4096] {
+            costs.record(of(stored));
         }
-        for paid in [256, 1024, 4096] {
-            let mut whole = costs.but(of(paid));
-            whole.push(of(paid));
-            whole.sort_by_key(|cost| cost.memory_kib);
-            assert_eq!(whole, [of(256), of(1024), of(4096)]);
+        for stored in [256, 1024, 4096] {
+            let mut all = costs.all_except(of(stored));
+            all.push(of(stored));
+            all.sort_by_key(|cost| cost.memory_kib);
+            assert_eq!(all, [of(256), of(1024), of(4096)]);
         }
     }
 
     #[test]
-    fn the_costliest_are_kept_and_the_configured_one_whatever_it_costs() {
+    fn the_configured_cost_and_the_highest_others_are_kept() {
         let costs = HashCosts::new(of(8));
-        for seen in [16, 32, 64, 128, 24] {
-            costs.note(of(seen));
+        for stored in [16, 32, 64, 128, 24] {
+            costs.record(of(stored));
         }
-        assert_eq!(costs.but(of(16)), [of(128), of(64), of(32), of(8)]);
+        assert_eq!(costs.all_except(of(16)), [of(128), of(64), of(32), of(8)]);
     }
 }

@@ -104,12 +104,12 @@ impl HashingThread {
             return Err(Error::internal("a stored password hash has no salt or no hash"));
         };
         let mut output = vec![0; expected.len()];
-        let paid = cost(&hash_params.costs);
-        self.costs.note(paid);
+        let computed = cost(&hash_params.costs);
+        self.costs.record(computed);
         self.fill(&hash_params, password, &salt, &mut output)?;
         let is_equal = constant_time::verify_slices_are_equal(&output, expected.as_bytes()).is_ok();
         if !is_equal {
-            for other in self.costs.but(paid) {
+            for other in self.costs.all_except(computed) {
                 let hash_params = HashParams::argon2id(params(other)?);
                 self.fill(&hash_params, password, &[0; SALT_BYTES], &mut [0; HASH_BYTES])?;
             }

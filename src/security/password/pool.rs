@@ -86,7 +86,10 @@ impl PasswordPool {
     /// Learns from stored hashes which costs are in use besides the configured one. A cost that it has not seen yet it learns when it
     /// first compares such a hash.
     pub fn learn_costs(&self, stored: &[PasswordHash]) {
-        stored.iter().filter_map(cost_of).for_each(|seen| self.costs.note(seen));
+        stored
+            .iter()
+            .filter_map(cost_of)
+            .for_each(|seen| self.costs.record(seen));
     }
 
     /// Compares a password with a stored hash. A refusal is the same work whether the hash is new or old or there is none, so that the

@@ -1,7 +1,13 @@
 //! Access tokens: JWTs in the profile of RFC 9068, issued and verified.
 
-pub(crate) mod compact_form;
-pub(crate) mod jwt;
+mod algorithm;
+mod claims;
+mod compact_form;
+mod issue;
+mod tokens;
 mod verified_cache;
+mod verify;
 
-pub use jwt::{AccessTokens, TokenRules, Verification};
+pub use claims::TokenRules;
+pub use tokens::AccessTokens;
+pub use verify::Verification;

@@ -1,38 +1,31 @@
-//! Access tokens that were verified before: to verify a signature again costs more than all the rest of a small request.
+//! A cache of verified tokens: verifying a signature again would cost more than the rest of a
+//! small request.
 //!
-//! Owns what is remembered and for how many tokens. It knows no keys: whoever changes what verifies begins with an empty memory. Nothing
-//! here says whether a token counts now, which `access_tokens.rs` asks the clock at each use.
+//! The cache knows no keys: when other keys verify than before, its owner starts with an empty one.
+//! An entry does not mean that the token is valid now; the owner compares it with the clock.
 
 use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use quick_cache::sync::Cache;
 
-use crate::domain::client::AccessClaim;
+use crate::security::access_token::claims::VerifiedToken;
 
-/// Most tokens that are remembered. With all that belongs to them they take less than 16 MiB; none of it is taken before it is needed.
-const MOST: usize = 65_536;
+/// Most tokens in the cache. Entries and bookkeeping take less than 16 MiB, allocated as needed.
+const CAPACITY: usize = 65_536;
 
-/// The tokens that this gateway signed, as it found out.
+/// The tokens that were found genuine, by their digest.
 ///
-/// Only genuine ones are in here, so nobody fills it with what they made up; and whoever signs in ten thousand times pushes out what is
-/// used least, which then is verified once more.
+/// Forged tokens are never inserted, so an attacker cannot fill the cache with them. Many sign-ins
+/// can push out the least used tokens, which are then verified again.
 pub(crate) struct VerifiedTokens(Cache<TokenDigest, VerifiedToken>);
 
-/// Stands for a token, all of it: header, claims and signature.
+/// The SHA-256 digest of a whole token: header, claims and signature.
 ///
-/// Another text with the same digest would be a second preimage of SHA-256 (FIPS 180-4), and harder to find than a signature is to
-/// forge. So the digest is as good as the text, which is a bearer token and need not stay in memory.
+/// A different token with the same digest would be a second preimage (FIPS 180-4), which is harder
+/// to find than a forged signature. The token itself is a bearer token, so it is not kept in memory.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct TokenDigest([u8; SHA256_OUTPUT_LEN]);
-
-/// What a genuine token says.
-#[derive(Clone, Copy)]
-pub(crate) struct VerifiedToken {
-    pub(crate) claim: AccessClaim,
-    /// The later of `iat` and `nbf`, in seconds since the epoch.
-    pub(crate) counts_from: i64,
-}
 
 impl TokenDigest {
     pub(crate) fn of(token: &str) -> Self {
@@ -49,17 +42,17 @@ impl fmt::Debug for TokenDigest {
 }
 
 impl VerifiedTokens {
-    pub(crate) fn none() -> Self {
-        Self(Cache::new(MOST))
+    pub(crate) fn new() -> Self {
+        Self(Cache::new(CAPACITY))
     }
 
     pub(crate) fn find(&self, token: &TokenDigest) -> Option<VerifiedToken> {
         self.0.get(token)
     }
 
-    /// For tokens alone of which everything was verified.
-    pub(crate) fn remember(&self, token: TokenDigest, says: VerifiedToken) {
-        self.0.insert(token, says);
+    /// Only for tokens that were verified completely.
+    pub(crate) fn insert(&self, token: TokenDigest, verified: VerifiedToken) {
+        self.0.insert(token, verified);
     }
 }
 
@@ -67,27 +60,28 @@ impl VerifiedTokens {
 mod tests {
     use super::*;
     use crate::domain::account::AccountId;
+    use crate::domain::client::AccessClaim;
     use crate::domain::clock::Timestamp;
     use crate::domain::session::SessionId;
 
     #[test]
-    fn it_never_grows_past_what_it_may_take() {
-        let tokens = VerifiedTokens::none();
-        let says = VerifiedToken {
+    fn the_cache_is_bounded() {
+        let tokens = VerifiedTokens::new();
+        let verified = VerifiedToken {
             claim: AccessClaim {
                 account: AccountId::random(),
                 session: SessionId::fresh(),
                 expires_at: Timestamp::from_millis(0),
             },
-            counts_from: 0,
+            valid_from: 0,
         };
-        for number in 0..MOST * 2 {
+        for number in 0..CAPACITY * 2 {
             let mut digest = TokenDigest([0; SHA256_OUTPUT_LEN]);
             digest.0[..size_of_val(&number)].copy_from_slice(&number.to_le_bytes());
-            tokens.remember(digest, says);
+            tokens.insert(digest, verified);
         }
-        assert!(tokens.0.len() <= MOST);
-        assert!(tokens.0.len() > MOST / 2, "it hardly remembers anything");
+        assert!(tokens.0.len() <= CAPACITY);
+        assert!(tokens.0.len() > CAPACITY / 2, "it holds hardly anything");
         assert!(tokens.0.memory_used().total() < 16 << 20);
     }
 }

@@ -10,14 +10,14 @@ use axum::http::{Request, Response};
 use tokio::net::TcpListener;
 
 use crate::api::Api;
-use crate::app::options::{api_options, connection_rules};
+use crate::app::options::{api_options, connection_options};
 use crate::app::services::{self, Backends};
 use crate::app::start_error::StartError;
 use crate::app::stores;
 use crate::config::Settings;
 use crate::domain::Error;
 use crate::domain::clock::Clock;
-use crate::server::{self, ConnectionRules, RequestHandler};
+use crate::server::{self, ConnectionOptions, RequestHandler};
 use crate::service::{Audit, AuditWriter, OneProofSuffices, Service, WATCH_INTERVAL};
 use crate::store::AuditLog;
 use crate::threads::Threads;
@@ -28,7 +28,7 @@ const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
 /// A gateway, ready to serve.
 pub struct App {
     api: Api,
-    connections: ConnectionRules,
+    connections: ConnectionOptions,
     audit_writer: AuditWriter,
     threads: Threads,
 }
@@ -54,7 +54,7 @@ impl App {
         start_maintenance(&service, &threads);
         Ok(Self {
             api: Api::new(service, &api_options(settings)),
-            connections: connection_rules(settings),
+            connections: connection_options(settings),
             audit_writer,
             threads,
         })

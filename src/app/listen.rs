@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use tokio::net::TcpListener;
 
 use crate::api;
-use crate::app::options::connection_rules;
+use crate::app::options::connection_options;
 use crate::app::start_error::StartError;
 use crate::config::Settings;
 use crate::domain::connection_limit::ConnectionLimit;
-use crate::server::{self, ConnectionRules};
+use crate::server::{self, ConnectionOptions};
 use crate::telemetry;
 use crate::threads::Threads;
 
@@ -28,12 +28,12 @@ pub async fn listen(settings: &Settings, port: u16) -> Result<TcpListener, Start
 pub fn serve_metrics(settings: &Settings, listener: TcpListener) -> Result<(), StartError> {
     let counts = telemetry::start_metrics()?;
     let routes = api::admin_routes(move || counts.render());
-    let rules = ConnectionRules {
+    let options = ConnectionOptions {
         limit: ConnectionLimit::new(ADMIN_CONNECTIONS, ADMIN_CONNECTIONS),
-        ..connection_rules(settings)
+        ..connection_options(settings)
     };
     tokio::spawn(async move {
-        server::serve(listener, routes, rules, &Threads::none(), std::future::pending()).await;
+        server::serve(listener, routes, options, &Threads::none(), std::future::pending()).await;
     });
     Ok(())
 }

@@ -8,7 +8,7 @@ use crate::domain::connection_limit::ConnectionLimit;
 use crate::domain::context_words::ContextWords;
 use crate::domain::password::PasswordRules;
 use crate::security::TokenRules;
-use crate::server::{ConnectionRules, Timeouts};
+use crate::server::{ConnectionOptions, Timeouts};
 
 /// How long open requests may take to finish after the gateway is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -29,9 +29,9 @@ pub(super) fn token_rules(settings: &Settings) -> TokenRules {
     }
 }
 
-pub(super) fn connection_rules(settings: &Settings) -> ConnectionRules {
+pub(super) fn connection_options(settings: &Settings) -> ConnectionOptions {
     let connections = &settings.connections;
-    ConnectionRules {
+    ConnectionOptions {
         limit: ConnectionLimit::new(connections.max_connections, connections.connections_per_address),
         proxies: settings.http.trusted_proxies.clone(),
         timeouts: Timeouts {

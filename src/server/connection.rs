@@ -1,4 +1,4 @@
-//! One connection, from its first byte to its last: HTTP/1.1 or HTTP/2, whichever the client begins.
+//! Serves one connection: HTTP/1.1 or HTTP/2, as its first bytes say.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -19,90 +19,112 @@ use hyper_util::server::conn::auto::Builder;
 use metrics::counter;
 use tokio::sync::watch;
 
-use crate::server::connection_activity::{ConnectionActivity, InProgress, Wait};
+use crate::server::connection_activity::{ConnectionActivity, InProgress, Timeouts, Wait};
+use crate::server::request_handler::RequestHandler;
 use crate::server::socket::Socket;
-use crate::server::{RequestHandler, Shared};
 use crate::threads::RoundRobin;
 
-/// Largest head of a request, in bytes. Beyond it, and beyond the 100 headers that hyper reads, the answer is 431 (RFC 6585 section 5).
+/// Largest head of a request, in bytes. A larger head, or one with more than the 100 headers that
+/// hyper reads, is answered with 431 (RFC 6585 section 5).
 const MAX_HEAD: usize = 128 * 1024;
-/// The same for HTTP/2, as RFC 9113 section 6.5.2 counts it.
+/// The same for HTTP/2, counted as in RFC 9113 section 6.5.2.
 const MAX_HEADER_LIST: u32 = 128 * 1024;
-/// Requests at once over one HTTP/2 connection; fewer would get in the way of clients (RFC 9113 section 6.5.2).
+/// Concurrent requests over one HTTP/2 connection. RFC 9113 section 6.5.2 recommends no fewer.
 const MAX_STREAMS: u32 = 100;
-/// Streams that the client opened and took back before we saw them; one more ends the connection (CVE-2023-44487, "rapid reset").
-const MAX_RESETS_PENDING: usize = 20;
-/// Streams that we reset for the client's mistakes; one more ends the connection (CVE-2025-8671, "`MadeYouReset`").
-const MAX_RESETS_OF_OURS: usize = 1024;
-/// Bytes of an answer that wait in memory, for each stream.
+/// Streams that the client may open and reset before they are accepted; one more ends the
+/// connection (CVE-2023-44487, "rapid reset").
+const MAX_PENDING_RESETS: usize = 20;
+/// Streams that may be reset because of the client's errors; one more ends the connection
+/// (CVE-2025-8671, "`MadeYouReset`").
+const MAX_LOCAL_RESETS: usize = 1024;
+/// Bytes of an answer that are buffered for each HTTP/2 stream.
 const SEND_BUFFER: usize = 64 * 1024;
-/// How often an HTTP/2 client is asked for a sign of life, and how long it may take to give it.
+/// How often an HTTP/2 client is pinged, and how long it may take to answer.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
-/// How long a client may take to go when it is told to.
-const FAREWELL: Duration = Duration::from_secs(5);
+/// How long an idle client may take to close its connection after it was asked to.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where the streams of HTTP/2 connections are served: on all threads, since a proxy may send all that its clients ask over one connection.
+/// What all connections share.
+pub(super) struct ConnectionContext<S> {
+    http: Builder<StreamExecutor>,
+    handler: S,
+    timeouts: Timeouts,
+}
+
+impl<S> ConnectionContext<S> {
+    pub(super) fn new(handler: S, timeouts: Timeouts, streams: RoundRobin) -> Self {
+        Self {
+            http: http(streams),
+            handler,
+            timeouts,
+        }
+    }
+}
+
+/// Runs the streams of HTTP/2 connections on all threads: a proxy may send the requests of all its
+/// clients over one connection.
 #[derive(Debug, Clone)]
-pub(super) struct Streams(RoundRobin);
+struct StreamExecutor(RoundRobin);
 
-impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for StreamExecutor {
     fn execute(&self, stream: F) {
         self.0.spawn(stream);
     }
 }
 
-/// How HTTP is spoken. hyper's own timer for heads is off: it would run for each request, and close idle connections with slow ones.
-/// WebSockets over HTTP/2 (RFC 8441) are not offered, since no route takes them: clients then open them over HTTP/1.1.
-pub(super) fn http(streams: RoundRobin) -> Builder<Streams> {
-    let mut http = Builder::new(Streams(streams));
+/// The HTTP settings. hyper's own timer for heads is off: it would run for each request, and close
+/// idle connections as if they were slow. WebSockets over HTTP/2 (RFC 8441) are not offered, because
+/// no route accepts them: clients then use HTTP/1.1.
+fn http(streams: RoundRobin) -> Builder<StreamExecutor> {
+    let mut http = Builder::new(StreamExecutor(streams));
     http.http1().header_read_timeout(None).max_buf_size(MAX_HEAD);
     http.http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(MAX_HEADER_LIST)
-        .max_pending_accept_reset_streams(MAX_RESETS_PENDING)
-        .max_local_error_reset_streams(MAX_RESETS_OF_OURS)
+        .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
+        .max_local_error_reset_streams(MAX_LOCAL_RESETS)
         .max_send_buf_size(SEND_BUFFER)
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_INTERVAL);
     http
 }
 
-/// Serves requests until the client goes, lets us wait for too long, or everything stops.
+/// Serves requests until the client closes the connection, a timeout ends it, or the gateway stops.
 pub(super) async fn serve<S: RequestHandler>(
     socket: Socket,
     peer: SocketAddr,
-    shared: Arc<Shared<S>>,
+    context: Arc<ConnectionContext<S>>,
     mut stopped: watch::Receiver<()>,
 ) {
     let activity = socket.activity().clone();
     let requests = Requests {
-        handler: shared.handler.clone(),
+        handler: context.handler.clone(),
         peer,
         activity: activity.clone(),
     };
     let service = service_fn(|request| requests.answer(request));
-    let connection = shared
+    let connection = context
         .http
         .serve_connection_with_upgrades(TokioIo::new(socket), service);
     let mut connection = pin!(connection);
     let mut stop = pin!(stopped.changed().fuse());
-    let mut overdue = pin!(activity.overdue(&shared.timeouts));
+    let mut timed_out = pin!(activity.timed_out(&context.timeouts));
     loop {
         tokio::select! {
-            // A connection is woken for each request, the others seldom.
+            // The connection is woken for each request, the other branches seldom.
             biased;
-            // However it ended, there is nobody left to tell.
+            // Even if it ended with an error, no client is left to answer.
             _ended = connection.as_mut() => return,
-            wait = &mut overdue => {
+            wait = &mut timed_out => {
                 if wait != Wait::Request {
                     counter!("auth_gateway_connections_dropped_total", "waited_for" => wait.as_str()).increment(1);
                     tracing::debug!(%peer, waited_for = wait.as_str(), "a connection is dropped: its client was too slow");
                     return;
                 }
-                // A request that is on its way over HTTP/2 is still answered.
+                // Over HTTP/2, a request that was sent meanwhile is still answered.
                 connection.as_mut().graceful_shutdown();
-                let _gone_or_not = tokio::time::timeout(FAREWELL, connection).await;
+                let _closed_or_not = tokio::time::timeout(SHUTDOWN_TIMEOUT, connection).await;
                 return;
             }
             _stopping = &mut stop => connection.as_mut().graceful_shutdown(),
@@ -110,7 +132,7 @@ pub(super) async fn serve<S: RequestHandler>(
     }
 }
 
-/// From a connection's requests to its answers.
+/// Answers the requests of one connection.
 struct Requests<S> {
     handler: S,
     peer: SocketAddr,
@@ -126,12 +148,12 @@ impl<S: RequestHandler> Requests<S> {
         let in_progress = self.activity.begin(version);
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(self.peer));
-        // Boxed at once: hyper moves what it is given, and all that waits for a request in it.
+        // Boxed at once, because hyper moves the future together with everything in it.
         let response = Box::pin(self.handler.clone().answer(request));
         async move {
             let mut response = response.await;
             if response.status() == StatusCode::REQUEST_TIMEOUT && version < Version::HTTP_2 {
-                // What follows would be taken for the next request (RFC 9110 section 15.5.9).
+                // The rest of the body would be read as the next request (RFC 9110 section 15.5.9).
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(header::CONNECTION, close);
             }
@@ -143,7 +165,7 @@ impl<S: RequestHandler> Requests<S> {
     }
 }
 
-/// The body of an answer, whose request is in progress until it has been handed over.
+/// The body of an answer. Its request counts as in progress until the body is dropped.
 struct Answer {
     body: Body,
     _in_progress: InProgress,

@@ -1,8 +1,8 @@
 //! What a connection waits for, and since when.
 //!
-//! The sockets and requests of a connection note here what happens; one timer looks at the notes, so none is set or cleared for a
-//! request. Notes are atomic because the streams of an HTTP/2 connection are tasks of their own; each stands for itself, so no order
-//! among them is needed.
+//! The socket and the requests of a connection record events here. One timer checks the record, so
+//! no timer is set or cleared for a request. The fields are atomic because each stream of an HTTP/2
+//! connection is a task of its own. They are independent, so relaxed ordering is enough.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -10,21 +10,21 @@ use std::time::{Duration, Instant};
 
 use axum::http::Version;
 
-/// How long a client may let us wait.
+/// How long a slow client is waited for.
 #[derive(Debug, Clone, Copy)]
 pub struct Timeouts {
-    /// For the head of a request, from its first byte on; for the first one, from the connection on.
+    /// For the head of a request, from its first byte; for the first request, from the connection.
     pub head: Duration,
-    /// For an answer, until the client takes it: the time of the work on it, and that of sending.
+    /// For an answer: the time to produce it and to send it.
     pub answer: Duration,
-    /// With a full line, until the client reads on.
+    /// While the send buffer is full, until the client reads on.
     pub send: Duration,
     /// Without any request.
     pub idle: Duration,
 }
 
 impl Timeouts {
-    /// No deadline that begins now ends sooner.
+    /// Every wait that begins now lasts at least this long.
     fn shortest(&self) -> Duration {
         self.head.min(self.answer).min(self.send).min(self.idle)
     }
@@ -37,14 +37,14 @@ pub(super) enum Wait {
     Head,
     /// The end of an answer.
     Answer,
-    /// That the client reads.
+    /// The client to read.
     Reader,
     /// The next request.
     Request,
 }
 
 impl Wait {
-    /// For the log and the metrics.
+    /// The name in the log and the metrics.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Head => "head",
@@ -55,59 +55,60 @@ impl Wait {
     }
 }
 
-/// The notes of one connection. Times are milliseconds since it began.
+/// The record of one connection. Times are milliseconds since it was accepted.
 #[derive(Debug)]
 pub(super) struct ConnectionActivity {
-    born: Instant,
-    /// When the wait began, unless the line is full.
+    accepted_at: Instant,
+    /// When the wait began, unless a write is blocked.
     since: AtomicU64,
-    /// When the line was found full; `FREE` when it is not.
-    full_since: AtomicU64,
+    /// When the first blocked write began; `NOT_BLOCKED` if none is.
+    blocked_since: AtomicU64,
     in_progress: AtomicU32,
     has_begun_head: AtomicBool,
     is_multiplexed: AtomicBool,
 }
 
-const FREE: u64 = u64::MAX;
+const NOT_BLOCKED: u64 = u64::MAX;
 
 impl ConnectionActivity {
     pub(super) fn new() -> Self {
         Self {
-            born: Instant::now(),
+            accepted_at: Instant::now(),
             since: AtomicU64::new(0),
-            full_since: AtomicU64::new(FREE),
+            blocked_since: AtomicU64::new(NOT_BLOCKED),
             in_progress: AtomicU32::new(0),
-            // Who connects has something to say.
+            // The first request is expected at once: its head counts from the connection.
             has_begun_head: AtomicBool::new(true),
             is_multiplexed: AtomicBool::new(false),
         }
     }
 
-    /// Bytes came. Between requests they are a head's; of HTTP/2, they may be pings as well, so there only the next request counts.
-    pub(super) fn heard(&self) {
-        let is_between = self.in_progress.load(Relaxed) == 0 && !self.has_begun_head.load(Relaxed);
-        if is_between && !self.is_multiplexed.load(Relaxed) {
+    /// Between requests, received bytes begin a head. Over HTTP/2 they may be pings, so there only
+    /// a complete request ends the wait.
+    pub(super) fn bytes_received(&self) {
+        let is_between_requests = self.in_progress.load(Relaxed) == 0 && !self.has_begun_head.load(Relaxed);
+        if is_between_requests && !self.is_multiplexed.load(Relaxed) {
             self.since.store(self.now(), Relaxed);
             self.has_begun_head.store(true, Relaxed);
         }
     }
 
-    /// The line takes no more.
-    pub(super) fn line_is_full(&self) {
-        if self.full_since.load(Relaxed) == FREE {
-            self.full_since.store(self.now(), Relaxed);
+    /// The send buffer is full.
+    pub(super) fn write_blocked(&self) {
+        if self.blocked_since.load(Relaxed) == NOT_BLOCKED {
+            self.blocked_since.store(self.now(), Relaxed);
         }
     }
 
-    /// The line takes something. A long answer may take long, as long as it moves on.
-    pub(super) fn line_is_free(&self) {
-        if self.full_since.load(Relaxed) != FREE {
+    /// The client read something. A long answer may take any time while it makes progress.
+    pub(super) fn write_progressed(&self) {
+        if self.blocked_since.load(Relaxed) != NOT_BLOCKED {
             self.since.store(self.now(), Relaxed);
-            self.full_since.store(FREE, Relaxed);
+            self.blocked_since.store(NOT_BLOCKED, Relaxed);
         }
     }
 
-    /// A request has come. It is in progress until what is returned is dropped.
+    /// A request begins. It is in progress until the returned value is dropped.
     pub(super) fn begin(self: &Arc<Self>, version: Version) -> InProgress {
         self.since.store(self.now(), Relaxed);
         self.in_progress.fetch_add(1, Relaxed);
@@ -118,23 +119,23 @@ impl ConnectionActivity {
         InProgress(self.clone())
     }
 
-    /// Resolves when the client has let us wait for too long, and says for what.
-    pub(super) async fn overdue(&self, timeouts: &Timeouts) -> Wait {
+    /// Resolves with the wait that exceeded its timeout.
+    pub(super) async fn timed_out(&self, timeouts: &Timeouts) -> Wait {
         loop {
             let (wait, deadline) = self.wait(timeouts);
             let left = deadline.saturating_sub(Duration::from_millis(self.now()));
             if left.is_zero() {
                 return wait;
             }
-            // A wait that begins meanwhile, and has less time than this one, is not over before the look after it.
+            // Sleep no longer than the shortest timeout: a wait that begins meanwhile may have less time.
             tokio::time::sleep(left.min(timeouts.shortest())).await;
         }
     }
 
     fn wait(&self, timeouts: &Timeouts) -> (Wait, Duration) {
-        let full_since = self.full_since.load(Relaxed);
-        if full_since != FREE {
-            return (Wait::Reader, Duration::from_millis(full_since) + timeouts.send);
+        let blocked_since = self.blocked_since.load(Relaxed);
+        if blocked_since != NOT_BLOCKED {
+            return (Wait::Reader, Duration::from_millis(blocked_since) + timeouts.send);
         }
         let since = Duration::from_millis(self.since.load(Relaxed));
         if self.in_progress.load(Relaxed) > 0 {
@@ -147,11 +148,11 @@ impl ConnectionActivity {
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
+        u64::try_from(self.accepted_at.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
 
-/// A request that is in progress, until its answer has been handed over or given up.
+/// A request in progress, until its answer is sent or dropped.
 #[derive(Debug)]
 pub(super) struct InProgress(Arc<ConnectionActivity>);
 
@@ -166,7 +167,7 @@ impl Drop for InProgress {
 mod tests {
     use super::*;
 
-    const PATIENCE: Timeouts = Timeouts {
+    const TIMEOUTS: Timeouts = Timeouts {
         head: Duration::from_secs(1),
         answer: Duration::from_secs(2),
         send: Duration::from_secs(3),
@@ -174,43 +175,43 @@ mod tests {
     };
 
     fn waits_for(activity: &ConnectionActivity) -> Wait {
-        activity.wait(&PATIENCE).0
+        activity.wait(&TIMEOUTS).0
     }
 
     #[test]
-    fn a_connection_waits_for_one_thing_after_the_other() {
+    fn a_connection_waits_for_head_answer_reader_and_next_request() {
         let activity = Arc::new(ConnectionActivity::new());
         assert_eq!(waits_for(&activity), Wait::Head);
-        activity.heard();
+        activity.bytes_received();
         let first = activity.begin(Version::HTTP_11);
         assert_eq!(waits_for(&activity), Wait::Answer);
-        activity.heard();
-        assert_eq!(waits_for(&activity), Wait::Answer, "that was the body");
-        activity.line_is_full();
+        activity.bytes_received();
+        assert_eq!(waits_for(&activity), Wait::Answer, "those bytes were the body");
+        activity.write_blocked();
         assert_eq!(waits_for(&activity), Wait::Reader);
-        activity.line_is_free();
+        activity.write_progressed();
         drop(first);
         assert_eq!(waits_for(&activity), Wait::Request);
-        activity.heard();
+        activity.bytes_received();
         assert_eq!(waits_for(&activity), Wait::Head);
     }
 
     #[test]
-    fn on_a_connection_of_many_streams_only_requests_count() {
+    fn over_http_2_only_requests_count() {
         let activity = Arc::new(ConnectionActivity::new());
         let (first, second) = (activity.begin(Version::HTTP_2), activity.begin(Version::HTTP_2));
         drop(first);
-        assert_eq!(waits_for(&activity), Wait::Answer, "there is another one");
+        assert_eq!(waits_for(&activity), Wait::Answer, "the other request is in progress");
         drop(second);
-        activity.heard();
+        activity.bytes_received();
         assert_eq!(waits_for(&activity), Wait::Request, "a ping is no request");
     }
 
     #[test]
-    fn a_line_that_stays_full_is_full_since_it_was() {
+    fn a_blocked_write_counts_from_when_it_began() {
         let activity = ConnectionActivity::new();
-        activity.full_since.store(7, Relaxed);
-        activity.line_is_full();
-        assert_eq!(activity.wait(&PATIENCE), (Wait::Reader, Duration::from_millis(3007)));
+        activity.blocked_since.store(7, Relaxed);
+        activity.write_blocked();
+        assert_eq!(activity.wait(&TIMEOUTS), (Wait::Reader, Duration::from_millis(3007)));
     }
 }

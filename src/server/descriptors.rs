@@ -1,7 +1,7 @@
-//! How many files and sockets this process may have open.
+//! The limit of open files and sockets of this process.
 
-/// Asks for as many as the system lets it ask for. The limit that a process begins with is often 1024, for the sake of programs that use
-/// `select(2)`: ours then could not take `MAX_CONNECTIONS`.
+/// Raises the limit to the maximum that the system allows. The initial limit is often 1024, for
+/// programs that use `select(2)`, and would not suffice for `MAX_CONNECTIONS`.
 #[cfg(target_os = "linux")]
 pub fn raise_descriptor_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -12,11 +12,11 @@ pub fn raise_descriptor_limit() {
         ..limits
     };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
-        tracing::debug!(%error, "the limit of open files stays as it is");
+        tracing::debug!(%error, "the limit of open files is not raised");
     }
 }
 
-/// Does nothing: other systems count files in ways of their own.
+/// Does nothing: other systems count open files differently.
 #[cfg(not(target_os = "linux"))]
 pub fn raise_descriptor_limit() {}
 
@@ -27,7 +27,7 @@ mod tests {
     use super::raise_descriptor_limit;
 
     #[test]
-    fn the_limit_is_raised_to_what_is_allowed() {
+    fn the_limit_is_raised_to_the_maximum() {
         let before = getrlimit(Resource::Nofile);
         let lower = before.maximum.map(|most| most - 1);
         setrlimit(

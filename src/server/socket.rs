@@ -1,4 +1,5 @@
-//! The socket of one connection: it notes what comes and goes, and keeps the connection's permit and guard until it is closed.
+//! The socket of one connection. It records the connection's activity, and holds its permit and
+//! its guard until it is closed.
 
 use std::io::{IoSlice, Result};
 use std::pin::Pin;
@@ -13,7 +14,7 @@ use crate::domain::connection_limit::Permit;
 use crate::server::connection_activity::ConnectionActivity;
 use crate::threads::ConnectionGuard;
 
-/// Carries bytes as they are. It lives on in a WebSocket, and with it permit and guard.
+/// Passes bytes through unchanged. A WebSocket keeps the socket, and so the permit and the guard.
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: TcpStream,
@@ -37,12 +38,12 @@ impl Socket {
         &self.activity
     }
 
-    fn noted(&self, sent: Poll<Result<usize>>) -> Poll<Result<usize>> {
-        match &sent {
-            Poll::Pending => self.activity.line_is_full(),
-            Poll::Ready(_) => self.activity.line_is_free(),
+    fn record(&self, written: Poll<Result<usize>>) -> Poll<Result<usize>> {
+        match &written {
+            Poll::Pending => self.activity.write_blocked(),
+            Poll::Ready(_) => self.activity.write_progressed(),
         }
-        sent
+        written
     }
 }
 
@@ -57,7 +58,7 @@ impl AsyncRead for Socket {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         if buffer.filled().len() > before {
-            self.activity.heard();
+            self.activity.bytes_received();
         }
         read
     }
@@ -65,8 +66,8 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
-        let sent = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.noted(sent)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.record(written)
     }
 
     fn poll_write_vectored(
@@ -74,8 +75,8 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<Result<usize>> {
-        let sent = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
-        self.noted(sent)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+        self.record(written)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -121,8 +121,8 @@ fn run() -> Result<(), Failure> {
     let arguments = Settings::arguments::<Cli>(&environment, std::env::args_os());
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
-        Err(error) => match Settings::complaint(&error) {
-            Some(complaint) => return Err(wrong_setting(complaint)),
+        Err(error) => match Settings::value_error(&error) {
+            Some(error) => return Err(wrong_setting(error)),
             None => error.exit(),
         },
     };

@@ -1,18 +1,19 @@
-//! Where values come from: the process's environment, a `.env` file, and files named by `…_FILE`.
+//! The sources of values besides the command line: the process's environment, a `.env` file, and
+//! the files that `…_FILE` variables name.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-/// Settings whose value may come from the file that `…_FILE` names, and is never shown.
+/// Settings whose value may come from a file (`…_FILE`), and never appears in messages.
 pub const SECRETS: [&str; 3] = ["AUTH_SECRET", "DATABASE_URL", "REDIS_URL"];
 
-/// Everything that the settings are read from, besides the command line. An empty variable is an unset one:
-/// compose files and service managers cannot leave a variable out.
+/// Variables by name. An empty variable counts as unset, because compose files and service managers
+/// cannot leave a variable out.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
 
-/// A setting that cannot be used: one sentence.
+/// A setting that cannot be used, in one sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingError(pub String);
 
@@ -25,7 +26,8 @@ impl fmt::Display for SettingError {
 impl std::error::Error for SettingError {}
 
 impl Environment {
-    /// Reads the process's environment over the `.env` file of the working folder, if there is one.
+    /// Reads the `.env` file of the working folder, if it exists, and overrides it with the process's
+    /// environment.
     #[allow(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn read() -> Result<Self, SettingError> {
         let mut values = dot_env(Path::new(".env"))?;
@@ -35,7 +37,7 @@ impl Environment {
         Self::from_values(values)
     }
 
-    /// Takes the given variables for the environment, and reads the files that `…_FILE` names.
+    /// Uses these variables, and reads the files that `…_FILE` variables name.
     pub fn from_values(values: impl IntoIterator<Item = (String, String)>) -> Result<Self, SettingError> {
         let mut values: BTreeMap<String, String> = values.into_iter().filter(|(_, value)| !value.is_empty()).collect();
         for name in SECRETS {
@@ -55,7 +57,6 @@ impl Environment {
         Ok(Self(values))
     }
 
-    /// The value of a variable.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
@@ -66,12 +67,12 @@ fn dot_env(path: &Path) -> Result<BTreeMap<String, String>, SettingError> {
     if !path.exists() {
         return Ok(BTreeMap::new());
     }
-    // The library's own message quotes the line, which may hold a secret.
-    let complaint = |_: dotenvy::Error| {
+    // The library's own message quotes the line, which may contain a secret.
+    let error = |_: dotenvy::Error| {
         SettingError(
             "The file .env cannot be read or has a line that is not NAME=value, for example PORT=8000.".to_owned(),
         )
     };
-    let entries = dotenvy::from_path_iter(path).map_err(complaint)?;
-    entries.map(|entry| entry.map_err(complaint)).collect()
+    let entries = dotenvy::from_path_iter(path).map_err(error)?;
+    entries.map(|entry| entry.map_err(error)).collect()
 }

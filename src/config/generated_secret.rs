@@ -1,4 +1,5 @@
-//! The `AUTH_SECRET` of a development machine: generated once and kept beside the data that it protects.
+//! The `AUTH_SECRET` of a development machine: generated once, and kept beside the data that it
+//! protects.
 
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -9,14 +10,15 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use uuid::Uuid;
 
-use crate::config::values::{self, AUTH_SECRET_BYTES, AuthSecret};
-use crate::config::{SettingError, Settings};
+use crate::config::environment::SettingError;
+use crate::config::sections::{AUTH_SECRET_BYTES, AuthSecret, auth_secret};
+use crate::config::settings::Settings;
 
 impl Settings {
-    /// The secret that was set, or else the one in the data folder, made now if need be.
+    /// The configured secret, or the one in the data folder, which is generated if it is missing.
     ///
     /// # Errors
-    /// When the file can be neither read nor made, or holds no secret.
+    /// When the file can be neither read nor created, or contains no secret.
     pub fn auth_secret(&self) -> Result<AuthSecret, SettingError> {
         if let Some(secret) = &self.keys.auth_secret {
             return Ok(secret.clone());
@@ -28,13 +30,12 @@ impl Settings {
                 file.display()
             ))
         })?;
-        values::auth_secret(text.trim())
-            .map_err(|rule| SettingError(format!("AUTH_SECRET in {} {rule}.", file.display())))
+        auth_secret(text.trim()).map_err(|rule| SettingError(format!("AUTH_SECRET in {} {rule}.", file.display())))
     }
 }
 
-/// Two processes that start together agree on one secret: it is written in full under another name, and the name is given only if
-/// nobody else was first.
+/// Two processes that start together must agree on one secret. So the secret is written completely
+/// under a temporary name and then linked to its name, which fails if another process was first.
 fn read_or_generate(file: &Path) -> std::io::Result<String> {
     match fs::read_to_string(file) {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -45,17 +46,17 @@ fn read_or_generate(file: &Path) -> std::io::Result<String> {
     }
     let mut secret = [0; AUTH_SECRET_BYTES];
     aws_lc_rs::rand::fill(&mut secret).map_err(std::io::Error::other)?;
-    let draft = file.with_extension(Uuid::new_v4().to_string());
+    let temporary = file.with_extension(Uuid::new_v4().to_string());
     let mut written = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(&draft)?;
+        .open(&temporary)?;
     written.write_all(format!("{}\n", STANDARD.encode(secret)).as_bytes())?;
     written.sync_all()?;
-    let named = fs::hard_link(&draft, file);
-    fs::remove_file(&draft)?;
-    match named {
+    let linked = fs::hard_link(&temporary, file);
+    fs::remove_file(&temporary)?;
+    match linked {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
         _ => fs::read_to_string(file),
     }

@@ -1,6 +1,7 @@
-//! What is remembered, in no more bytes than are set aside for it: what is used least makes room.
+//! A cache that never takes more than a given number of bytes: the least used entries are evicted.
 //!
-//! Owns the bound and the counting. What is in here may be gone at any time, and whoever remembers something says why it may be believed.
+//! Any entry may be gone at any time. The code that inserts a value is responsible for its being
+//! still right when it is read.
 
 use std::fmt;
 use std::hash::Hash;
@@ -9,33 +10,31 @@ use std::sync::Arc;
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 
-/// What the memory itself takes for one entry, in bytes: its place, its key, and room that is kept for others.
-const PLACE: usize = 256;
+/// What the cache itself takes for one entry, in bytes: slot, key, and unused slots.
+const ENTRY_OVERHEAD: usize = 256;
 
-/// What knows how much memory it takes.
+/// A value that knows how much memory it takes.
 pub(crate) trait CacheWeight {
-    /// What one of ordinary size takes, in bytes. What is set up at first follows from it, and no bound.
-    const ORDINARY: usize;
+    /// The size of a typical value, in bytes. It only determines the initial capacity.
+    const TYPICAL_BYTES: usize;
 
-    /// What this one takes, in bytes, with its texts and those of its key.
+    /// The size of this value, in bytes, including its texts and those of its key.
     fn bytes(&self) -> usize;
 }
 
-/// Remembers values by their keys.
-pub(crate) struct BoundedCache<K, V>(Cache<K, V, Scale>);
+pub(crate) struct BoundedCache<K, V>(Cache<K, V, ByteWeight>);
 
-/// Weighs entries in bytes.
 #[derive(Clone)]
-struct Scale;
+struct ByteWeight;
 
-impl<K, V: CacheWeight> Weighter<K, V> for Scale {
+impl<K, V: CacheWeight> Weighter<K, V> for ByteWeight {
     fn weight(&self, _key: &K, value: &V) -> u64 {
-        (value.bytes() + PLACE) as u64
+        (value.bytes() + ENTRY_OVERHEAD) as u64
     }
 }
 
 impl<V: CacheWeight> CacheWeight for Arc<V> {
-    const ORDINARY: usize = V::ORDINARY;
+    const TYPICAL_BYTES: usize = V::TYPICAL_BYTES;
 
     fn bytes(&self) -> usize {
         self.as_ref().bytes()
@@ -43,18 +42,21 @@ impl<V: CacheWeight> CacheWeight for Arc<V> {
 }
 
 impl<K: Hash + Eq, V: CacheWeight + Clone> BoundedCache<K, V> {
-    /// An empty one that never takes more than so many bytes.
-    pub(crate) fn of(most: usize) -> Self {
-        Self(Cache::with_weighter(most / (V::ORDINARY + PLACE), most as u64, Scale))
+    /// An empty cache of at most this many bytes.
+    pub(crate) fn with_capacity(max_bytes: usize) -> Self {
+        Self(Cache::with_weighter(
+            max_bytes / (V::TYPICAL_BYTES + ENTRY_OVERHEAD),
+            max_bytes as u64,
+            ByteWeight,
+        ))
     }
 
-    /// What is remembered under this key.
     pub(crate) fn find<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) -> Option<V> {
         self.0.get(key)
     }
 
-    /// Remembers a value; one that would push out all others is not taken.
-    pub(crate) fn remember(&self, key: K, value: V) {
+    /// Inserts a value. A value that would evict all others is not inserted.
+    pub(crate) fn insert(&self, key: K, value: V) {
         self.0.insert(key, value);
     }
 }
@@ -70,10 +72,10 @@ impl<K: Hash + Eq, V: CacheWeight + Clone> BoundedCache<K, V> {
     }
 }
 
-/// What is remembered is nobody's business in a log.
+/// Cached values do not belong in a log.
 impl<K, V> fmt::Debug for BoundedCache<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[memory]")
+        f.write_str("[cache]")
     }
 }
 
@@ -82,7 +84,7 @@ mod tests {
     use super::*;
 
     impl CacheWeight for String {
-        const ORDINARY: usize = 100;
+        const TYPICAL_BYTES: usize = 100;
 
         fn bytes(&self) -> usize {
             self.len()
@@ -90,29 +92,29 @@ mod tests {
     }
 
     #[test]
-    fn it_is_bounded_whatever_the_size_and_what_is_used_stays() {
-        const MOST: usize = 1 << 20;
+    fn the_cache_is_bounded_and_keeps_used_entries() {
+        const CAPACITY: usize = 1 << 20;
         for (length, count) in [(0, 20_000), (100, 20_000), (20_000, 500)] {
-            let memory = BoundedCache::of(MOST);
-            memory.remember(0, "used".to_owned());
+            let cache = BoundedCache::with_capacity(CAPACITY);
+            cache.insert(0, "used".to_owned());
             for key in 1..count {
-                assert!(memory.find(&0).is_some(), "after {key} others of {length}");
-                memory.remember(key, "x".repeat(length));
+                assert!(cache.find(&0).is_some(), "after {key} others of {length}");
+                cache.insert(key, "x".repeat(length));
             }
-            assert!(memory.bytes() <= MOST as u64);
+            assert!(cache.bytes() <= CAPACITY as u64);
             assert!(
-                memory.count() > MOST / (length + PLACE) / 2,
-                "it hardly remembers anything"
+                cache.count() > CAPACITY / (length + ENTRY_OVERHEAD) / 2,
+                "it holds hardly anything"
             );
         }
     }
 
     #[test]
-    fn one_that_would_push_out_all_others_is_not_taken() {
-        let memory = BoundedCache::of(1 << 20);
-        memory.remember(0, "small".to_owned());
-        memory.remember(1, "x".repeat(1 << 20));
-        assert!(memory.find(&0).is_some());
-        assert!(memory.find(&1).is_none());
+    fn a_value_that_would_evict_all_others_is_not_inserted() {
+        let cache = BoundedCache::with_capacity(1 << 20);
+        cache.insert(0, "small".to_owned());
+        cache.insert(1, "x".repeat(1 << 20));
+        assert!(cache.find(&0).is_some());
+        assert!(cache.find(&1).is_none());
     }
 }

@@ -1,16 +1,17 @@
-//! What the fuzzers in `fuzz/` throw bytes at: one function for each target, which panics when a promise is broken. Not a part of the
-//! library: it is there for tests and where cargo-fuzz builds.
+//! The targets of the fuzzers in `fuzz/`: each is a function that panics when a guarantee is broken.
+//! They are not part of the library, and only compiled for tests and cargo-fuzz.
 //!
-//! The corpora in `fuzz/corpus` are replayed by the tests below, so that what a fuzzer once found stays found where there is none.
+//! The tests below replay the corpora in `fuzz/corpus`, so that inputs which a fuzzer found are
+//! tested on every machine.
 
 pub use crate::api::fuzzing::{forwarded, graphql_document, request_body};
 pub use crate::security::fuzzing::{access_token, refresh_token};
 pub use crate::security::password::fuzzing::argon2;
 
-/// A function that takes any bytes.
+/// A function that accepts any bytes.
 pub type Target = fn(&[u8]);
 
-/// All of them, by name; each has a file in `fuzz/fuzz_targets` and a folder in `fuzz/corpus`.
+/// All targets by name. Each has a file in `fuzz/fuzz_targets` and a folder in `fuzz/corpus`.
 pub const TARGETS: [(&str, Target); 6] = [
     ("access_token", access_token),
     ("argon2", argon2),
@@ -49,7 +50,7 @@ mod tests {
 
     #[test]
     #[allow(clippy::print_stdout, reason = "read by scripts/attack")]
-    fn no_promise_is_broken_by_what_the_fuzzers_have_found() {
+    fn the_inputs_that_fuzzers_found_break_no_guarantee() {
         for (name, target) in TARGETS {
             let folder = folder("corpus").join(name);
             let files: Vec<PathBuf> = fs::read_dir(&folder)

@@ -1,9 +1,17 @@
-//! auth-gateway: one server that owns sign-in for an application.
+//! auth-gateway: a server that handles sign-in for an application.
 //!
-//! The modules in reading order: what things are (`domain`), how the gateway is set up (`config`), how secrets are
-//! protected (`security`), where state lives (`store`), what the product does (`service`), the two doors (`api`), the listener
-//! before them (`server`), and the place where all of it is wired together (`app`). An arrow that points the other way fails a test.
-//! `log_scope`, `memory` and `threads` know none of them.
+//! The modules in reading order. None uses a module below it, and a test checks this:
+//!
+//! - `domain`: accounts, sessions, tokens and errors as plain values
+//! - `config`: the settings
+//! - `security`: password hashes, tokens and keys
+//! - `store`: the database and Redis
+//! - `service`: the use cases
+//! - `api`: REST and GraphQL
+//! - `server`: the listener
+//! - `app`: builds the gateway from all of them
+//!
+//! `bounded_cache`, `log_span` and `threads` use none of them.
 
 pub mod api;
 pub mod app;

@@ -1,7 +1,8 @@
-//! Which request a log line belongs to.
+//! Lazy spans: they name the request that a log line belongs to.
 //!
-//! To make a span costs more than everything else around a small request, and most requests write no line at all. So the span is made
-//! when the first line within the request is written; the lines are as if it had been there all the time.
+//! Creating a span costs more than everything else around a small request, and most requests log
+//! nothing. So the span is created with the first line of a request. The lines look as if the span
+//! had existed from the start.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -15,7 +16,6 @@ tokio::task_local! {
     static CURRENT: Arc<LazySpan<dyn Fn() -> Span + Send + Sync>>;
 }
 
-/// What log lines are written within.
 struct LazySpan<F: ?Sized> {
     span: OnceLock<Span>,
     make: F,
@@ -27,7 +27,7 @@ impl<F: Fn() -> Span + ?Sized> LazySpan<F> {
     }
 }
 
-/// Does work within a span, which is made if it is needed.
+/// Runs a future within a span, which is created with the first log line.
 pub fn with_span<F: Future>(
     make: impl Fn() -> Span + Send + Sync + 'static,
     work: F,
@@ -36,7 +36,7 @@ pub fn with_span<F: Future>(
     CURRENT.scope(Arc::new(LazySpan { span, make }), work)
 }
 
-/// Lets work that is about to be spawned keep its place in the log.
+/// Keeps the current span for a future that is about to be spawned as a task of its own.
 pub fn in_current_span<F: Future>(work: F) -> impl Future<Output = F::Output> {
     let scope = CURRENT.try_with(Arc::clone).ok();
     async move {
@@ -47,7 +47,7 @@ pub fn in_current_span<F: Future>(work: F) -> impl Future<Output = F::Output> {
     }
 }
 
-/// Writes each line in its place.
+/// Formats each event within its lazy span.
 pub(crate) struct SpanFormatter<E>(pub(crate) E);
 
 impl<S, N, E> FormatEvent<S, N> for SpanFormatter<E>
@@ -89,7 +89,7 @@ mod tests {
     }
 
     impl Log {
-        /// The line of this event, from its span on.
+        /// The line of this event, beginning with its span.
         fn line(&self, event: &str) -> String {
             let log = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
             let line = log.lines().find(|line| line.ends_with(event)).unwrap().to_owned();
@@ -97,22 +97,23 @@ mod tests {
         }
     }
 
-    /// With the subscriber of the whole process, as in the gateway: within one that is set for a thread, an event makes no span.
+    /// Uses a global subscriber, as the gateway does. With a subscriber of one thread, an event
+    /// creates no span.
     #[tokio::test]
-    async fn a_line_names_its_request_and_a_request_without_a_line_makes_no_span() {
-        let (log, made) = (Log::default(), Arc::new(AtomicUsize::new(0)));
+    async fn a_line_names_its_request_and_a_request_without_lines_creates_no_span() {
+        let (log, created) = (Log::default(), Arc::new(AtomicUsize::new(0)));
         let writer = log.clone();
         let layer = lines::layer().with_ansi(false).with_writer(move || writer.clone());
         tracing::subscriber::set_global_default(registry().with(layer.map_event_format(SpanFormatter))).unwrap();
         let span = |number: usize| {
-            let made = made.clone();
+            let created = created.clone();
             move || {
-                made.fetch_add(1, Ordering::Relaxed);
+                created.fetch_add(1, Ordering::Relaxed);
                 tracing::info_span!("request", number)
             }
         };
         with_span(span(1), async {}).await;
-        assert_eq!(made.load(Ordering::Relaxed), 0);
+        assert_eq!(created.load(Ordering::Relaxed), 0);
         with_span(span(2), async {
             tracing::info!("first");
             tokio::task::yield_now().await;
@@ -124,7 +125,7 @@ mod tests {
         })
         .await;
         tracing::info!("fifth");
-        assert_eq!(made.load(Ordering::Relaxed), 1);
+        assert_eq!(created.load(Ordering::Relaxed), 1);
         let target = module_path!();
         for event in ["first", "second", "third"] {
             assert_eq!(log.line(event), format!("request{{number=2}}: {target}: {event}"));

@@ -1,7 +1,7 @@
 //! Log lines and metrics.
 //!
-//! Log lines go to standard error, so that standard output is free for what a command prints. Metrics are only counted where somebody
-//! can read them.
+//! Log lines go to standard error, because commands print their output to standard output. Metrics
+//! are only collected if the admin listener is on.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -18,17 +18,18 @@ use crate::config::{LogFormat, LogSettings, SettingError};
 use crate::domain::{Error, Result};
 use crate::log_span::SpanFormatter;
 
-/// Upper bounds of the duration buckets, in seconds: from a cached read to a login in a long queue.
+/// Upper bounds of the duration buckets, in seconds: from a cached read to a login after a long
+/// queue.
 const BUCKETS: [f64; 11] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
-/// How often the exporter tidies up.
+/// How often the exporter compacts its samples, which would otherwise pile up in memory.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Starts logging.
 ///
 /// # Errors
-/// When `RUST_LOG` is no filter.
+/// When `RUST_LOG` is not a valid filter.
 pub fn start_logs(settings: &LogSettings) -> std::result::Result<(), SettingError> {
-    // A start with nothing to do should say nothing; a directive of the operator's own comes later, and wins.
+    // A start without pending migrations should log nothing. The operator's filter follows and wins.
     let filter = EnvFilter::try_new(format!("sea_orm_migration=warn,{}", settings.rust_log)).map_err(|_| {
         SettingError(format!(
             "RUST_LOG is \"{}\", which must be a level or a filter, for example info,auth_gateway=debug.",
@@ -50,19 +51,19 @@ pub fn start_logs(settings: &LogSettings) -> std::result::Result<(), SettingErro
     started.map_err(|error| SettingError(format!("Logging cannot be started: {error}.")))
 }
 
-/// Whether the filter may ask for this at all. The library that speaks `WebSocket` writes down whole messages at `trace`, and in the first one stands
-/// an access token; what it says at `debug` is its own affair, too.
+/// Refuses lines whatever the filter is. At `trace` the WebSocket library logs whole messages, and
+/// the first one contains an access token. Its `debug` lines are refused too.
 fn may_be_logged(metadata: &Metadata<'_>) -> bool {
-    let is_about_messages = ["tungstenite", "tokio_tungstenite"]
+    let is_websocket_library = ["tungstenite", "tokio_tungstenite"]
         .iter()
         .any(|library| metadata.target().split("::").next() == Some(library));
-    !is_about_messages || *metadata.level() <= Level::INFO
+    !is_websocket_library || *metadata.level() <= Level::INFO
 }
 
-/// Starts counting; what is returned renders the counts for Prometheus.
+/// Starts collecting metrics. The returned handle renders them for Prometheus.
 ///
 /// # Errors
-/// When it has been started before.
+/// When it was started before.
 pub fn start_metrics() -> Result<PrometheusHandle> {
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)
@@ -78,23 +79,20 @@ pub fn start_metrics() -> Result<PrometheusHandle> {
         "How long operations took"
     );
     describe_counter!("auth_gateway_http_requests_total", "HTTP requests by method and status");
-    describe_gauge!("auth_gateway_connections", "Connections that are open");
+    describe_gauge!("auth_gateway_connections", "Open connections");
     describe_counter!(
         "auth_gateway_connections_refused_total",
-        "Connections closed at once, by the limit that they were over"
+        "Connections closed at once, by the limit that was reached"
     );
     describe_counter!(
         "auth_gateway_connections_dropped_total",
-        "Connections dropped because their client was too slow, by what it was waited for"
+        "Connections dropped because the client was too slow, by what the gateway waited for"
     );
     describe_counter!(
         "auth_gateway_audit_dropped_total",
-        "Audit events that are in the log, but not in the database"
+        "Audit events that were logged, but not stored in the database"
     );
-    describe_gauge!(
-        "auth_gateway_password_queue",
-        "Passwords that wait for a hashing thread"
-    );
+    describe_gauge!("auth_gateway_password_queue", "Passwords waiting for a hashing thread");
     let upkeep = handle.clone();
     tokio::spawn(async move {
         loop {

@@ -1,8 +1,8 @@
-//! Threads that serve connections, each its own.
+//! Threads that serve connections, one for each core.
 //!
-//! All that is done for a connection stays on its thread: to wake another core, and to share what both write, costs more than all the
-//! rest of a small request. So whatever is used at each request is there once for each thread. What the gateway does by itself is done
-//! where everything is started.
+//! A connection stays on its thread: waking another core, and sharing memory that both write, costs
+//! more than the rest of a small request. So everything that each request uses exists once for each
+//! thread (`PerThread`). Background work runs on the main runtime.
 
 use std::cell::Cell;
 use std::fmt;
@@ -15,50 +15,51 @@ use std::{io, iter};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-/// One for each core that this process may use.
+/// The number of cores that this process may use.
 static COUNT: LazyLock<usize> = LazyLock::new(|| thread::available_parallelism().map_or(1, usize::from));
 
 thread_local! {
-    /// The number of this thread; those that serve no connections have one number in common.
+    /// The number of this thread. All threads that serve no connections have the same number.
     static NUMBER: Cell<usize> = Cell::new(*COUNT);
 }
 
-/// Threads that serve connections until this is dropped.
+/// Threads that serve connections until this value is dropped.
 #[derive(Debug, Default)]
 pub struct Threads {
     threads: Vec<Thread>,
-    turn: AtomicUsize,
+    next: AtomicUsize,
 }
 
 #[derive(Debug)]
 struct Thread {
     runtime: Handle,
-    /// One that no connection has.
+    /// Cloned for each connection; the number of clones is the load of the thread.
     guard: ConnectionGuard,
-    _until: oneshot::Sender<()>,
+    /// Ends the thread when it is dropped.
+    _stop: oneshot::Sender<()>,
 }
 
-/// A connection's part of a thread, which counts as its load until this is dropped.
+/// Counts one connection as load of its thread until it is dropped.
 #[derive(Debug, Clone, Default)]
 pub struct ConnectionGuard(Arc<()>);
 
-/// Spreads work that belongs to no one thread over all of them, in turn.
+/// Distributes work over all threads in turn.
 #[derive(Debug, Clone)]
 pub struct RoundRobin {
     runtimes: Arc<[Handle]>,
-    turn: Arc<AtomicUsize>,
+    next: Arc<AtomicUsize>,
 }
 
 impl Threads {
-    /// One for each core.
+    /// Starts one thread for each core.
     ///
     /// # Errors
-    /// When the system gives no more threads or file descriptors.
+    /// When the system refuses a thread or a file descriptor.
     pub fn start() -> io::Result<Self> {
-        Self::so_many(*COUNT)
+        Self::with_count(*COUNT)
     }
 
-    fn so_many(count: usize) -> io::Result<Self> {
+    fn with_count(count: usize) -> io::Result<Self> {
         let threads = (0..count).map(Thread::start).collect::<io::Result<_>>()?;
         Ok(Self {
             threads,
@@ -66,20 +67,21 @@ impl Threads {
         })
     }
 
-    /// None: connections are served by the runtime that takes them. For a listener with little to do.
+    /// No threads: the runtime that accepts a connection also serves it. For a listener with little
+    /// load.
     #[must_use]
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// Serves a connection on the thread that has the fewest. It keeps its guard for as long as it lives, also where it outlives what serves
-    /// it, as a WebSocket does.
+    /// Serves a connection on the thread with the fewest connections. The connection must hold its
+    /// guard while it is open, even after the future ends, as a WebSocket does.
     pub fn spawn<F>(&self, connection: impl FnOnce(ConnectionGuard) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        // Of several that have as few, not always the same one.
-        let first = self.turn.fetch_add(1, Ordering::Relaxed);
+        // Start at another thread each time, so that ties do not all go to the same one.
+        let first = self.next.fetch_add(1, Ordering::Relaxed);
         let (others, candidates) = self
             .threads
             .split_at(first.checked_rem(self.threads.len()).unwrap_or_default());
@@ -93,7 +95,7 @@ impl Threads {
         }
     }
 
-    /// Lets each thread do this beside its connections.
+    /// Runs a task on each thread, beside its connections.
     pub fn on_each<F>(&self, work: impl Fn() -> F)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -103,7 +105,7 @@ impl Threads {
         }
     }
 
-    /// For work that belongs to no one thread; where there are none, it is done where this is called.
+    /// Distributes work over the threads; without threads, over the current runtime alone.
     #[must_use]
     pub fn round_robin(&self) -> RoundRobin {
         let mut runtimes: Vec<Handle> = self.threads.iter().map(|thread| thread.runtime.clone()).collect();
@@ -112,43 +114,44 @@ impl Threads {
         }
         RoundRobin {
             runtimes: runtimes.into(),
-            turn: Arc::default(),
+            next: Arc::default(),
         }
     }
 }
 
 impl RoundRobin {
-    /// Does it on the next thread.
+    /// Runs a task on the next thread.
     pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.runtimes.len();
-        self.runtimes[turn].spawn(work);
+        let next = self.next.fetch_add(1, Ordering::Relaxed) % self.runtimes.len();
+        self.runtimes[next].spawn(work);
     }
 }
 
 impl Thread {
     fn start(number: usize) -> io::Result<Self> {
-        let (until, stopped) = oneshot::channel::<()>();
-        let (tell, told) = mpsc::channel();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (sender, receiver) = mpsc::channel();
         let work = move || {
             NUMBER.set(number);
-            // Made here: if this thread did not start, it would be dropped where another runtime is in use, which no runtime may be.
+            // Built on this thread: if the thread did not start, the runtime would otherwise be
+            // dropped inside another runtime, which panics.
             let runtime = match Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => runtime,
-                Err(error) => return drop(tell.send(Err(error))),
+                Err(error) => return drop(sender.send(Err(error))),
             };
-            let _heard = tell.send(Ok(runtime.handle().clone()));
-            // Its sender is dropped, and says nothing.
+            let _received = sender.send(Ok(runtime.handle().clone()));
+            // The sender never sends; it is dropped to stop the thread.
             let _stopped = runtime.block_on(stopped);
-            // What still blocks somewhere is not waited for.
+            // Do not wait for blocking tasks.
             runtime.shutdown_background();
         };
         thread::Builder::new()
             .name(format!("connections-{number}"))
             .spawn(work)?;
         Ok(Self {
-            runtime: told.recv().map_err(io::Error::other)??,
+            runtime: receiver.recv().map_err(io::Error::other)??,
             guard: ConnectionGuard::default(),
-            _until: until,
+            _stop: stop,
         })
     }
 
@@ -157,32 +160,28 @@ impl Thread {
     }
 }
 
-/// One of a kind for each of the threads, and one for all other threads together.
+/// One value for each thread that serves connections, and one that all other threads share.
 pub struct PerThread<T>(Box<[T]>);
 
 impl<T> PerThread<T> {
-    /// Makes all of them.
     pub fn new(make: impl FnMut() -> T) -> Self {
         Self(iter::repeat_with(make).take(*COUNT + 1).collect())
     }
 
-    /// The same where one may fail to be made.
-    ///
     /// # Errors
-    /// The first one's.
+    /// The first error of `make`.
     pub fn try_new<E>(make: impl FnMut() -> Result<T, E>) -> Result<Self, E> {
         let all: Result<_, E> = iter::repeat_with(make).take(*COUNT + 1).collect();
         all.map(Self)
     }
 
-    /// All of them.
     pub fn all(&self) -> impl Iterator<Item = &T> {
         self.0.iter()
     }
 
-    /// The one of this thread.
+    /// The value of the current thread.
     #[must_use]
-    pub fn own(&self) -> &T {
+    pub fn local(&self) -> &T {
         &self.0[NUMBER.get()]
     }
 }
@@ -202,21 +201,21 @@ mod tests {
 
     use super::*;
 
-    /// Where a connection of these threads is served, for as long as all of so many are open.
-    async fn places(threads: &Threads, count: usize, each: &Arc<PerThread<usize>>) -> Vec<(String, usize)> {
+    /// The thread name and the local value of `count` connections that are open at the same time.
+    async fn served_on(threads: &Threads, count: usize, each: &Arc<PerThread<usize>>) -> Vec<(String, usize)> {
         let all_are_open = Arc::new(Barrier::new(count));
         let served = (0..count).map(|_| {
-            let (tell, told) = oneshot::channel();
+            let (sender, receiver) = oneshot::channel();
             let (each, all_are_open) = (each.clone(), all_are_open.clone());
             threads.spawn(async move |_guard| {
                 all_are_open.wait().await;
                 let name = thread::current().name().unwrap_or_default().to_owned();
-                let _heard = tell.send((name, *each.own()));
+                let _received = sender.send((name, *each.local()));
             });
-            told
+            receiver
         });
         let served: Vec<_> = served.collect();
-        join_all(served).await.into_iter().map(|place| place.unwrap()).collect()
+        join_all(served).await.into_iter().map(Result::unwrap).collect()
     }
 
     fn numbered() -> Arc<PerThread<usize>> {
@@ -225,35 +224,32 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_thread_has_as_many_connections_and_its_own_of_each_thing() {
+    async fn connections_are_distributed_evenly_and_each_thread_has_its_value() {
         let (threads, each) = (Threads::start().unwrap(), numbered());
-        let mut places = places(&threads, *COUNT * 3, &each).await;
-        places.sort();
+        let mut served = served_on(&threads, *COUNT * 3, &each).await;
+        served.sort();
         let expected = (0..*COUNT).flat_map(|number| [(); 3].map(|()| (format!("connections-{number}"), number)));
         let mut expected: Vec<_> = expected.collect();
         expected.sort();
-        assert_eq!(places, expected);
-        assert_eq!(*each.own(), *COUNT, "this thread serves none");
+        assert_eq!(served, expected);
+        assert_eq!(*each.local(), *COUNT, "this thread serves no connections");
     }
 
     #[tokio::test]
-    async fn a_connection_counts_for_as_long_as_it_has_its_seat() {
-        let threads = Threads::so_many(2).unwrap();
+    async fn a_connection_counts_as_load_until_its_guard_is_dropped() {
+        let threads = Threads::with_count(2).unwrap();
         let serve = async || {
-            let (tell, told) = oneshot::channel();
+            let (sender, receiver) = oneshot::channel();
             threads.spawn(async move |guard| {
                 let name = thread::current().name().unwrap_or_default().to_owned();
-                let _heard = tell.send((name, guard));
+                let _received = sender.send((name, guard));
             });
-            told.await.unwrap()
+            receiver.await.unwrap()
         };
         let (first, guard) = serve().await;
         for _ in 0..3 {
             let (another, _) = serve().await;
-            assert_ne!(
-                another, first,
-                "what served the first one is done, and its guard is still held"
-            );
+            assert_ne!(another, first, "the first task ended, but its guard is still held");
         }
         drop(guard);
         let (one, _guard) = serve().await;
@@ -262,45 +258,45 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_each_thread_does_beside_its_connections_is_done_on_each() {
+    async fn on_each_runs_a_task_on_every_thread() {
         let (threads, each) = (Threads::start().unwrap(), numbered());
-        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
         threads.on_each(|| {
-            let (tell, each) = (tell.clone(), each.clone());
-            async move { tell.send(*each.own()).unwrap() }
+            let (sender, each) = (sender.clone(), each.clone());
+            async move { sender.send(*each.local()).unwrap() }
         });
-        drop(tell);
+        drop(sender);
         let mut numbers = HashSet::new();
-        while let Some(number) = told.recv().await {
+        while let Some(number) = receiver.recv().await {
             assert!(numbers.insert(number));
         }
         assert_eq!(numbers, (0..*COUNT).collect());
     }
 
     #[tokio::test]
-    async fn what_is_spread_goes_to_each_thread_in_turn() {
+    async fn round_robin_uses_each_thread_in_turn() {
         let threads = Threads::start().unwrap();
-        let (spread, each) = (threads.round_robin(), numbered());
-        let told = (0..*COUNT * 2).map(|_| {
-            let ((tell, told), each) = (oneshot::channel(), each.clone());
-            spread.spawn(async move { tell.send(*each.own()).unwrap() });
-            told
+        let (round_robin, each) = (threads.round_robin(), numbered());
+        let receivers = (0..*COUNT * 2).map(|_| {
+            let ((sender, receiver), each) = (oneshot::channel(), each.clone());
+            round_robin.spawn(async move { sender.send(*each.local()).unwrap() });
+            receiver
         });
-        let told = join_all(told.collect::<Vec<_>>()).await;
-        let numbers: Vec<usize> = told.into_iter().map(|number| number.unwrap()).collect();
+        let received = join_all(receivers.collect::<Vec<_>>()).await;
+        let numbers: Vec<usize> = received.into_iter().map(Result::unwrap).collect();
         assert_eq!(numbers, (0..*COUNT).chain(0..*COUNT).collect::<Vec<_>>());
     }
 
     #[tokio::test]
-    async fn without_threads_connections_are_where_they_are_taken() {
-        let places = places(&Threads::none(), 3, &numbered()).await;
+    async fn without_threads_the_current_runtime_serves_connections() {
+        let served = served_on(&Threads::none(), 3, &numbered()).await;
         let here = thread::current().name().unwrap().to_owned();
-        let places: HashSet<_> = places.into_iter().collect();
-        assert_eq!(places, HashSet::from([(here, *COUNT)]));
+        let served: HashSet<_> = served.into_iter().collect();
+        assert_eq!(served, HashSet::from([(here, *COUNT)]));
     }
 
     #[tokio::test]
-    async fn what_they_serve_ends_with_them() {
+    async fn connections_end_when_the_threads_are_dropped() {
         let threads = Threads::start().unwrap();
         let (is_open, is_over) = oneshot::channel::<()>();
         threads.spawn(async move |_guard| {
@@ -308,6 +304,6 @@ mod tests {
             std::future::pending::<()>().await;
         });
         drop(threads);
-        assert!(is_over.await.is_err(), "it is dropped");
+        assert!(is_over.await.is_err());
     }
 }

@@ -35,7 +35,7 @@ mod tests {
     use super::{LIST, has};
 
     #[test]
-    fn the_list_is_long_folded_sorted_and_has_no_line_twice() {
+    fn the_list_is_long_lower_case_sorted_and_unique() {
         let lines: Vec<&str> = LIST.lines().collect();
         // ASVS 5.0 asks for 3000 (6.2.4).
         assert!(lines.len() >= 15_000, "{}", lines.len());

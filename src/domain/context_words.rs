@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_the_account_are_refused_in_whatever_dress() {
+    fn names_of_the_account_are_refused_in_any_spelling() {
         let words = ContextWords::of("http://localhost:8000", &[]);
         for password in [
             "john.doe@example.com",

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn blanks_around_a_password_belong_to_it() {
+    fn spaces_around_a_password_are_kept() {
         assert_eq!(
             PresentedPassword::parse(" secret word ").unwrap().expose(),
             b" secret word "

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn an_algorithm_is_known_by_its_name() {
+    fn an_algorithm_is_parsed_by_its_name() {
         for algorithm in SigningAlgorithm::ALL {
             let name = algorithm.as_str();
             for name in [name, &name.to_lowercase(), &name.to_uppercase()] {

@@ -1,4 +1,5 @@
-//! Keys derived from `AUTH_SECRET`, one for each purpose, so that no purpose can be played against another.
+//! Keys derived from `AUTH_SECRET`, one for each purpose. A value made for one purpose is useless for
+//! another.
 
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 use zeroize::Zeroizing;
@@ -17,17 +18,17 @@ impl KeyType for Length {
     }
 }
 
-/// One key for each secret: the first one seals, all of them open.
+/// One key for each secret: the first one protects new data, all of them read.
 pub(crate) struct Keys<K> {
     first: K,
     others: Vec<K>,
 }
 
 impl<K> Keys<K> {
-    /// Derives a key for the purpose from each secret, and makes of it what the purpose needs.
+    /// Derives the bytes of a key from each secret, and makes a key of them.
     ///
     /// # Errors
-    /// Without a secret.
+    /// When the list of secrets is empty, or `make` fails.
     pub(crate) fn derive(secrets: &[SecretBytes], purpose: &str, make: impl Fn(&[u8]) -> Result<K>) -> Result<Self> {
         let (first, others) = secrets
             .split_first()
@@ -39,12 +40,12 @@ impl<K> Keys<K> {
         })
     }
 
-    /// The key that seals.
+    /// The key for new data.
     pub(crate) fn first(&self) -> &K {
         &self.first
     }
 
-    /// The keys that open.
+    /// The keys that read.
     pub(crate) fn all(&self) -> impl Iterator<Item = &K> {
         std::iter::once(&self.first).chain(&self.others)
     }

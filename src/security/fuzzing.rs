@@ -1,5 +1,5 @@
-//! Tokens of any bytes. What is taken for ours is checked a second time, by other code: its signature by the cryptographic library
-//! alone, its words by a general reader of JSON.
+//! Fuzz targets for tokens. An accepted token is checked again by independent code: the signature by
+//! the cryptographic library alone, the claims by a general JSON parser.
 
 #![allow(clippy::panic, reason = "a fuzzer's target fails by panicking")]
 
@@ -20,13 +20,14 @@ use crate::domain::signing_key::{SigningAlgorithm, StoredSigningKey};
 use crate::security::signing_key::key_pair::{jwk_members, thumbprint};
 use crate::security::{AccessTokens, KeyVault, RefreshTokens, TokenRules, Verification};
 
-/// The secret of every installation that is fuzzed, and of no other.
+/// Used by fuzzers only.
 const SECRET: [u8; 32] = *b"This secret is for fuzzing only!";
-/// Fixed, so that a token in a corpus means the same in every run.
+/// Fixed, so that a token of the corpus has the same result in every run.
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 const ISSUER: &str = "https://auth.example";
 const AUDIENCE: &str = "api";
-/// A key of each algorithm: its name, its public half, and its private half sealed under [`SECRET`], in base64.
+/// One key for each algorithm: its name, the public key, and the private key encrypted under
+/// [`SECRET`], in base64.
 const KEYS: &str = include_str!("../../fuzz/keys.txt");
 
 struct Installation {
@@ -70,16 +71,16 @@ fn stored(line: &str) -> Option<StoredSigningKey> {
     })
 }
 
-/// The text of a token; or its header and its claims around a zero byte, which are then rightly signed: by the key that the header
-/// names, by the first one if it names none.
+/// The input is the text of a token, or a header and claims separated by a zero byte. The latter are
+/// signed with the key that the header names, or with the first key.
 ///
 /// # Panics
-/// When a token is taken that is not ours, or whose words are not.
+/// When a token is accepted that this gateway would not issue.
 pub fn access_token(data: &[u8]) {
     let mut halves = data.splitn(2, |byte| *byte == 0);
     match (halves.next(), halves.next()) {
-        (Some(header), Some(claims)) => judge(&signed(header, claims)),
-        _ => judge(&String::from_utf8_lossy(data)),
+        (Some(header), Some(claims)) => check(&signed(header, claims)),
+        _ => check(&String::from_utf8_lossy(data)),
     }
 }
 
@@ -96,18 +97,18 @@ fn signed(header: &[u8], claims: &[u8]) -> String {
     )
 }
 
-fn judge(token: &str) {
+fn check(token: &str) {
     let Installation { keys, tokens } = &*INSTALLATION;
     let Verification::Genuine(claim) = tokens.verify(token, NOW) else {
         return;
     };
     let parts: Vec<&str> = token.split('.').collect();
     let [header, claims, signature] = parts.as_slice() else {
-        panic!("taken for a token: {token}");
+        panic!("accepted without three parts: {token}");
     };
     let (header, claims) = (object(header), object(claims));
     let key = keys.iter().find(|key| header["kid"] == key.kid.as_str());
-    let key = key.unwrap_or_else(|| panic!("a key that is not ours: {header}"));
+    let key = key.unwrap_or_else(|| panic!("accepted with an unknown key: {header}"));
     assert_eq!(header.as_object().map(serde_json::Map::len), Some(3), "{header}");
     assert_eq!(
         (&header["typ"], &header["alg"]),
@@ -116,17 +117,17 @@ fn judge(token: &str) {
     let message = token.rsplit_once('.').map_or("", |(message, _)| message);
     let verified =
         UnparsedPublicKey::new(verifier(key.algorithm), &key.public_key).verify(message.as_bytes(), &bytes(signature));
-    assert!(verified.is_ok(), "a signature that is not ours: {token}");
-    assert_ours(&claims, claim);
+    assert!(verified.is_ok(), "accepted with a wrong signature: {token}");
+    assert_claims(&claims, claim);
 }
 
-/// What every token of this gateway says, in the words of the contract.
-fn assert_ours(claims: &Value, claim: AccessClaim) {
+/// Asserts what every token of this gateway claims.
+fn assert_claims(claims: &Value, claim: AccessClaim) {
     let now = NOW.seconds();
     let number = |name: &str| {
         claims[name]
             .as_i64()
-            .unwrap_or_else(|| panic!("{name} is no number: {claims}"))
+            .unwrap_or_else(|| panic!("{name} is not a number: {claims}"))
     };
     let id = |name: &str| claims[name].as_str().and_then(|text| Uuid::parse_str(text).ok());
     assert_eq!(
@@ -161,14 +162,14 @@ fn object(text: &str) -> Value {
     serde_json::from_slice(&bytes(text)).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// The text of a token; or, after a zero byte, what it is to say, rightly tagged.
+/// The input is the text of a token, or, after a zero byte, a claim that gets the right tag.
 ///
 /// # Panics
-/// When a text is opened that is not the one text of its claim.
+/// When a text is accepted that is not the only text of its claim.
 pub fn refresh_token(data: &[u8]) {
     let tokens = &*REFRESH_TOKENS;
     let text = match data.split_first() {
-        Some((0, claim)) => tokens.seal_anything(claim),
+        Some((0, claim)) => tokens.seal_bytes(claim),
         _ => String::from_utf8_lossy(data).into_owned(),
     };
     let Some(claim) = tokens.open(&text) else {
@@ -179,6 +180,6 @@ pub fn refresh_token(data: &[u8]) {
         let mut other = text.clone().into_bytes();
         other[at] ^= 1;
         let other = String::from_utf8_lossy(&other);
-        assert!(tokens.open(&other).is_none(), "a changed token was opened: {other}");
+        assert!(tokens.open(&other).is_none(), "a changed token was accepted: {other}");
     }
 }

@@ -1,5 +1,5 @@
-//! Keyed hashes of the subjects that limits count, so that stored counters name no address and no
-//! account.
+//! Keyed hashes of the subjects of rate limits, so that stored counters contain neither addresses
+//! nor accounts.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,7 +17,7 @@ impl KeyedHash {
     /// Derives the key from the first secret. A new first secret resets all counters.
     ///
     /// # Errors
-    /// Without a secret.
+    /// When the list is empty.
     pub fn new(secrets: &[SecretBytes]) -> Result<Self> {
         Ok(Self {
             // The purpose is part of the key: another text would reset the counters in Redis.
@@ -25,7 +25,7 @@ impl KeyedHash {
         })
     }
 
-    /// The hash of a text, always the same one; long enough that two subjects do not collide.
+    /// The hash of a text: deterministic, and long enough that two subjects do not collide.
     #[must_use]
     pub fn of(&self, subject: &str) -> String {
         URL_SAFE_NO_PAD.encode(self.keys.tag(subject.as_bytes()))

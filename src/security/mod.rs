@@ -1,6 +1,6 @@
-//! How secrets are protected: password hashes, access tokens, refresh tokens and the keys that sign them.
+//! Protection of secrets: password hashes, access tokens, refresh tokens and signing keys.
 //!
-//! Nothing here does I/O or knows where anything is stored.
+//! Nothing here does I/O or knows where data is stored.
 
 pub(crate) mod access_token;
 mod derived_key;

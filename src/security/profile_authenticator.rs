@@ -1,4 +1,5 @@
-//! The seal on what Redis holds of an account: whoever can write there must not name the roles of the next access token.
+//! Authenticates the account profiles that Redis stores. Without it, an attacker who can write to
+//! Redis could choose the roles of the next access token.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,16 +9,15 @@ use crate::domain::message_authenticator::MessageAuthenticator;
 use crate::domain::secret::SecretBytes;
 use crate::security::hmac_tag::TagKeys;
 
-/// Seals profiles with tags.
 pub struct ProfileAuthenticator {
     keys: TagKeys,
 }
 
 impl ProfileAuthenticator {
-    /// Derives the keys: the first secret seals, and what any of them has sealed is genuine.
+    /// Derives a key from each secret: the first one makes tags, all of them verify.
     ///
     /// # Errors
-    /// Without a secret.
+    /// When the list is empty.
     pub fn new(secrets: &[SecretBytes]) -> Result<Self> {
         Ok(Self {
             keys: TagKeys::for_tags(secrets, "session profiles")?,
@@ -40,26 +40,29 @@ impl MessageAuthenticator for ProfileAuthenticator {
 mod tests {
     use super::*;
 
-    fn seal(secrets: &[u8]) -> ProfileAuthenticator {
+    fn authenticator(secrets: &[u8]) -> ProfileAuthenticator {
         let secrets: Vec<_> = secrets.iter().map(|byte| SecretBytes::new(vec![*byte; 32])).collect();
         ProfileAuthenticator::new(&secrets).unwrap()
     }
 
     #[test]
     fn a_tag_is_for_one_message_under_one_secret() {
-        let tag = seal(&[1]).tag(b"message");
+        let tag = authenticator(&[1]).tag(b"message");
         assert_eq!(tag.len(), 22);
-        assert!(seal(&[1]).is_genuine(b"message", &tag));
-        assert!(seal(&[2, 1]).is_genuine(b"message", &tag), "an older secret");
-        assert!(!seal(&[2]).is_genuine(b"message", &tag));
-        assert!(!seal(&[1]).is_genuine(b"massage", &tag));
+        assert!(authenticator(&[1]).is_genuine(b"message", &tag));
+        assert!(authenticator(&[2, 1]).is_genuine(b"message", &tag), "an older secret");
+        assert!(!authenticator(&[2]).is_genuine(b"message", &tag));
+        assert!(!authenticator(&[1]).is_genuine(b"massage", &tag));
         for other in ["", "A", &tag[..20], &format!("{tag}A"), &format!("{tag}=")] {
-            assert!(!seal(&[1]).is_genuine(b"message", other), "{other:?}");
+            assert!(!authenticator(&[1]).is_genuine(b"message", other), "{other:?}");
         }
     }
 
     #[test]
-    fn the_first_secret_seals() {
-        assert_eq!(seal(&[2, 1]).tag(b"message"), seal(&[2]).tag(b"message"));
+    fn the_first_secret_makes_the_tags() {
+        assert_eq!(
+            authenticator(&[2, 1]).tag(b"message"),
+            authenticator(&[2]).tag(b"message")
+        );
     }
 }

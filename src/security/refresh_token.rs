@@ -1,8 +1,8 @@
 //! Refresh tokens: `base64url(version ‖ session ‖ generation ‖ tag)`.
 //!
-//! The tag is HMAC-SHA-256 over what stands before it, cut to 128 bits (RFC 2104 section 5). Nothing stores a token: a stolen
-//! store yields none, garbage is refused before any I/O, and the same generation always has the same token,
-//! which is what makes a retry harmless.
+//! The tag is HMAC-SHA-256 over the bytes before it, truncated to 128 bits (RFC 2104 section 5).
+//! Tokens are not stored: a stolen database contains none, and a forged token is refused before any
+//! I/O. One generation always has the same token, so a client may retry a refresh.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -20,29 +20,29 @@ const TOKEN_BYTES: usize = CLAIM_BYTES + TAG_BYTES;
 /// Length of every token, in characters: 37 bytes in base64 without padding.
 const TOKEN_CHARS: usize = 50;
 
-/// Makes refresh tokens and reads them back.
+/// Issues refresh tokens and reads them.
 pub struct RefreshTokens {
     keys: TagKeys,
 }
 
 impl RefreshTokens {
-    /// Derives a key from each secret: the first one makes tokens, all of them read.
+    /// Derives a key from each secret: the first one issues tokens, all of them read.
     ///
     /// # Errors
-    /// Without a secret.
+    /// When the list is empty.
     pub fn new(secrets: &[SecretBytes]) -> Result<Self> {
         Ok(Self {
             keys: TagKeys::for_tags(secrets, "refresh token")?,
         })
     }
 
-    /// A token of these bytes with the right tag, whatever they say.
+    /// A token of any bytes with the right tag.
     #[cfg(any(test, fuzzing))]
-    pub(crate) fn seal_anything(&self, claim: &[u8]) -> String {
+    pub(crate) fn seal_bytes(&self, claim: &[u8]) -> String {
         URL_SAFE_NO_PAD.encode([claim, &self.keys.tag(claim)].concat())
     }
 
-    /// The one token for this claim.
+    /// The only token of this claim.
     #[must_use]
     pub fn seal(&self, claim: RefreshClaim) -> SecretString {
         let mut bytes = Vec::with_capacity(TOKEN_BYTES);
@@ -54,7 +54,7 @@ impl RefreshTokens {
         SecretString::new(URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// Reads a token; `None` unless we issued exactly this text.
+    /// Reads a token; `None` unless this gateway issued exactly this text.
     #[must_use]
     pub fn open(&self, token: &str) -> Option<RefreshClaim> {
         if token.len() != TOKEN_CHARS {
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_says_what_was_sealed_and_is_always_the_same() {
+    fn a_generation_always_has_the_same_token() {
         let (tokens, claim) = (tokens(1), claim());
         let token = tokens.seal(claim);
         assert_eq!(token.expose().len(), TOKEN_CHARS);
@@ -102,14 +102,17 @@ mod tests {
     }
 
     #[test]
-    fn no_other_text_opens() {
+    fn any_other_text_is_refused() {
         let tokens = tokens(1);
         let token = tokens.seal(claim()).expose().to_owned();
         for position in 0..token.len() {
             for replacement in ["A", "B", "_", "=", "!"] {
                 let mut forged = token.clone();
                 forged.replace_range(position..=position, replacement);
-                assert!(forged == token || tokens.open(&forged).is_none(), "{forged} was opened");
+                assert!(
+                    forged == token || tokens.open(&forged).is_none(),
+                    "{forged} was accepted"
+                );
             }
         }
         for forged in [
@@ -119,12 +122,12 @@ mod tests {
             format!("{token}="),
             "é".repeat(25),
         ] {
-            assert!(tokens.open(&forged).is_none(), "{forged} was opened");
+            assert!(tokens.open(&forged).is_none(), "{forged} was accepted");
         }
     }
 
     #[test]
-    fn of_several_secrets_the_first_makes_tokens_and_all_read() {
+    fn the_first_secret_issues_tokens_and_all_secrets_read_them() {
         let both = RefreshTokens::new(&[SecretBytes::new(vec![2; 32]), SecretBytes::new(vec![1; 32])]).unwrap();
         let claim = claim();
         assert_eq!(both.open(tokens(1).seal(claim).expose()), Some(claim));
@@ -134,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn another_secret_opens_nothing() {
+    fn a_token_under_another_secret_is_refused() {
         assert!(tokens(2).open(tokens(1).seal(claim()).expose()).is_none());
     }
 }

@@ -1,6 +1,7 @@
-//! What a hashing thread does: takes the next password, hashes or compares it, answers.
+//! A hashing thread: it takes the next password, hashes or compares it, and answers.
 //!
-//! Its memory is touched at the first hash and then kept, so that no later one waits for the system to find it. It knows nothing of who asks.
+//! The memory is allocated at the first hash and kept, so that later hashes do not wait for the
+//! system to map it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,10 +23,11 @@ use crate::security::password::hash_costs::{HashCosts, cost};
 const SALT_BYTES: usize = 16;
 /// Length of a hash, in bytes.
 const HASH_BYTES: usize = 32;
-/// So long after its last hash a thread wipes its memory: the next hash would overwrite it, but none may come.
-const LULL: Duration = Duration::from_secs(1);
+/// An idle thread wipes its memory after this time. A next hash would overwrite it, but may not
+/// come.
+const WIPE_DELAY: Duration = Duration::from_secs(1);
 
-/// A password, what to do with it, and who waits for that.
+/// A password, the task, and the channel for the answer.
 pub(crate) struct Job {
     pub(crate) password: PresentedPassword,
     pub(crate) task: Task,
@@ -42,7 +44,6 @@ pub(crate) enum Done {
     Compared { is_equal: bool },
 }
 
-/// One thread of the pool.
 pub(crate) struct HashingThread {
     waiting: Receiver<Job>,
     params: Params,
@@ -60,11 +61,12 @@ impl HashingThread {
         }
     }
 
-    /// Works until the pool is gone.
+    /// Runs until the pool is dropped.
     pub(crate) fn work(mut self) {
         while let Some(job) = self.next() {
             gauge!("auth_gateway_password_queue").decrement(1);
-            // The client has gone: whoever waits behind it should not wait for its hash too.
+            // The client is gone: do not make the next ones wait for a hash that is no longer
+            // needed.
             if job.answer.is_closed() {
                 continue;
             }
@@ -79,7 +81,7 @@ impl HashingThread {
     }
 
     fn next(&mut self) -> Option<Job> {
-        match self.waiting.recv_timeout(LULL) {
+        match self.waiting.recv_timeout(WIPE_DELAY) {
             Ok(job) => Some(job),
             Err(RecvTimeoutError::Timeout) => {
                 self.memory.wipe();
@@ -153,13 +155,13 @@ fn hash_params(phc: &Phc) -> Result<HashParams<'static>> {
     })
 }
 
-/// The same cost in the words of the library.
+/// Converts to the library's type.
 pub(crate) fn params(cost: Argon2Cost) -> Result<Params> {
     Params::new(cost.memory_kib, cost.iterations, cost.parallelism, Some(HASH_BYTES)).map_err(Error::internal)
 }
 
-/// A hash that no password has, at the configured cost.
-pub(crate) fn stand_in(params: &Params) -> Result<PasswordHash> {
+/// A hash at the configured cost that matches no password. It is compared if there is no account.
+pub(crate) fn dummy_hash(params: &Params) -> Result<PasswordHash> {
     phc(params, &[0; SALT_BYTES], &[0; HASH_BYTES])
 }
 
@@ -181,8 +183,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_cost_makes_the_hash_that_the_reference_implementation_makes() {
-        // From the argon2 command of the reference implementation: argon2 somesaltsomesalt -id -t 2 -k 19456 -p 1 -l 32
+    fn the_default_cost_gives_the_hash_of_the_reference_implementation() {
+        // From the command of the reference implementation:
+        // argon2 somesaltsomesalt -id -t 2 -k 19456 -p 1 -l 32
         let params = params(Argon2Cost {
             memory_kib: 19_456,
             iterations: 2,

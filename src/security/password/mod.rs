@@ -1,4 +1,4 @@
-//! Password hashing: argon2id on threads of its own.
+//! Password hashing with argon2id, on dedicated threads.
 
 mod argon2_memory;
 #[cfg(any(test, fuzzing))]

@@ -1,8 +1,9 @@
-//! Password hashing on threads of its own.
+//! A pool of password hashing threads with a bounded queue.
 //!
-//! A hash costs tens of milliseconds and megabytes: on the async threads it would stall every other request, and unbounded it
-//! would take all memory. So a fixed number of threads (`hashing_thread.rs`) works off a bounded queue, in the order of arrival; beyond
-//! the queue the caller is told to come back.
+//! A hash takes tens of milliseconds and megabytes. On the async threads it would block every other
+//! request, and without a bound it would take all memory. So a fixed number of threads
+//! (`hashing_thread.rs`) takes passwords from the queue in order of arrival. When the queue is full,
+//! the caller gets `Unavailable`.
 
 use std::sync::Arc;
 use std::thread;
@@ -16,10 +17,10 @@ use crate::config::PasswordSettings;
 use crate::domain::password::{PasswordHash, PresentedPassword};
 use crate::domain::{Error, Result};
 use crate::security::password::hash_costs::{HashCosts, cost_of};
-use crate::security::password::hashing_thread::{Done, HashingThread, Job, Task, params, stand_in};
+use crate::security::password::hashing_thread::{Done, HashingThread, Job, Task, dummy_hash, params};
 use crate::security::password::thread_priority;
 
-/// Passwords that may wait for each thread, where no queue length is set.
+/// Queue length for each thread, if `HASH_QUEUE` is not set.
 const QUEUE_PER_THREAD: usize = 64;
 
 /// The hashing threads.
@@ -27,17 +28,17 @@ const QUEUE_PER_THREAD: usize = 64;
 pub struct PasswordPool {
     jobs: Sender<Job>,
     costs: Arc<HashCosts>,
-    stand_in: PasswordHash,
+    dummy_hash: PasswordHash,
 }
 
-/// What comparing a password with a stored hash showed.
+/// The result of comparing a password with a stored hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PasswordVerification {
     /// The password is right.
     Matches,
-    /// The password is right, and its hash has another cost than new ones: hash it again.
+    /// The password is right, and its hash has another cost than new hashes: hash it again.
     MatchesAtOldCost,
-    /// The password is wrong, or there was nothing to compare with.
+    /// The password is wrong, or there is no stored hash.
     Differs,
 }
 
@@ -45,7 +46,7 @@ impl PasswordPool {
     /// Starts the threads.
     ///
     /// # Errors
-    /// When the operating system gives no thread, or the cost is none that argon2 knows.
+    /// When the operating system refuses a thread, or argon2 does not allow the cost.
     pub fn start(settings: &PasswordSettings) -> Result<Self> {
         let threads = settings
             .hash_threads
@@ -60,7 +61,7 @@ impl PasswordPool {
             thread::Builder::new()
                 .name(format!("hash-{number}"))
                 .spawn(move || {
-                    thread_priority::give_way(nice);
+                    thread_priority::lower_priority(nice);
                     hashing.work();
                 })
                 .map_err(Error::internal)?;
@@ -68,7 +69,7 @@ impl PasswordPool {
         Ok(Self {
             jobs,
             costs,
-            stand_in: stand_in(&params)?,
+            dummy_hash: dummy_hash(&params)?,
         })
     }
 
@@ -83,8 +84,8 @@ impl PasswordPool {
         }
     }
 
-    /// Learns from stored hashes which costs are in use besides the configured one. A cost that it has not seen yet it learns when it
-    /// first compares such a hash.
+    /// Records the costs of stored hashes, so that refused logins take the same time from the start.
+    /// Further costs are recorded when a hash of that cost is first compared.
     pub fn learn_costs(&self, stored: &[PasswordHash]) {
         stored
             .iter()
@@ -92,8 +93,8 @@ impl PasswordPool {
             .for_each(|seen| self.costs.record(seen));
     }
 
-    /// Compares a password with a stored hash. A refusal is the same work whether the hash is new or old or there is none, so that the
-    /// time tells nobody whether the account exists.
+    /// Compares a password with a stored hash. A refusal takes the same work whether the hash is new,
+    /// old or missing, so that its time does not reveal whether the account exists.
     ///
     /// # Errors
     /// `Unavailable` when the queue is full.
@@ -102,7 +103,7 @@ impl PasswordPool {
         password: PresentedPassword,
         stored: Option<&PasswordHash>,
     ) -> Result<PasswordVerification> {
-        let hash = stored.unwrap_or(&self.stand_in).clone();
+        let hash = stored.unwrap_or(&self.dummy_hash).clone();
         let is_old = stored.is_some_and(|stored| !self.has_current_cost(stored));
         let done = self.run(password, Task::Verify(hash)).await?;
         let is_equal = matches!(done, Done::Compared { is_equal: true }) && stored.is_some();
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hash_matches_its_password_alone_and_is_never_the_same_twice() {
+    async fn a_hash_matches_only_its_password_and_has_a_fresh_salt() {
         let pool = pool(CHEAP);
         let hash = pool.hash(password("correct horse")).await.unwrap();
         assert!(hash.0.starts_with("$argon2id$v=19$m=128,t=1,p=1$"), "{}", hash.0);
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hash_of_another_cost_still_matches_and_says_so() {
+    async fn a_hash_of_another_cost_matches_at_old_cost() {
         let hash = pool(Argon2Cost {
             memory_kib: 256,
             iterations: 2,
@@ -202,8 +203,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn hashes_of_every_other_argon2_still_match_and_say_so() {
-        // From the tests of the reference implementation; version 0x10 does not name itself there.
+    async fn hashes_of_other_argon2_variants_match_at_old_cost() {
+        // From the tests of the reference implementation, which omits version 0x10 in its hashes.
         let stored = [
             "$argon2i$m=256,t=2,p=1$c29tZXNhbHQ$/U3YPXYsSb3q9XxHvc0MLxur+GP960kN9j7emXX8zwY",
             "$argon2i$v=19$m=256,t=2,p=1$c29tZXNhbHQ$iekCn0Y3spW+sCcFanM2xBT63UP2sghkUoHLIUpWRS8",
@@ -223,12 +224,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn beyond_the_queue_the_caller_is_told_to_come_back() {
+    async fn a_full_queue_refuses_further_passwords() {
         let (jobs, waiting) = bounded(1);
         let pool = PasswordPool {
             jobs,
             costs: Arc::new(HashCosts::new(CHEAP)),
-            stand_in: stand_in(&params(CHEAP).unwrap()).unwrap(),
+            dummy_hash: dummy_hash(&params(CHEAP).unwrap()).unwrap(),
         };
         let waiting_one = pool.hash(password("first one"));
         let refused = tokio::select! {
@@ -239,7 +240,7 @@ mod tests {
         assert_eq!(
             refused.map(|error| error.code()),
             Some("UNAVAILABLE"),
-            "nobody works off this queue"
+            "no thread takes passwords from this queue"
         );
         drop(waiting);
     }

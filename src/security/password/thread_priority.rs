@@ -1,25 +1,25 @@
-//! How much the system prefers other threads to the calling one.
+//! The scheduling priority of a thread.
 
-/// Lowers the priority of the calling thread by so many steps: on Linux alone, where threads have priorities of their own. That needs no
-/// permission, but a sandbox may forbid it; then the thread goes on as it is.
+/// Raises the nice value of the calling thread. Only Linux has a nice value for each thread. It needs
+/// no permission, but a sandbox may forbid it; then the priority stays.
 #[cfg(target_os = "linux")]
-pub(crate) fn give_way(steps: i32) {
+pub(crate) fn lower_priority(steps: i32) {
     use std::sync::Once;
 
     use rustix::process::{getpriority_process, setpriority_process};
     use rustix::thread::gettid;
 
-    static SAID: Once = Once::new();
+    static LOGGED: Once = Once::new();
     let thread = Some(gettid());
     let lowered = getpriority_process(thread).and_then(|nice| setpriority_process(thread, nice + steps));
     if let Err(error) = lowered {
-        SAID.call_once(|| tracing::debug!(%error, "the hashing threads keep the priority of the others"));
+        LOGGED.call_once(|| tracing::debug!(%error, "the priority of the hashing threads is not lowered"));
     }
 }
 
-/// Lowers the priority of the calling thread, on Linux.
+/// Does nothing on other systems.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn give_way(_steps: i32) {}
+pub(crate) fn lower_priority(_steps: i32) {}
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
@@ -28,14 +28,14 @@ mod tests {
     use rustix::process::getpriority_process;
     use rustix::thread::gettid;
 
-    use super::give_way;
+    use super::lower_priority;
 
     #[test]
-    fn one_thread_gives_way_and_the_others_do_not() {
+    fn only_the_calling_thread_is_lowered() {
         let nice = || getpriority_process(Some(gettid())).unwrap();
         let before = nice();
         let lowered = thread::spawn(move || {
-            give_way(1);
+            lower_priority(1);
             nice()
         });
         assert_eq!(lowered.join().unwrap(), before + 1);

@@ -1,4 +1,4 @@
-//! The keys that sign access tokens: made, sealed for storage, opened, and shown to verifiers.
+//! The keys that sign access tokens: generated, encrypted for storage, opened and published.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use jsonwebtoken::DecodingKey;
@@ -13,18 +13,18 @@ use crate::security::signing_key::key_pair::{KeyPair, decoding_key, jwk_members,
 
 const NONCE_BYTES: usize = 12;
 
-/// A key that nobody has seen yet.
+/// A generated key that is not stored yet.
 pub struct FreshKey {
     algorithm: SigningAlgorithm,
     pair: KeyPair,
 }
 
-/// Seals and opens signing keys; holds the key under which their private halves are sealed.
+/// Encrypts private keys for storage, and decrypts stored ones.
 pub struct KeyVault {
     keys: Keys<RandomizedNonceKey>,
 }
 
-/// The opened keys: all that verify now or will sign soon.
+/// The opened keys: those that verify now, and those that will sign soon.
 pub struct KeyRing {
     keys: Vec<OpenKey>,
     stored: Vec<StoredSigningKey>,
@@ -38,9 +38,7 @@ pub(crate) struct OpenKey {
 }
 
 impl FreshKey {
-    /// Makes a key.
-    ///
-    /// For RSA this takes from tenths of a second to seconds: not for an async thread.
+    /// For RSA this takes from tenths of a second to seconds, so it must not run on an async thread.
     pub fn generate(algorithm: SigningAlgorithm) -> Result<Self> {
         let pair = KeyPair::generate(algorithm)?;
         Ok(Self { algorithm, pair })
@@ -48,7 +46,7 @@ impl FreshKey {
 }
 
 impl KeyVault {
-    /// Derives a key from each secret: the first one seals, all of them open.
+    /// Derives a key from each secret: the first one encrypts, all of them decrypt.
     pub fn new(secrets: &[SecretBytes]) -> Result<Self> {
         let key = |bytes: &[u8]| {
             RandomizedNonceKey::new(&AES_256_GCM, bytes)
@@ -59,7 +57,7 @@ impl KeyVault {
         })
     }
 
-    /// The same key, sealed with the first secret.
+    /// The same signing key, encrypted under the first secret.
     pub fn reseal(&self, stored: &StoredSigningKey) -> Result<StoredSigningKey> {
         let private = self.unseal(&stored.sealed_private_key, &stored.kid)?;
         let sealed_private_key = self.seal(&private, &stored.kid)?;
@@ -69,7 +67,7 @@ impl KeyVault {
         })
     }
 
-    /// Seals a fresh key, which may sign from `signs_from` on.
+    /// Encrypts a new key, which may sign from `signs_from` on.
     pub fn seal_fresh(&self, key: &FreshKey, now: Timestamp, signs_from: Timestamp) -> Result<StoredSigningKey> {
         let public_key = key.pair.public_key().to_vec();
         let kid = thumbprint(&jwk_members(key.algorithm, &public_key)?);
@@ -88,7 +86,7 @@ impl KeyVault {
     /// Opens stored keys.
     ///
     /// # Errors
-    /// When there is none, or one was sealed under another `AUTH_SECRET` or has been changed.
+    /// When there is none, or a key was changed or encrypted under another `AUTH_SECRET`.
     pub fn open(&self, stored: Vec<StoredSigningKey>) -> Result<KeyRing> {
         if stored.is_empty() {
             return Err(Error::internal("there is no signing key"));
@@ -100,7 +98,8 @@ impl KeyVault {
     fn open_one(&self, stored: &StoredSigningKey) -> Result<OpenKey> {
         let document = self.unseal(&stored.sealed_private_key, &stored.kid)?;
         let private = KeyPair::from_pkcs8(stored.algorithm, &document)?;
-        // The private half is sealed, the public one is not.
+        // Only the private key is encrypted and authenticated: the public key in the row may have
+        // been changed.
         if private.public_key() != stored.public_key {
             return Err(Error::internal(
                 "the public half of a stored signing key has been changed",
@@ -115,7 +114,8 @@ impl KeyVault {
         Ok(OpenKey { shown, private, public })
     }
 
-    /// Nonce, ciphertext and tag; the key id is authenticated too, so that no row can pose as another.
+    /// Nonce, ciphertext and tag. The key id is authenticated too, so that the private key of one row
+    /// does not open in another.
     fn seal(&self, private: &[u8], kid: &str) -> Result<Vec<u8>> {
         let mut sealed = Zeroizing::new(private.to_vec());
         let nonce = self
@@ -148,18 +148,17 @@ fn unseal_with(key: &RandomizedNonceKey, sealed: &[u8], kid: &str) -> Option<Zer
 }
 
 impl KeyRing {
-    /// The newest key.
     #[must_use]
     pub fn newest(&self) -> Option<&StoredSigningKey> {
         self.stored.iter().max_by_key(|key| key.signs_from)
     }
 
-    /// The public halves of all keys that verify at this time, and of those that will sign.
+    /// The public keys of all keys that verify at this time or will sign later.
     #[must_use]
     pub fn public_keys(&self, now: Timestamp) -> Vec<PublicKey> {
-        let is_shown = |key: &StoredSigningKey| key.verifies_until.is_none_or(|until| now < until);
+        let is_published = |key: &StoredSigningKey| key.verifies_until.is_none_or(|until| now < until);
         let keys = self.keys.iter().zip(&self.stored);
-        keys.filter(|(_, stored)| is_shown(stored))
+        keys.filter(|(_, stored)| is_published(stored))
             .map(|(key, _)| key.shown.clone())
             .collect()
     }
@@ -168,18 +167,19 @@ impl KeyRing {
         self.find(&signing_key(&self.stored, now)?.kid)
     }
 
-    /// The key of this id. One whose end is past is found too: its tokens have expired, and say so themselves.
+    /// The key with this id. A key past its end is found too: all its tokens have expired by then.
     pub(crate) fn find(&self, kid: &str) -> Option<&OpenKey> {
         self.keys.iter().find(|key| key.shown.kid == kid)
     }
 
-    /// Whether every token means the same to both rings: when their keys sign does not matter, nor how they are sealed.
+    /// Whether both rings verify the same tokens. When their keys sign, and how they are encrypted,
+    /// makes no difference.
     pub(crate) fn verifies_like(&self, other: &Self) -> bool {
-        let says_the_same = |one: &StoredSigningKey, other: &StoredSigningKey| {
+        let is_same_key = |one: &StoredSigningKey, other: &StoredSigningKey| {
             one.kid == other.kid && one.algorithm == other.algorithm && one.public_key == other.public_key
         };
         self.stored.len() == other.stored.len()
-            && std::iter::zip(&self.stored, &other.stored).all(|(one, other)| says_the_same(one, other))
+            && std::iter::zip(&self.stored, &other.stored).all(|(one, other)| is_same_key(one, other))
     }
 }
 
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_opens_under_its_own_secret_and_id_only() {
+    fn a_key_opens_only_under_its_own_secret_and_id() {
         let stored = stored(1, SigningAlgorithm::EdDsa);
         assert!(vault(1).open(vec![stored.clone()]).is_ok());
         assert!(vault(2).open(vec![stored.clone()]).is_err());
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_whose_public_half_or_algorithm_was_changed_does_not_open() {
+    fn a_key_with_a_changed_public_key_or_algorithm_does_not_open() {
         for algorithm in SigningAlgorithm::ALL {
             let key = stored(1, algorithm);
             assert!(vault(1).open(vec![key.clone()]).is_ok());
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resealed_key_opens_under_the_first_secret_alone() {
+    fn a_resealed_key_opens_only_under_the_first_secret() {
         let stored = stored(1, SigningAlgorithm::Rs256);
         let both = KeyVault::new(&[SecretBytes::new(vec![2; 32]), SecretBytes::new(vec![1; 32])]).unwrap();
         assert!(both.open(vec![stored.clone()]).is_ok());
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn the_private_half_does_not_stand_in_what_is_stored() {
+    fn the_private_key_is_stored_encrypted() {
         for algorithm in SigningAlgorithm::ALL {
             let stored = stored(1, algorithm);
             let private = vault(1).unseal(&stored.sealed_private_key, &stored.kid).unwrap();

@@ -103,7 +103,7 @@ impl Redis {
         }
         self.run_in_time(pin!(async {
             match self.link.as_ref() {
-                Link::Server { connections } => invocation.invoke_async(&mut connections.own().connection()).await,
+                Link::Server { connections } => invocation.invoke_async(&mut connections.local().connection()).await,
                 Link::Cluster { client, connection, .. } => {
                     invocation
                         .invoke_async(&mut in_cluster(client, connection).await?)
@@ -132,7 +132,7 @@ impl Redis {
         }
         pipeline.cmd("INFO").arg("replication").ignore_errors();
         self.run_in_time(pin!(async {
-            let mut connection = connections.own().connection();
+            let mut connection = connections.local().connection();
             Snapshot::of(pipeline.query_async(&mut connection).await?)
         }))
         .await
@@ -148,7 +148,7 @@ impl Redis {
     async fn execute(&self, command: &Cmd) -> Result<()> {
         self.run_in_time(pin!(async {
             match self.link.as_ref() {
-                Link::Server { connections } => command.query_async(&mut connections.own().connection()).await,
+                Link::Server { connections } => command.query_async(&mut connections.local().connection()).await,
                 Link::Cluster { client, connection, .. } => {
                     command.query_async(&mut in_cluster(client, connection).await?).await
                 }
@@ -163,7 +163,7 @@ impl Redis {
         if let Link::Server { connections } = self.link.as_ref() {
             // A second ping, because the first one replaces a broken connection.
             let is_healthy = self.ping().await.is_ok() || self.ping().await.is_ok();
-            connections.own().set_healthy(is_healthy);
+            connections.local().set_healthy(is_healthy);
         }
     }
 
@@ -202,7 +202,7 @@ impl Redis {
     /// Replaces this thread's connection. A silent one would never be closed.
     fn reconnect(&self) {
         match self.link.as_ref() {
-            Link::Server { connections } => connections.own().reconnect(),
+            Link::Server { connections } => connections.local().reconnect(),
             Link::Cluster { .. } => self.reconnect_all(),
         }
     }

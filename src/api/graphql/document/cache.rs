@@ -26,7 +26,7 @@ struct CachedDocument {
 
 impl DocumentCache {
     pub(crate) fn new() -> Self {
-        Self(BoundedCache::of(MAX_BYTES))
+        Self(BoundedCache::with_capacity(MAX_BYTES))
     }
 
     pub(crate) fn find(&self, text: &str) -> Option<Arc<ExecutableDocument>> {
@@ -39,7 +39,7 @@ impl DocumentCache {
     pub(crate) fn insert(&self, text: &str, document: Arc<ExecutableDocument>, tokens: usize) {
         if is_cacheable(text) {
             let bytes = text.len() + tokens * BYTES_PER_TOKEN;
-            self.0.remember(text.into(), CachedDocument { document, bytes });
+            self.0.insert(text.into(), CachedDocument { document, bytes });
         }
     }
 }
@@ -52,7 +52,7 @@ fn is_cacheable(text: &str) -> bool {
 }
 
 impl CacheWeight for CachedDocument {
-    const ORDINARY: usize = 16 << 10;
+    const TYPICAL_BYTES: usize = 16 << 10;
 
     fn bytes(&self) -> usize {
         self.bytes

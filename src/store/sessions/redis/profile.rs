@@ -54,7 +54,7 @@ struct Parsed {
 }
 
 impl CacheWeight for Parsed {
-    const ORDINARY: usize = 512;
+    const TYPICAL_BYTES: usize = 512;
 
     /// The text contains every text of the account.
     fn bytes(&self) -> usize {
@@ -66,7 +66,7 @@ impl Profiles {
     pub(crate) fn new(authenticator: Arc<dyn MessageAuthenticator>) -> Self {
         Self {
             authenticator,
-            parsed: Arc::new(BoundedCache::of(MAX_BYTES)),
+            parsed: Arc::new(BoundedCache::with_capacity(MAX_BYTES)),
         }
     }
 
@@ -93,7 +93,7 @@ impl Profiles {
             text: kept.to_owned(),
             profile: profile.clone(),
         };
-        self.parsed.remember(session, Arc::new(parsed));
+        self.parsed.insert(session, Arc::new(parsed));
         Some(profile)
     }
 

@@ -110,7 +110,7 @@ impl RedisSessions {
         };
         let known = async {
             self.tombstones.flush_pending_for(id).await?;
-            lookup.own().get(id).await
+            lookup.local().get(id).await
         };
         self.outage.record(known.await, now)
     }

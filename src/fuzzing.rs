@@ -1,5 +1,5 @@
-//! The targets of the fuzzers in `fuzz/`: each is a function that panics when a guarantee is broken.
-//! They are not part of the library, and only compiled for tests and cargo-fuzz.
+//! The targets of the fuzzers in `fuzz/`: each is a function that panics when a guarantee is
+//! broken. They are not part of the library, and only compiled for tests and cargo-fuzz.
 //!
 //! The tests below replay the corpora in `fuzz/corpus`, so that inputs which a fuzzer found are
 //! tested on every machine.

@@ -29,7 +29,8 @@ const UPKEEP: Duration = Duration::from_secs(5);
 /// # Errors
 /// When `RUST_LOG` is not a valid filter.
 pub fn start_logs(settings: &LogSettings) -> std::result::Result<(), SettingError> {
-    // A start without pending migrations should log nothing. The operator's filter follows and wins.
+    // A start without pending migrations should log nothing. The operator's filter follows and
+    // wins.
     let filter = EnvFilter::try_new(format!("sea_orm_migration=warn,{}", settings.rust_log)).map_err(|_| {
         SettingError(format!(
             "RUST_LOG is \"{}\", which must be a level or a filter, for example info,auth_gateway=debug.",
@@ -51,8 +52,8 @@ pub fn start_logs(settings: &LogSettings) -> std::result::Result<(), SettingErro
     started.map_err(|error| SettingError(format!("Logging cannot be started: {error}.")))
 }
 
-/// Refuses lines whatever the filter is. At `trace` the WebSocket library logs whole messages, and
-/// the first one contains an access token. Its `debug` lines are refused too.
+/// Drops lines even if the filter allows them. At `trace` the WebSocket library logs whole
+/// messages, and the first one contains an access token. Its `debug` lines are refused too.
 fn may_be_logged(metadata: &Metadata<'_>) -> bool {
     let is_websocket_library = ["tungstenite", "tokio_tungstenite"]
         .iter()

@@ -26,8 +26,8 @@ impl fmt::Display for SettingError {
 impl std::error::Error for SettingError {}
 
 impl Environment {
-    /// Reads the `.env` file of the working folder, if it exists, and overrides it with the process's
-    /// environment.
+    /// Reads the `.env` file of the working folder, if it exists, and overrides it with the
+    /// process's environment.
     #[allow(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn read() -> Result<Self, SettingError> {
         let mut values = dot_env(Path::new(".env"))?;

@@ -1,4 +1,4 @@
-//! Time as the gateway counts it, and the one place that reads the machine's clock.
+//! Points in time, and the only code that reads the machine's clock.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// From milliseconds since the Unix epoch.
+    /// Milliseconds since the Unix epoch.
     #[must_use]
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
@@ -28,25 +28,25 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
-    /// The same point as clients read it, in UTC.
+    /// In UTC, as clients read it.
     #[must_use]
     pub fn date_time(self) -> DateTime<Utc> {
         DateTime::from_timestamp_millis(self.0).unwrap_or_default()
     }
 
-    /// This point plus a span; saturates at the end of time.
+    /// This point plus a span; saturates.
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {
         Self(self.0.saturating_add(millis(span)))
     }
 
-    /// From `earlier` to this point; nothing if they are the other way round.
+    /// The span from `earlier` to this point; zero if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or_default())
     }
 
-    /// This point minus a span; saturates at the beginning of time.
+    /// This point minus a span; saturates.
     #[must_use]
     pub fn minus(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(millis(span)))
@@ -59,9 +59,8 @@ pub fn millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Tells the time; tests advance one of their own instead of sleeping.
+/// A source of the current time. Tests use a clock that they advance, instead of sleeping.
 pub trait Clock: fmt::Debug + Send + Sync {
-    /// The current time.
     fn now(&self) -> Timestamp;
 }
 

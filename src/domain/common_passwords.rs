@@ -1,17 +1,17 @@
-//! The passwords that everybody tries first: a sorted list in the binary, searched where it lies.
+//! The most common passwords: a sorted list in the binary, searched in place.
 //!
-//! Where the list comes from stands beside it, in `common_passwords.license.txt`.
+//! `common_passwords.license.txt` names the source of the list.
 
 use std::cmp::Ordering;
 
-/// Fifteen thousand passwords of 8 characters or more, folded to lower case and sorted, each with a line end.
+/// Fifteen thousand passwords of 8 characters or more, in lower case, sorted, each with a line end.
 const LIST: &str = include_str!("common_passwords.txt");
 
-/// Whether a password, folded to lower case, is one of them.
-pub(super) fn has(folded: &str) -> bool {
+/// Whether the list contains a password, which must be in lower case.
+pub(super) fn contains(lower_case: &str) -> bool {
     let mut rest = LIST;
     while let Some((before, line, after)) = split(rest) {
-        match folded.cmp(line) {
+        match lower_case.cmp(line) {
             Ordering::Less => rest = before,
             Ordering::Equal => return true,
             Ordering::Greater => rest = after,
@@ -20,9 +20,10 @@ pub(super) fn has(folded: &str) -> bool {
     false
 }
 
-/// The lines before the one in the middle, that line, and the lines after it; `None` if there are none.
+/// The lines before the middle line, the middle line, and the lines after it; `None` if there are
+/// no lines.
 fn split(lines: &str) -> Option<(&str, &str, &str)> {
-    // Half of the bytes: no character of the list need begin there, but a line ends somewhere before.
+    // Bytes, not characters: the middle may be inside a character, but a line begins before it.
     let half = lines.as_bytes().get(..lines.len() / 2)?;
     let start = half.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     let (before, from_line) = lines.split_at(start);
@@ -32,12 +33,12 @@ fn split(lines: &str) -> Option<(&str, &str, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{LIST, has};
+    use super::{LIST, contains};
 
     #[test]
     fn the_list_is_long_lower_case_sorted_and_unique() {
         let lines: Vec<&str> = LIST.lines().collect();
-        // ASVS 5.0 asks for 3000 (6.2.4).
+        // ASVS 5.0 requires 3000 (6.2.4).
         assert!(lines.len() >= 15_000, "{}", lines.len());
         for line in &lines {
             assert!(
@@ -50,14 +51,14 @@ mod tests {
     }
 
     #[test]
-    fn every_line_is_found_and_nothing_else() {
+    fn only_the_lines_of_the_list_are_found() {
         for line in LIST.lines() {
-            assert!(has(line), "{line}");
+            assert!(contains(line), "{line}");
             let longer = format!("{line}\u{10ffff}");
-            assert!(!has(&longer), "{longer}");
+            assert!(!contains(&longer), "{longer}");
         }
         for text in ["", "\n", "password\n", "passwor", "~", "\u{10ffff}", "password@123"] {
-            assert!(!has(text), "{text:?}");
+            assert!(!contains(text), "{text:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Connection limits: how many connections may be open at the same time, in total and for one network.
+//! Connection limits: how many connections may be open, in total and from one network.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -6,90 +6,90 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::rate_limit::network;
 
-/// The limit, of which clones are the same.
+/// A limit. Clones share their counters.
 #[derive(Debug, Clone)]
 pub struct ConnectionLimit(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    in_all: usize,
+    total: usize,
     per_network: usize,
-    taken: Mutex<Taken>,
+    open: Mutex<Open>,
 }
 
-/// Only networks that have a permit are in here.
+/// The open connections. Networks without any have no entry, so the map stays small.
 #[derive(Debug, Default)]
-struct Taken {
-    in_all: usize,
+struct Open {
+    total: usize,
     by_network: HashMap<IpAddr, usize>,
 }
 
-/// A permit that is taken, until it is dropped.
+/// Permission for one connection. Dropping it frees the permit.
 #[derive(Debug)]
 pub struct Permit {
     limit: ConnectionLimit,
     network: Option<IpAddr>,
 }
 
-/// Why there is no permit.
+/// The limit that refuses a permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LimitReached {
-    /// All are taken.
+    /// The total limit.
     Total,
-    /// The network has as many as one may have.
+    /// The limit of one network.
     Network,
 }
 
 impl ConnectionLimit {
-    /// So many in all, and for each network.
     #[must_use]
-    pub fn new(in_all: usize, per_network: usize) -> Self {
+    pub fn new(total: usize, per_network: usize) -> Self {
         Self(Arc::new(Inner {
-            in_all,
+            total,
             per_network,
-            taken: Mutex::default(),
+            open: Mutex::default(),
         }))
     }
 
-    /// Takes a permit for a client at this address; without one it counts in all alone.
+    /// Takes a permit for a client at this address. Without an address only the total limit
+    /// applies.
     ///
     /// # Errors
-    /// When there is none.
+    /// When a limit is reached.
     pub fn acquire(&self, address: Option<IpAddr>) -> Result<Permit, LimitReached> {
         let network = address.map(network);
-        let mut taken = self.taken();
-        if taken.in_all >= self.0.in_all {
+        let mut open = self.open();
+        if open.total >= self.0.total {
             return Err(LimitReached::Total);
         }
         if let Some(network) = network {
-            let own = taken.by_network.entry(network).or_default();
-            if *own >= self.0.per_network {
+            let count = open.by_network.entry(network).or_default();
+            if *count >= self.0.per_network {
                 return Err(LimitReached::Network);
             }
-            *own += 1;
+            *count += 1;
         }
-        taken.in_all += 1;
+        open.total += 1;
         Ok(Permit {
             limit: self.clone(),
             network,
         })
     }
 
-    fn taken(&self) -> MutexGuard<'_, Taken> {
-        self.0.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut taken = self.limit.taken();
-        taken.in_all -= 1;
+        let mut open = self.limit.open();
+        open.total -= 1;
         let Some(network) = self.network else { return };
-        let left = taken.by_network.get(&network).map_or(0, |own| own - 1);
+        let left = open.by_network.get(&network).map_or(0, |count| count - 1);
         if left == 0 {
-            taken.by_network.remove(&network);
+            open.by_network.remove(&network);
         } else {
-            taken.by_network.insert(network, left);
+            open.by_network.insert(network, left);
         }
     }
 }
@@ -99,23 +99,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_network_has_its_share_and_all_have_the_whole() {
+    fn the_limits_of_a_network_and_in_total_hold() {
         let limit = ConnectionLimit::new(3, 2);
         let take = |address: &str| limit.acquire(Some(address.parse().unwrap()));
         let _first = take("2001:db8:1:2::1").unwrap();
         let second = take("2001:db8:1:2::2").unwrap();
         assert_eq!(take("2001:db8:1:2:3::").unwrap_err(), LimitReached::Network);
-        let _nobody = limit.acquire(None).unwrap();
+        let _without_address = limit.acquire(None).unwrap();
         assert_eq!(take("203.0.113.9").unwrap_err(), LimitReached::Total);
         drop(second);
         let _again = take("2001:db8:1:2:3::").unwrap();
     }
 
     #[test]
-    fn nothing_is_remembered_of_who_has_left() {
+    fn a_network_without_connections_has_no_entry() {
         let limit = ConnectionLimit::new(2, 1);
         drop(limit.acquire(Some("203.0.113.9".parse().unwrap())).unwrap());
-        assert!(limit.taken().by_network.is_empty());
-        assert_eq!(limit.taken().in_all, 0);
+        assert!(limit.open().by_network.is_empty());
+        assert_eq!(limit.open().total, 0);
     }
 }

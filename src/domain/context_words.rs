@@ -1,38 +1,40 @@
-//! Context words: what an attacker tries first at this account, or at this installation.
+//! Context words: the words that an attacker tries first for this account or this installation.
 //!
-//! The list (ASVS 5.0, 6.1.2; NIST SP 800-63B-4 section 3.1.1.2): the account's e-mail, the part of it before the `@`, and its username; the
-//! name of this program; the host of `PUBLIC_URL` and each of its labels but the last; and what `PASSWORD_CONTEXT_WORDS` adds.
+//! The list (ASVS 5.0, 6.1.2; NIST SP 800-63B-4 section 3.1.1.2):
 //!
-//! The rule: a password must not be one of them, nor a spelling of one that only differs in case, digits, punctuation and blanks. So
-//! `John.Doe` stands for `johndoe1987!` too, and a password that holds a word among others is no business of this file.
+//! - the account's e-mail, its part before the `@`, and the username
+//! - the name of this program
+//! - the host of `PUBLIC_URL`, and each of its labels except the last
+//! - the words of `PASSWORD_CONTEXT_WORDS`
+//!
+//! A password must not be one of them, nor differ from one only in case, digits, punctuation and
+//! spaces. So `John.Doe` forbids `johndoe1987!` too. A password may contain a context word among
+//! other letters.
 
 use unicode_normalization::UnicodeNormalization;
 
 use crate::domain::secret::SecretString;
 
-/// What this program is called.
 const PROGRAM: &str = "auth-gateway";
 
-/// The words of an installation.
+/// The context words of an installation.
 #[derive(Debug, Clone)]
 pub struct ContextWords(Vec<String>);
 
-/// Whose password is judged: the names as they were typed.
+/// The names of the account whose password is checked, as they were typed.
 #[derive(Debug, Clone, Copy)]
 pub struct AccountNames<'a> {
-    /// The e-mail.
     pub email: &'a str,
-    /// The username.
     pub username: &'a str,
 }
 
 impl ContextWords {
-    /// The words of an installation that is reached at `public_url`, with those that its operator adds.
+    /// The words of an installation at `public_url`, and those that its operator adds.
     #[must_use]
     pub fn of(public_url: &str, added: &[String]) -> Self {
         let host = host(public_url);
         let mut words: Vec<String> = host.split('.').map(str::to_owned).collect();
-        // The last label is everybody's, unless it is the only one.
+        // The last label is a top-level domain such as `com`, unless it is the only label.
         if words.len() > 1 {
             words.pop();
         }
@@ -41,10 +43,10 @@ impl ContextWords {
         Self(words)
     }
 
-    /// Judges a password in NFC.
+    /// Checks a password, which must be in NFC.
     ///
     /// # Errors
-    /// What is not allowed, as a clause that follows the field's name.
+    /// The rule, as a clause that follows the field's name.
     pub(super) fn check(&self, password: &str, names: AccountNames<'_>) -> Result<(), &'static str> {
         let letters = letters_of(password);
         let spells = |word: &str| spells(password, &letters, word);
@@ -64,7 +66,8 @@ impl ContextWords {
     }
 }
 
-/// Whether the password is the word, or has its letters. A word without letters, such as a number, is compared as it stands alone.
+/// Whether the password has the letters of the word. A word without letters, such as a number, must
+/// be equal.
 fn spells(password: &str, letters: &SecretString, word: &str) -> bool {
     let expected = letters_of(word);
     if expected.expose().is_empty() {
@@ -80,7 +83,7 @@ fn letters_of(text: &str) -> SecretString {
     SecretString::new(kept)
 }
 
-/// The host of an address: without its scheme, port and path.
+/// The host of a URL, without scheme, port and path.
 fn host(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split('/').next().unwrap_or_default();
@@ -142,25 +145,22 @@ mod tests {
         ] {
             assert!(refused(&words, password), "{password} was accepted");
         }
-        assert!(!refused(&words, "example123"), "the last label is everybody's");
+        assert!(!refused(&words, "example123"), "the last label is a top-level domain");
         let local = ContextWords::of("http://localhost:8000", &[]);
         assert!(refused(&local, "localhost1"));
         assert!(!refused(&local, "Road Runner"));
     }
 
     #[test]
-    fn letters_of_any_script_count_and_a_word_without_letters_stands_for_itself() {
+    fn letters_of_any_script_are_compared_and_numbers_must_be_equal() {
         let words = ContextWords::of("http://127.0.0.1:8000", &["M\u{fc}nchen".to_owned(), "4711".to_owned()]);
         assert!(
             refused(&words, "mu\u{308}nchen 1860"),
-            "both spellings of one character are one"
+            "both Unicode forms of a character are equal"
         );
         assert!(refused(&words, "127.0.0.1"));
         assert!(refused(&words, "4711"));
-        assert!(
-            !refused(&words, "4711471147"),
-            "digits are not left out of a word of digits"
-        );
+        assert!(!refused(&words, "4711471147"), "digits of a number are not ignored");
         let nameless = AccountNames {
             email: "",
             username: "",

@@ -1,4 +1,4 @@
-//! E-mail addresses: what a person typed, and the key under which it is unique.
+//! E-mail addresses: the text as typed, and the key by which an address is unique.
 
 use email_address::{EmailAddress, Options};
 use unicode_normalization::UnicodeNormalization;
@@ -14,10 +14,10 @@ pub struct Email {
 }
 
 impl Email {
-    /// Reads an address. White space around it is dropped: phones add it.
+    /// Parses an address. White space around it is removed, because phones add it.
     ///
     /// # Errors
-    /// What is allowed, as a clause that follows the field's name.
+    /// The rule, as a clause that follows the field's name.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         const RULE: &str = "must be an e-mail address, such as john.doe@example.com";
         let text: String = text.trim().nfc().collect();
@@ -50,7 +50,7 @@ impl Email {
         &self.text
     }
 
-    /// The form under which an address is unique: lower case, the domain in its ASCII spelling (RFC 5891).
+    /// The form by which an address is unique: lower case, the domain in ASCII (RFC 5891).
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_typed_is_kept() {
+    fn the_typed_text_is_kept() {
         assert_eq!(
             Email::parse("John.Doe@Example.com").unwrap().as_str(),
             "John.Doe@Example.com"
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_that_are_none_are_refused() {
+    fn invalid_addresses_are_refused() {
         let long = format!("{}@example.com", "a".repeat(250));
         for text in [
             "",

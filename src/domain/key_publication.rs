@@ -1,44 +1,44 @@
-//! How long a new signing key is published before it signs, and what follows from that for nodes and verifiers.
+//! How long a new signing key is published before it signs, and the intervals that follow from it.
 
 use std::time::Duration;
 
-/// How often a node looks for new keys, unless the lead asks for more.
+/// How often a node loads the keys, unless the lead requires it more often.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(30);
-/// How long verifiers may keep the JWKS, unless the lead asks for less.
+/// How long verifiers may cache the JWKS, unless the lead requires less.
 const JWKS_MAX_AGE: Duration = Duration::from_mins(5);
 
-/// From the publication of a key to its first signature. By then every node and every verifier must have seen it, so the rest follows
-/// from it: of a lead of seven minutes, five are for the copies of verifiers, one for two readings of a node, and one for clocks that
-/// disagree. A shorter lead is divided alike; what a longer one has over is for verifiers that keep their copies for longer than they
-/// are told to.
+/// The time from the publication of a key to its first signature.
+///
+/// Before it signs, every node and every verifier must have loaded the key. Of a lead of seven
+/// minutes, five are for the caches of verifiers, one for two loads of a node, and one for clocks
+/// that differ. A shorter lead is divided in the same proportions. The rest of a longer lead is for
+/// verifiers that cache the JWKS longer than its headers allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyPublicationLead(Duration);
 
 impl KeyPublicationLead {
-    /// The shortest lead: nodes then look every two seconds.
+    /// The shortest lead. Nodes then load the keys every two seconds.
     pub const LEAST: Duration = Duration::from_secs(30);
-    /// The longest lead.
     pub const MOST: Duration = Duration::from_hours(7 * 24);
 
-    /// A lead of this length; one that is out of bounds counts as the bound.
+    /// Clamps the span to the bounds.
     #[must_use]
     pub fn new(span: Duration) -> Self {
         Self(span.clamp(Self::LEAST, Self::MOST))
     }
 
-    /// Its length.
     #[must_use]
     pub fn span(self) -> Duration {
         self.0
     }
 
-    /// How often a node looks for new keys.
+    /// How often a node loads the keys.
     #[must_use]
     pub fn reload_interval(self) -> Duration {
         RELOAD_INTERVAL.min(self.0 / 14)
     }
 
-    /// How long verifiers may keep the JWKS, in whole seconds (RFC 9111 section 5.2.2.1).
+    /// How long verifiers may cache the JWKS, in whole seconds (RFC 9111 section 5.2.2.1).
     #[must_use]
     pub fn jwks_max_age(self) -> Duration {
         Duration::from_secs(JWKS_MAX_AGE.min(self.0 * 5 / 7).as_secs())
@@ -49,11 +49,11 @@ impl KeyPublicationLead {
 mod tests {
     use super::*;
 
-    /// Whoever asks for housekeeping does so once in this time.
+    /// Maintenance runs once in this time.
     const TICK: Duration = Duration::from_secs(1);
 
     #[test]
-    fn every_copy_of_the_keys_is_renewed_within_the_lead_and_clocks_may_disagree() {
+    fn every_cache_is_refreshed_within_the_lead_although_clocks_differ() {
         let (least, most) = (KeyPublicationLead::LEAST.as_secs(), KeyPublicationLead::MOST.as_secs());
         for seconds in least..=most {
             for extra in [0, 1, 999] {
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn seven_minutes_are_five_for_verifiers_and_one_for_two_readings() {
+    fn seven_minutes_are_five_for_verifiers_and_one_for_two_loads() {
         for minutes in [7, 8, 60] {
             let lead = KeyPublicationLead::new(Duration::from_mins(minutes));
             assert_eq!(lead.jwks_max_age(), Duration::from_mins(5));

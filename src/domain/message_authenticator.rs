@@ -1,10 +1,10 @@
-//! Seals: what is kept where others may write, and has to be told from what they wrote.
+//! Authentication of data that is stored where an attacker may write.
 
-/// Makes and checks tags under a key that no store has.
+/// Makes and verifies tags under a key that is in no store.
 pub trait MessageAuthenticator: Send + Sync {
     /// The tag of this message: printable ASCII without a space or a dot.
     fn tag(&self, message: &[u8]) -> String;
 
-    /// Whether the tag was made for just this message.
+    /// Whether the tag was made for exactly this message.
     fn is_genuine(&self, message: &[u8], tag: &str) -> bool;
 }

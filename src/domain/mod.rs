@@ -1,7 +1,7 @@
-//! What things are: accounts, sessions, tokens and errors as plain values.
+//! Accounts, sessions, tokens and errors as plain values.
 //!
-//! No I/O and no async here, and no word of HTTP, SQL or Redis. Text from outside is parsed into these types
-//! once, at the edge; everything further in may rely on them.
+//! There is no I/O and no async here, and nothing about HTTP, SQL or Redis. Input is parsed into
+//! these types once, at the edge; all other code can rely on them.
 
 pub mod account;
 pub mod audit;

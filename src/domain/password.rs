@@ -1,7 +1,7 @@
-//! Passwords as people choose and present them. Hashing them is `security`'s business.
+//! Passwords as people choose and present them. The `security` module hashes them.
 //!
-//! The rules follow NIST SP 800-63B-4 section 3.1.1.2: any Unicode, normalised, never cut, no composition rules,
-//! a list of the passwords that everybody tries first, and the words that are tried first here.
+//! The rules follow NIST SP 800-63B-4 section 3.1.1.2: any Unicode, normalised, never truncated, no
+//! composition rules, but no common password and no context word.
 
 use std::fmt;
 
@@ -11,32 +11,32 @@ use crate::domain::common_passwords;
 use crate::domain::context_words::{AccountNames, ContextWords};
 use crate::domain::secret::SecretString;
 
-/// Longest password, in characters after normalisation. Fixed, so that no setting can make hashing unbounded.
+/// Longest password, in characters after normalisation. It is fixed, so that no setting can make
+/// hashing unbounded.
 pub const MAX_LENGTH: usize = 256;
 
-/// What is asked of a new password, beyond what never changes.
+/// The configurable rules for a new password.
 #[derive(Debug, Clone)]
 pub struct PasswordRules {
     /// Least length, in characters.
     pub min_length: usize,
-    /// What it must not be.
     pub context_words: ContextWords,
 }
 
-/// A password that somebody presents to sign in: normalised, not judged.
+/// A password that a client presents to sign in: normalised, but not checked against the rules.
 #[derive(Debug, Clone)]
 pub struct PresentedPassword(SecretString);
 
-/// A password that meets the rules for a new one.
+/// A password that meets the rules for new passwords.
 #[derive(Debug, Clone)]
 pub struct NewPassword(PresentedPassword);
 
 impl PresentedPassword {
-    /// Reads a password for comparison. The minimum length does not matter here: it may have been lower
+    /// Parses a password for comparison. The minimum length is not checked: it may have been lower
     /// when the password was chosen.
     ///
     /// # Errors
-    /// What is allowed, as a clause that follows the field's name.
+    /// The rule, as a clause that follows the field's name.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = normalised(text);
         if text.expose().is_empty() {
@@ -48,15 +48,15 @@ impl PresentedPassword {
         Ok(Self(text))
     }
 
-    /// The bytes to hash: UTF-8 of the NFC form (RFC 8265 section 4.2, without its rejection of the empty string).
+    /// The bytes to hash: the NFC form in UTF-8 (RFC 8265 section 4.2).
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         self.0.expose().as_bytes()
     }
 }
 
-/// In NFC, which makes no text more than three times as long (Unicode's normalization FAQ): a string that grew would leave what it outgrew behind,
-/// not wiped.
+/// The text in NFC. NFC makes a text at most three times as long (Unicode's normalization FAQ), so
+/// the buffer never grows: a reallocation would leave a copy that is not wiped.
 fn normalised(text: &str) -> SecretString {
     let mut normalised = String::with_capacity(3 * text.len());
     normalised.extend(text.nfc());
@@ -64,10 +64,10 @@ fn normalised(text: &str) -> SecretString {
 }
 
 impl NewPassword {
-    /// Reads a password that is to be set for `names`.
+    /// Parses a new password for the account with these names.
     ///
     /// # Errors
-    /// What is allowed, as a clause that follows the field's name.
+    /// The rule, as a clause that follows the field's name.
     pub fn parse(text: &str, rules: &PasswordRules, names: AccountNames<'_>) -> Result<Self, String> {
         let password = PresentedPassword::parse(text)?;
         let (chosen, min_length) = (password.0.expose(), rules.min_length);
@@ -87,14 +87,13 @@ impl NewPassword {
         Ok(Self(password))
     }
 
-    /// Whether it is the presented one.
+    /// Whether both passwords are equal.
     #[must_use]
     pub fn is(&self, presented: &PresentedPassword) -> bool {
-        // Not in constant time: whoever asks has typed both.
+        // Not in constant time: the client sent both.
         self.0.expose() == presented.expose()
     }
 
-    /// The same password, as one that is presented.
     #[must_use]
     pub fn into_presented(self) -> PresentedPassword {
         self.0
@@ -102,7 +101,7 @@ impl NewPassword {
 }
 
 fn is_common(password: &str) -> bool {
-    common_passwords::has(SecretString::new(password.to_lowercase()).expose())
+    common_passwords::contains(SecretString::new(password.to_lowercase()).expose())
 }
 
 /// A password hash as a PHC string (`$argon2id$v=19$…`). `Debug` redacts it, because it can be
@@ -145,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn both_spellings_of_one_character_are_one_password() {
+    fn both_unicode_forms_of_a_character_give_the_same_password() {
         let composed = PresentedPassword::parse("caf\u{e9} au lait").unwrap();
         let decomposed = PresentedPassword::parse("cafe\u{301} au lait").unwrap();
         assert_eq!(composed.expose(), decomposed.expose());
@@ -160,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_typed_or_is_typed_by_everybody_is_refused() {
+    fn untypable_and_common_passwords_are_refused() {
         for text in [
             "        ",
             "pass\0word1",
@@ -176,13 +175,13 @@ mod tests {
     }
 
     #[test]
-    fn the_context_is_judged_too() {
+    fn context_words_are_refused() {
         assert!(parse("John.Doe1987").is_err());
         assert!(parse("auth-gateway!").is_err());
     }
 
     #[test]
-    fn a_new_password_is_compared_as_it_is_hashed() {
+    fn a_new_password_is_compared_in_normalised_form() {
         let (new, same) = (
             parse("caf\u{e9} au lait"),
             PresentedPassword::parse("cafe\u{301} au lait"),

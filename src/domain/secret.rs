@@ -1,24 +1,24 @@
-//! Text and bytes that must not be shown: `Debug` is redacted, memory is wiped on drop.
+//! Secret text and bytes: redacted in `Debug`, wiped on drop.
 //!
-//! Neither can be compared with `==`, which stops at the first difference and so tells where that is: `security` compares tags and
-//! hashes in constant time, and nothing else need be compared.
+//! They have no `==`. It stops at the first difference, and its time reveals how much of a guess is
+//! right. `security` compares tags and hashes in constant time; nothing else needs a comparison.
 
 use std::fmt;
 
 use zeroize::{Zeroize, Zeroizing};
 
-/// A secret string: a password, a token, an address with a password inside.
+/// A secret text: a password, a token, a URL that contains a password.
 #[derive(Clone)]
 pub struct SecretString(String);
 
 impl SecretString {
-    /// Takes the text over; the caller keeps no copy.
+    /// The caller must keep no copy of the text.
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(text)
     }
 
-    /// The text itself. Every call is a place where it could leak: keep them few.
+    /// The text itself. Every call is a place where it could leak, so there should be few.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -27,7 +27,7 @@ impl SecretString {
 
 impl Drop for SecretString {
     fn drop(&mut self) {
-        // As one slice: wiped byte by byte, a token costs a request more than to verify it.
+        // Wiped as one slice: byte by byte it would take longer than verifying a cached token.
         let mut bytes = std::mem::take(&mut self.0).into_bytes();
         bytes.resize(bytes.capacity(), 0);
         bytes.as_mut_slice().zeroize();
@@ -45,13 +45,12 @@ impl fmt::Debug for SecretString {
 pub struct SecretBytes(Zeroizing<Vec<u8>>);
 
 impl SecretBytes {
-    /// Takes the bytes over; the caller keeps no copy.
+    /// The caller must keep no copy of the bytes.
     #[must_use]
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(Zeroizing::new(bytes))
     }
 
-    /// The bytes themselves.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.0

@@ -1,8 +1,8 @@
-//! Signing keys as they are stored: the public half in the clear, the private half sealed.
+//! Signing keys as they are stored: the public key in the clear, the private key encrypted.
 
 use crate::domain::clock::Timestamp;
 
-/// How a key signs.
+/// A signature algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SigningAlgorithm {
     /// Ed25519 (RFC 8037).
@@ -14,10 +14,9 @@ pub enum SigningAlgorithm {
 }
 
 impl SigningAlgorithm {
-    /// All that there are.
     pub const ALL: [Self; 3] = [Self::EdDsa, Self::Es256, Self::Rs256];
 
-    /// Its name in JOSE (RFC 7518 section 3.1, RFC 8037 section 3.1).
+    /// The name in JOSE (RFC 7518 section 3.1, RFC 8037 section 3.1).
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -27,7 +26,7 @@ impl SigningAlgorithm {
         }
     }
 
-    /// The algorithm of this name, in whatever case.
+    /// The algorithm of this name; case is ignored.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         let is_named = |algorithm: &Self| algorithm.as_str().eq_ignore_ascii_case(name);
@@ -38,38 +37,36 @@ impl SigningAlgorithm {
 /// A signing key at rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredSigningKey {
-    /// Its id in token headers and in the JWKS: the thumbprint of its public half (RFC 7638).
+    /// The id in token headers and in the JWKS: the thumbprint of the public key (RFC 7638).
     pub kid: String,
-    /// How it signs; stored by its name in JOSE.
     pub algorithm: SigningAlgorithm,
-    /// The public half: for `EdDSA` the 32 octets of RFC 8032 section 5.1.5, for `ES256` the uncompressed point in 65 octets (SEC 1
-    /// section 2.3.3), for `RS256` the `RSAPublicKey` of RFC 8017 appendix A.1.1 in DER.
+    /// The public key. `EdDSA`: the 32 octets of RFC 8032 section 5.1.5. `ES256`: the uncompressed
+    /// point in 65 octets (SEC 1 section 2.3.3). `RS256`: the `RSAPublicKey` of RFC 8017 appendix
+    /// A.1.1 in DER.
     pub public_key: Vec<u8>,
-    /// Nonce, ciphertext and tag of the private half, which is a PKCS#8 document (RFC 5958) whatever the algorithm.
+    /// Nonce, ciphertext and tag of the private key, a PKCS#8 document (RFC 5958).
     pub sealed_private_key: Vec<u8>,
-    /// When it was made.
     pub created_at: Timestamp,
-    /// From when on it may sign: after every verifier has had the time to see it.
+    /// When it may begin to sign: after every verifier has had time to load it.
     pub signs_from: Timestamp,
-    /// Until when it verifies: after the last token that it signed has expired. `None` as long as it has no successor.
+    /// When it stops verifying: after its last token has expired. `None` if it has no successor.
     pub verifies_until: Option<Timestamp>,
 }
 
-/// What a key does at a point in time.
+/// The state of a key at a point in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyState {
-    /// In the JWKS, to be seen before it signs.
+    /// In the JWKS, but does not sign yet.
     Published,
     /// Signs new tokens.
     Signing,
-    /// Only verifies tokens that it signed before.
+    /// Only verifies the tokens that it signed before.
     Retired,
     /// No longer in the JWKS.
     Gone,
 }
 
 impl KeyState {
-    /// How the state is shown.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -81,8 +78,8 @@ impl KeyState {
     }
 }
 
-/// The key that signs at this time: the one that may sign since most recently. Where none may yet, as when a node's clock is behind, the
-/// first one that will.
+/// The key that signs at this time: the newest of those that may sign. If none may sign yet,
+/// because the node's clock is behind, the one that will be first.
 #[must_use]
 pub fn signing_key(keys: &[StoredSigningKey], now: Timestamp) -> Option<&StoredSigningKey> {
     let may_sign = keys.iter().filter(|key| key.signs_from <= now);
@@ -104,14 +101,13 @@ pub fn key_states(keys: &[StoredSigningKey], now: Timestamp) -> Vec<KeyState> {
     keys.iter().map(state).collect()
 }
 
-/// The public half of a key, as the JWKS shows it (RFC 7517 section 4).
+/// A public key as the JWKS publishes it (RFC 7517 section 4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKey {
-    /// The key's id.
     pub kid: String,
-    /// How it signs.
     pub algorithm: SigningAlgorithm,
-    /// The required members of its JWK by their names, in lexicographic order: what its id is the thumbprint of (RFC 7638 section 3.2).
+    /// The required members of its JWK in lexicographic order. The id is their thumbprint (RFC 7638
+    /// section 3.2).
     pub members: Vec<(&'static str, String)>,
 }
 
@@ -145,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_published_signs_is_retired_and_goes() {
+    fn a_key_is_published_then_signs_then_is_retired_then_gone() {
         let keys = [key("new", 200, None), key("old", 100, Some(300))];
         let at = |now| key_states(&keys, Timestamp::from_millis(now));
         assert_eq!(at(100), [KeyState::Published, KeyState::Signing]);
@@ -156,7 +152,7 @@ mod tests {
         assert_eq!(
             at(0),
             [KeyState::Published, KeyState::Signing],
-            "a clock that is behind signs with the oldest"
+            "if the clock is behind, the oldest key signs"
         );
     }
 }

@@ -1,14 +1,14 @@
-//! Usernames: a short public name from a small alphabet.
+//! Usernames: short public names from a small alphabet.
 
-/// A username: 3 to 32 of ASCII letters, digits, `_`, `.` and `-`.
+/// A username: 3 to 32 ASCII letters, digits, `_`, `.` and `-`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Username(String);
 
 impl Username {
-    /// Reads a username as it stands; nothing is trimmed, since no blank is allowed.
+    /// Parses a username. Nothing is trimmed, because spaces are not allowed.
     ///
     /// # Errors
-    /// What is allowed, as a clause that follows the field's name.
+    /// The rule, as a clause that follows the field's name.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
         if !text.chars().all(is_allowed) {
@@ -26,7 +26,7 @@ impl Username {
         &self.0
     }
 
-    /// The form under which a name is unique.
+    /// The form by which a name is unique: lower case.
     #[must_use]
     pub fn key(&self) -> String {
         self.0.to_ascii_lowercase()
@@ -38,7 +38,7 @@ mod tests {
     use super::Username;
 
     #[test]
-    fn the_alphabet_and_the_length_are_kept() {
+    fn other_characters_and_lengths_are_refused() {
         for text in ["abc", "John.Doe-1_x", &"a".repeat(32)] {
             assert_eq!(Username::parse(text).unwrap().as_str(), text);
         }
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn case_makes_no_difference_to_the_key() {
+    fn the_key_ignores_case() {
         assert_eq!(Username::parse("JohnDoe").unwrap().key(), "johndoe");
     }
 }

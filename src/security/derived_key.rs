@@ -1,5 +1,5 @@
-//! Keys derived from `AUTH_SECRET`, one for each purpose. A value made for one purpose is useless for
-//! another.
+//! Keys derived from `AUTH_SECRET`, one for each purpose. A value made for one purpose is useless
+//! for another.
 
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 use zeroize::Zeroizing;

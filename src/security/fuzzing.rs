@@ -1,5 +1,5 @@
-//! Fuzz targets for tokens. An accepted token is checked again by independent code: the signature by
-//! the cryptographic library alone, the claims by a general JSON parser.
+//! Fuzz targets for tokens. An accepted token is checked again by independent code: the signature
+//! by the cryptographic library alone, the claims by a general JSON parser.
 
 #![allow(clippy::panic, reason = "a fuzzer's target fails by panicking")]
 
@@ -71,8 +71,8 @@ fn stored(line: &str) -> Option<StoredSigningKey> {
     })
 }
 
-/// The input is the text of a token, or a header and claims separated by a zero byte. The latter are
-/// signed with the key that the header names, or with the first key.
+/// The input is the text of a token, or a header and claims separated by a zero byte. The latter
+/// are signed with the key that the header names, or with the first key.
 ///
 /// # Panics
 /// When a token is accepted that this gateway would not issue.

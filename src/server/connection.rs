@@ -73,8 +73,8 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for StreamExecutor {
 }
 
 /// The HTTP settings. hyper's own timer for heads is off: it would run for each request, and close
-/// idle connections as if they were slow. WebSockets over HTTP/2 (RFC 8441) are not offered, because
-/// no route accepts them: clients then use HTTP/1.1.
+/// idle connections as if they were slow. WebSockets over HTTP/2 (RFC 8441) are not offered,
+/// because no route accepts them: clients then use HTTP/1.1.
 fn http(streams: RoundRobin) -> Builder<StreamExecutor> {
     let mut http = Builder::new(StreamExecutor(streams));
     http.http1().header_read_timeout(None).max_buf_size(MAX_HEAD);

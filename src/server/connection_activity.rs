@@ -127,7 +127,8 @@ impl ConnectionActivity {
             if left.is_zero() {
                 return wait;
             }
-            // Sleep no longer than the shortest timeout: a wait that begins meanwhile may have less time.
+            // Sleep no longer than the shortest timeout: a wait that begins meanwhile may have less
+            // time.
             tokio::time::sleep(left.min(timeouts.shortest())).await;
         }
     }

@@ -12,10 +12,12 @@ pub struct ConnectionSettings {
     /// Most open connections, including WebSockets. Further ones are closed at once
     #[arg(long, global = true, default_value = "10000", value_parser = |text: &str| values::number(text, 1_usize, 1_000_000, 10_000))]
     pub max_connections: usize,
-    /// Most open connections from one network: an IPv4 address or an IPv6 /64. `TRUSTED_PROXIES` are exempt
+    /// Most open connections from one network: an IPv4 address or an IPv6 /64. `TRUSTED_PROXIES`
+    /// are exempt
     #[arg(long, global = true, default_value = "1000", value_parser = |text: &str| values::number(text, 1_usize, 1_000_000, 1000))]
     pub connections_per_address: usize,
-    /// How long a connection without a request stays open. Set it higher than the proxy's own timeout
+    /// How long a connection without a request stays open. Set it higher than the proxy's own
+    /// timeout
     #[arg(long, global = true, default_value = "75s", value_parser = |text: &str| values::span(text, MILLISECOND, HOUR, "75s"))]
     pub idle_timeout: Duration,
     /// How long the head of a request may take to arrive

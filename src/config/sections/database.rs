@@ -19,7 +19,8 @@ pub enum DatabaseUrl {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "State")]
 pub struct DatabaseSettings {
-    /// SQLite file, `sqlite://PATH`, or PostgreSQL address, `postgres://USER:PASSWORD@HOST/DATABASE`
+    /// SQLite file, `sqlite://PATH`, or PostgreSQL address,
+    /// `postgres://USER:PASSWORD@HOST/DATABASE`
     #[arg(long, global = true, default_value = "sqlite://data/auth.db", value_parser = database_url)]
     pub database_url: DatabaseUrl,
 }

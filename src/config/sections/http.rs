@@ -18,7 +18,8 @@ pub struct HttpSettings {
     /// Networks of proxies whose `PROXY_HEADER` is trusted, separated by commas
     #[arg(long, global = true, value_delimiter = ',', value_parser = network)]
     pub trusted_proxies: Vec<IpNet>,
-    /// Header in which these proxies append the client's address: `x-forwarded-for` or `forwarded`. The other one is ignored
+    /// Header in which these proxies append the client's address: `x-forwarded-for` or `forwarded`.
+    /// The other one is ignored
     #[arg(long, global = true, default_value = "x-forwarded-for", value_parser = proxy_header)]
     pub proxy_header: ProxyHeader,
     /// Origins whose pages may call the gateway, separated by commas

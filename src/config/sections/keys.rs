@@ -18,8 +18,9 @@ pub struct AuthSecret(pub Vec<SecretBytes>);
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "State")]
 pub struct KeySettings {
-    /// At least 32 random bytes in base64; protects refresh tokens and stored signing keys. Of several, separated by commas, the first
-    /// protects new data and all of them read. Unset in development: one is generated beside the database file
+    /// At least 32 random bytes in base64; protects refresh tokens and stored signing keys. Of
+    /// several, separated by commas, the first protects new data and all of them read. Unset in
+    /// development: one is generated beside the database file
     #[arg(long, global = true, value_parser = auth_secret)]
     pub auth_secret: Option<AuthSecret>,
 }

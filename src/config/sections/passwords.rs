@@ -11,8 +11,8 @@ pub struct PasswordSettings {
     /// Least length of a new password, in characters
     #[arg(long, global = true, default_value = "8", value_parser = |text: &str| values::number(text, 1_usize, 64, 12))]
     pub password_min_length: usize,
-    /// Words that a new password must not be, in addition to the names of the account and the gateway: your company, your product.
-    /// Separated by commas
+    /// Words that a new password must not be, in addition to the names of the account and the
+    /// gateway: your company, your product. Separated by commas
     #[arg(long, global = true, value_delimiter = ',', value_parser = values::text)]
     pub password_context_words: Vec<String>,
     /// The cost of a hash.
@@ -24,7 +24,8 @@ pub struct PasswordSettings {
     /// Most passwords that wait for a hashing thread. Unset: 64 for each thread
     #[arg(long, global = true, value_parser = |text: &str| values::number(text, 1_usize, 1_000_000, 256))]
     pub hash_queue: Option<usize>,
-    /// Nice value of the hashing threads on Linux, from 0 to 19: how far the other threads are preferred
+    /// Nice value of the hashing threads on Linux, from 0 to 19: how far the other threads are
+    /// preferred
     #[arg(long, global = true, default_value = "2", value_parser = |text: &str| values::number(text, 0_i32, 19, 2))]
     pub hash_nice: i32,
 }

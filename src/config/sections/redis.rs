@@ -13,8 +13,9 @@ pub struct RedisUrl(pub Vec<SecretString>);
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "State")]
 pub struct RedisSettings {
-    /// Redis address: `redis://HOST:PORT`, `rediss://…` for TLS, or several nodes of one cluster, separated by commas. Unset: the database keeps the sessions, and
-    /// each node counts its own limits
+    /// Redis address: `redis://HOST:PORT`, `rediss://…` for TLS, or several nodes of one cluster,
+    /// separated by commas. Unset: the database keeps the sessions, and each node counts its own
+    /// limits
     #[arg(long, global = true, value_parser = redis_url)]
     pub redis_url: Option<RedisUrl>,
 }

@@ -22,7 +22,8 @@ pub struct RequestSettings {
 }
 
 impl RequestSettings {
-    /// Otherwise a late body would be answered with the wrong error: `ANSWER_TIMEOUT` would end first.
+    /// Otherwise a late body would be answered with the wrong error: `ANSWER_TIMEOUT` would end
+    /// first.
     pub(crate) fn check(&self) -> Result<(), SettingError> {
         if self.body_timeout >= self.answer_timeout {
             return Err(SettingError(format!(

@@ -28,7 +28,8 @@ pub struct ServerSettings {
     /// Port of a second listener on the same address, for Prometheus at /metrics. Unset: off
     #[arg(long, global = true, value_parser = |text: &str| values::number(text, 0, u16::MAX, 9000))]
     pub admin_port: Option<u16>,
-    /// `development` or `production`. Production refuses generated secrets and pending migrations, and turns GraphiQL and introspection off
+    /// `development` or `production`. Production refuses generated secrets and pending migrations,
+    /// and turns GraphiQL and introspection off
     #[arg(long, global = true, default_value = "development", value_parser = stage)]
     pub environment: Stage,
     /// Address at which clients reach the gateway; the issuer of its tokens

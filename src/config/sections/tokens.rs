@@ -29,11 +29,12 @@ pub struct TokenSettings {
     /// How long a key signs access tokens before it is replaced
     #[arg(long, global = true, default_value = "30d", value_parser = |text: &str| values::span(text, HOUR, DAY * 3660, "30d"))]
     pub signing_key_max_age: Duration,
-    /// How long a new key is published before it signs. Raise it if verifiers cache the JWKS for longer than its headers allow
+    /// How long a new key is published before it signs. Raise it if verifiers cache the JWKS for
+    /// longer than its headers allow
     #[arg(long, global = true, default_value = "7m", value_parser = key_lead)]
     pub signing_key_lead: KeyPublicationLead,
-    /// Algorithm of access tokens: `EdDSA`, `ES256` or `RS256`. After a change the new key signs `SIGNING_KEY_LEAD` after the start, and
-    /// sessions stay open
+    /// Algorithm of access tokens: `EdDSA`, `ES256` or `RS256`. After a change the new key signs
+    /// `SIGNING_KEY_LEAD` after the start, and sessions stay open
     #[arg(long, global = true, default_value = "EdDSA", value_parser = jwt_algorithm)]
     pub jwt_algorithm: SigningAlgorithm,
     /// Audience of access tokens

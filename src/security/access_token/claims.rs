@@ -43,7 +43,8 @@ pub(crate) struct Claims {
     roles: Vec<String>,
 }
 
-/// The content of a token whose signature and claims are right, whatever the time.
+/// The content of a token whose signature and claims are right. It may not be valid yet, or have
+/// expired.
 #[derive(Clone, Copy)]
 pub(crate) struct VerifiedToken {
     pub(crate) claim: AccessClaim,

@@ -23,7 +23,8 @@ pub(crate) struct VerifiedTokens(Cache<TokenDigest, VerifiedToken>);
 /// The SHA-256 digest of a whole token: header, claims and signature.
 ///
 /// A different token with the same digest would be a second preimage (FIPS 180-4), which is harder
-/// to find than a forged signature. The token itself is a bearer token, so it is not kept in memory.
+/// to find than a forged signature. The token itself is a bearer token, so it is not kept in
+/// memory.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct TokenDigest([u8; SHA256_OUTPUT_LEN]);
 

@@ -1,8 +1,8 @@
 //! Verifies access tokens: form, key, algorithm, signature and claims.
 //!
 //! Algorithm, type, issuer and audience are pinned (RFC 8725 sections 3.1, 3.8, 3.9, 3.11), and the
-//! algorithm is that of the key. A key that a token carries or points to is never used: only keys of
-//! the ring verify. The expiry is left to the caller, who compares it with the gateway's clock.
+//! algorithm is that of the key. A key that a token carries or points to is never used: only keys
+//! of the ring verify. The expiry is left to the caller, who compares it with the gateway's clock.
 
 use jsonwebtoken::{Algorithm, TokenData, Validation, decode};
 
@@ -175,7 +175,8 @@ mod tests {
         }
     }
 
-    /// The attacks of RFC 8725 section 2.1: a token that names an algorithm, or a key, other than the one it was signed with.
+    /// The attacks of RFC 8725 section 2.1: a token that names an algorithm, or a key, other than
+    /// the one it was signed with.
     #[test]
     fn the_algorithm_of_a_token_must_be_that_of_its_key() {
         let stored: Vec<StoredSigningKey> = SigningAlgorithm::ALL.map(stored).into();

@@ -2,8 +2,8 @@
 //!
 //! A hash takes tens of milliseconds and megabytes. On the async threads it would block every other
 //! request, and without a bound it would take all memory. So a fixed number of threads
-//! (`hashing_thread.rs`) takes passwords from the queue in order of arrival. When the queue is full,
-//! the caller gets `Unavailable`.
+//! (`hashing_thread.rs`) takes passwords from the queue in order of arrival. When the queue is
+//! full, the caller gets `Unavailable`.
 
 use std::sync::Arc;
 use std::thread;
@@ -84,8 +84,8 @@ impl PasswordPool {
         }
     }
 
-    /// Records the costs of stored hashes, so that refused logins take the same time from the start.
-    /// Further costs are recorded when a hash of that cost is first compared.
+    /// Records the costs of stored hashes, so that refused logins take the same time from the
+    /// start. Further costs are recorded when a hash of that cost is first compared.
     pub fn learn_costs(&self, stored: &[PasswordHash]) {
         stored
             .iter()
@@ -93,8 +93,8 @@ impl PasswordPool {
             .for_each(|seen| self.costs.record(seen));
     }
 
-    /// Compares a password with a stored hash. A refusal takes the same work whether the hash is new,
-    /// old or missing, so that its time does not reveal whether the account exists.
+    /// Compares a password with a stored hash. A refusal takes the same work whether the hash is
+    /// new, old or missing, so that its time does not reveal whether the account exists.
     ///
     /// # Errors
     /// `Unavailable` when the queue is full.

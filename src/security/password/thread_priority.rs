@@ -1,7 +1,7 @@
 //! The scheduling priority of a thread.
 
-/// Raises the nice value of the calling thread. Only Linux has a nice value for each thread. It needs
-/// no permission, but a sandbox may forbid it; then the priority stays.
+/// Raises the nice value of the calling thread. Only Linux has a nice value for each thread. It
+/// needs no permission, but a sandbox may forbid it; then the priority stays.
 #[cfg(target_os = "linux")]
 pub(crate) fn lower_priority(steps: i32) {
     use std::sync::Once;

@@ -1,5 +1,5 @@
-//! Key pairs of each algorithm: generated, encoded, decoded, and used to sign. This file knows neither
-//! storage nor tokens.
+//! Key pairs of each algorithm: generated, encoded, decoded, and used to sign. This file knows
+//! neither storage nor tokens.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
@@ -17,10 +17,11 @@ use zeroize::Zeroizing;
 use crate::domain::signing_key::SigningAlgorithm;
 use crate::domain::{Error, Result};
 
-/// The least that RFC 7518 section 3.3 allows: 112 bits of security, acceptable until 2030 (NIST
-/// SP 800-57 part 1 table 4). A key signs for `SIGNING_KEY_MAX_AGE`, and its signatures matter no
+/// The least that RFC 7518 section 3.3 allows: 112 bits of security, acceptable until 2030 (NIST SP
+/// 800-57 part 1 table 4). A key signs for `SIGNING_KEY_MAX_AGE`, and its signatures matter no
 /// longer than a token lives. Each sign-in and refresh pays for the size: 3072 bits take more than
-/// twice as long to sign, and four times as long to generate. Stored keys of another size still work.
+/// twice as long to sign, and four times as long to generate. Stored keys of another size still
+/// work.
 const RSA_SIZE: KeySize = KeySize::Rsa2048;
 
 /// The first octet of an uncompressed point (SEC 1 section 2.3.3).
@@ -149,8 +150,8 @@ fn rsa_members(public_key: &[u8]) -> Result<Members> {
     Ok(vec![("e", e), ("kty", "RSA".to_owned()), ("n", n)])
 }
 
-/// The JWK thumbprint (RFC 7638 section 3): the members in lexicographic order, without white space.
-/// None of them contains a character that JSON escapes.
+/// The JWK thumbprint (RFC 7638 section 3): the members in lexicographic order, without white
+/// space. None of them contains a character that JSON escapes.
 pub(crate) fn thumbprint(members: &[(&str, String)]) -> String {
     let members: Vec<String> = members
         .iter()

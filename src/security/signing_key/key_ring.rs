@@ -38,7 +38,8 @@ pub(crate) struct OpenKey {
 }
 
 impl FreshKey {
-    /// For RSA this takes from tenths of a second to seconds, so it must not run on an async thread.
+    /// For RSA this takes from tenths of a second to seconds, so it must not run on an async
+    /// thread.
     pub fn generate(algorithm: SigningAlgorithm) -> Result<Self> {
         let pair = KeyPair::generate(algorithm)?;
         Ok(Self { algorithm, pair })
@@ -50,7 +51,7 @@ impl KeyVault {
     pub fn new(secrets: &[SecretBytes]) -> Result<Self> {
         let key = |bytes: &[u8]| {
             RandomizedNonceKey::new(&AES_256_GCM, bytes)
-                .map_err(|_| Error::internal("the key for stored signing keys cannot be made"))
+                .map_err(|_| Error::internal("the key for stored signing keys cannot be derived"))
         };
         Ok(Self {
             keys: Keys::derive(secrets, "signing keys at rest", key)?,
@@ -101,9 +102,7 @@ impl KeyVault {
         // Only the private key is encrypted and authenticated: the public key in the row may have
         // been changed.
         if private.public_key() != stored.public_key {
-            return Err(Error::internal(
-                "the public half of a stored signing key has been changed",
-            ));
+            return Err(Error::internal("the public key of a stored signing key was changed"));
         }
         let shown = PublicKey {
             kid: stored.kid.clone(),
@@ -114,15 +113,15 @@ impl KeyVault {
         Ok(OpenKey { shown, private, public })
     }
 
-    /// Nonce, ciphertext and tag. The key id is authenticated too, so that the private key of one row
-    /// does not open in another.
+    /// Nonce, ciphertext and tag. The key id is authenticated too, so that the private key of one
+    /// row does not open in another.
     fn seal(&self, private: &[u8], kid: &str) -> Result<Vec<u8>> {
         let mut sealed = Zeroizing::new(private.to_vec());
         let nonce = self
             .keys
             .first()
             .seal_in_place_append_tag(Aad::from(kid.as_bytes()), &mut *sealed)
-            .map_err(|_| Error::internal("a signing key could not be sealed"))?;
+            .map_err(|_| Error::internal("a signing key could not be encrypted"))?;
         Ok([nonce.as_ref().as_slice(), sealed.as_slice()].concat())
     }
 

@@ -1,4 +1,4 @@
-//! Redis.
+//! The Redis server or cluster.
 
 use clap::Args;
 use url::Url;

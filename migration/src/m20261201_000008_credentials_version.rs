@@ -3,9 +3,9 @@
 //! A session is opened only if the version is still the one that was verified. The password hash
 //! becomes nullable, for accounts that sign in without a password.
 //!
-//! SQLite no longer keeps a change log of sessions: a gateway on SQLite reads every session from the
-//! file, so nothing reads the log there. The table `changed_sessions` stays, empty, so that both
-//! databases have the same tables.
+//! SQLite no longer keeps a change log of sessions: a gateway on SQLite reads every session from
+//! the file, so nothing reads the log there. The table `changed_sessions` stays, empty, so that
+//! both databases have the same tables.
 
 use sea_orm_migration::prelude::*;
 

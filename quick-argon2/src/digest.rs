@@ -8,7 +8,7 @@ use blake2::digest::block_buffer::LazyBuffer;
 use blake2::{Blake2b512, Blake2bVarCore, Digest};
 use zeroize::Zeroizing;
 
-use crate::HashParams;
+use crate::params::HashParams;
 
 /// Length of a whole `BLAKE2b` hash, in bytes.
 const HASH_BYTES: usize = 64;

@@ -7,7 +7,8 @@ use argon2::{Algorithm, Result, Version};
 use zeroize::Zeroizing;
 
 use crate::block::{BYTES, Block, Step, WORDS, Write};
-use crate::{HashParams, digest, pages};
+use crate::params::HashParams;
+use crate::{digest, pages};
 
 /// Slices of a pass. Within a slice, no lane refers to the current segment of another lane.
 const SLICES: usize = 4;

@@ -93,8 +93,8 @@ pub enum AccountName {
 }
 
 impl AccountName {
-    /// Parses an e-mail, a username or a UUID. The three forms cannot be confused: a hyphenated UUID
-    /// is longer than any username, and only an e-mail contains `@`.
+    /// Parses an e-mail, a username or a UUID. The three forms cannot be confused: a hyphenated
+    /// UUID is longer than any username, and only an e-mail contains `@`.
     ///
     /// # Errors
     /// What is allowed, as a clause that follows the option's name.

@@ -189,7 +189,7 @@ pub enum Rotation {
         ended: Option<AccountId>,
     },
     /// The session has ended or expired, or never existed.
-    Over,
+    Ended,
     /// The rate limit refused the rotation for this long. Nothing has changed.
     Limited(Duration),
 }

@@ -1,8 +1,8 @@
 //! Outages of a store, which must not count against a client.
 //!
 //! A rotation may be made although its response is lost: the store is cut off at that moment, or
-//! hangs and applies the rotation later, or the gateway is killed. The client can only ask again when
-//! everything is back. Its token must then be within the grace period, however long the outage
+//! hangs and applies the rotation later, or the gateway is killed. The client can only ask again
+//! when everything is back. Its token must then be within the grace period, however long the outage
 //! lasted. So the grace period stands still during an outage.
 
 use std::sync::{Mutex, PoisonError};
@@ -50,7 +50,8 @@ impl Outage {
             (Seen::DownSince(from, before), false) => Seen::UpSince(now, before + now.since(from)),
             // Two outages within a grace period count as one: clients had no time to come back.
             (Seen::UpSince(until, lasted), true) if now <= until.plus(self.grace) => {
-                // This request may have been sent before the first outage ended. No time counts twice.
+                // This request may have been sent before the first outage ended. No time counts
+                // twice.
                 Seen::DownSince(now.max(until), lasted)
             }
             (Seen::UpSince(..), true) => Seen::DownSince(now, Duration::ZERO),
@@ -60,8 +61,8 @@ impl Outage {
         response
     }
 
-    /// The grace period at `now`. It is longer by the duration of an outage that lasts, or that ended
-    /// less than a grace period ago.
+    /// The grace period at `now`. It is longer by the duration of an outage that lasts, or that
+    /// ended less than a grace period ago.
     pub(crate) fn grace(&self, now: Timestamp) -> Duration {
         let lasted = match *self.seen.lock().unwrap_or_else(PoisonError::into_inner) {
             Seen::Nothing => RESTART,

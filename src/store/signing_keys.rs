@@ -25,8 +25,8 @@ impl SigningKeys {
     }
 
     /// Stores `successor`, gives the keys before it an end, and removes keys whose end has passed.
-    /// Nothing changes if `predecessor` is no longer the newest key: of several nodes that publish a
-    /// successor at the same time, one wins.
+    /// Nothing changes if `predecessor` is no longer the newest key: of several nodes that publish
+    /// a successor at the same time, one wins.
     pub async fn publish_successor(
         &self,
         predecessor: Option<&str>,

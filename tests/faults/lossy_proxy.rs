@@ -80,7 +80,7 @@ async fn forward(
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less)
             .is_ok()
         {
-            let _nobody_looks = keep.send(body);
+            let _ignored = keep.send(body);
             return Ok(());
         }
         client.write_all(&[head, body].concat()).await?;

@@ -173,9 +173,9 @@ impl SignInMutation {
         Ok(AuthPayload::new(&signed_in, presented.mode, request))
     }
 
-    /// Ends sessions. The refresh token in the argument identifies the caller's session, else the one
-    /// in the cookie, else the access token in `Authorization: Bearer …`. Repeating the call is no
-    /// error.
+    /// Ends sessions. The refresh token in the argument identifies the caller's session, else the
+    /// one in the cookie, else the access token in `Authorization: Bearer …`. Repeating the call is
+    /// no error.
     async fn logout(
         &self,
         context: &Context<'_>,

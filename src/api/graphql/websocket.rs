@@ -62,9 +62,9 @@ pub(crate) fn is_upgrade(headers: &HeaderMap) -> bool {
 /// Opens the WebSocket.
 ///
 /// # Errors
-/// `ForbiddenOrigin` for a page of a foreign origin; `BadRequest` if the handshake is invalid or the
-/// client does not support the protocol; `RateLimited` if the client's network, and `Unavailable`
-/// if the gateway has reached its limit.
+/// `ForbiddenOrigin` for a page of a foreign origin; `BadRequest` if the handshake is invalid or
+/// the client does not support the protocol; `RateLimited` if the client's network, and
+/// `Unavailable` if the gateway has reached its limit.
 pub(crate) async fn upgrade(state: &GraphqlState, context: RequestContext, request: HttpRequest) -> Result<Response> {
     let (mut parts, _body) = request.into_parts();
     check_origin(state, &parts.headers)?;

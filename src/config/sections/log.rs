@@ -28,8 +28,8 @@ pub struct LogSettings {
     /// How long audit events are kept in the database
     #[arg(long, global = true, default_value = "90d", value_parser = |text: &str| values::span(text, HOUR, DAY * 3660, "90d"))]
     pub audit_retention: Duration,
-    /// Audit events that are kept in the database, separated by commas: names, `all`, and `-name` to
-    /// take one out. All are logged
+    /// Audit events that are kept in the database, separated by commas: names, `all`, and `-name`
+    /// to leave one out. All events are logged
     #[arg(long, global = true, default_value_t, value_parser = StoredEvents::parse)]
     pub audit_events: StoredEvents,
 }

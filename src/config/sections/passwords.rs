@@ -47,7 +47,7 @@ pub struct Argon2Cost {
 }
 
 impl PasswordSettings {
-    /// argon2 needs eight blocks of memory for each lane (RFC 9106 section 3.1).
+    /// The memory needs eight blocks for each of the lanes (RFC 9106 section 3.1).
     pub(crate) fn check(&self) -> Result<(), SettingError> {
         let Argon2Cost {
             memory_kib,

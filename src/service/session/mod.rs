@@ -9,6 +9,7 @@ mod refresh;
 mod service;
 mod tokens;
 mod watch;
+mod watchers;
 
 pub use authenticate::Authenticator;
 pub(crate) use end::EndSession;
@@ -16,4 +17,4 @@ pub use end_all::{EndedSessions, SessionEnder};
 pub use logout::{LogoutInput, LogoutScope};
 pub use service::SessionService;
 pub use tokens::{SignedIn, TokenIssuer, Tokens};
-pub use watch::{SessionWatch, WATCH_INTERVAL, Watchers};
+pub use watchers::{SessionWatch, WATCH_INTERVAL, Watchers};

@@ -32,7 +32,7 @@ impl SessionService {
         match renewal.rotation {
             Rotation::Current { account, generation } => self.tokens.issue(account, claim.session, generation, now),
             Rotation::Reused { .. } => Err(Error::RefreshTokenReused),
-            Rotation::Over => Err(Error::RefreshTokenInvalid),
+            Rotation::Ended => Err(Error::RefreshTokenInvalid),
             Rotation::Limited(wait) => Err(Error::RateLimited(wait)),
         }
     }
@@ -56,7 +56,7 @@ fn event(rotation: &Rotation, session: SessionId) -> Option<AuditEvent> {
     let (kind, account) = match *rotation {
         Rotation::Current { ref account, .. } => (EventKind::Refreshed, account.id),
         Rotation::Reused { ended: Some(account) } => (EventKind::RefreshTokenReused, account),
-        Rotation::Reused { ended: None } | Rotation::Over | Rotation::Limited(_) => return None,
+        Rotation::Reused { ended: None } | Rotation::Ended | Rotation::Limited(_) => return None,
     };
     Some(AuditEvent::new(kind).account(account).session(session))
 }

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::{Error, Result};
-use crate::service::signing_key::SigningKeyService;
+use crate::service::signing_key::{KeyReading, SigningKeyService};
 
 /// The least time between two readings that tokens with an unknown key cause.
 const UNKNOWN_KEY_INTERVAL: Duration = Duration::from_secs(5);
@@ -15,27 +15,6 @@ const UNKNOWN_KEY_INTERVAL: Duration = Duration::from_secs(5);
 const READING_TIMEOUT: Duration = Duration::from_millis(900);
 /// How long after a failed reading a token causes no other one.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
-
-/// When the keys were last read.
-pub(crate) struct KeyReading {
-    succeeded_at: Timestamp,
-    failed_at: Option<Timestamp>,
-}
-
-impl KeyReading {
-    pub(crate) fn succeeded(at: Timestamp) -> Self {
-        Self {
-            succeeded_at: at,
-            failed_at: None,
-        }
-    }
-
-    /// A reading in the future is not younger: the clock has been set back since, and no reading
-    /// would happen until the clock has caught up.
-    fn is_younger_than(&self, interval: Duration, now: Timestamp) -> bool {
-        (self.succeeded_at..self.succeeded_at.plus(interval)).contains(&now)
-    }
-}
 
 impl SigningKeyService {
     /// Reads the keys if the reload interval is over, and publishes a successor if the newest key

@@ -119,8 +119,8 @@ impl Redis {
         matches!(self.link.as_ref(), Link::Cluster { .. })
     }
 
-    /// Reads many keys and then the replication state, in one round trip. `None` if the user may not
-    /// run `INFO`, and in a cluster.
+    /// Reads many keys and then the replication state, in one round trip. `None` if the user may
+    /// not run `INFO`, and in a cluster.
     pub(crate) async fn read_all(&self, keys: impl Iterator<Item = String>) -> Result<Option<Snapshot>> {
         let Link::Server { connections } = self.link.as_ref() else {
             return Ok(None);
@@ -176,8 +176,8 @@ impl Redis {
         }
     }
 
-    /// Runs an operation within the timeout. It is pinned by the caller, because moving it costs more
-    /// than running it.
+    /// Runs an operation within the timeout. It is pinned by the caller, because moving it costs
+    /// more than running it.
     async fn run_in_time<T>(&self, operation: Pin<&mut impl Future<Output = RedisResult<T>>>) -> Result<T> {
         match tokio::time::timeout(OPERATION_TIMEOUT, operation).await {
             Ok(Ok(reply)) => Ok(reply),

@@ -47,8 +47,8 @@ pub trait SessionStore: Send + Sync {
     async fn end_all(&self, account: AccountId, reason: EndReason, now: Timestamp) -> Result<u64>;
 
     /// Changes a password and ends every other open session of the account: both or neither, as
-    /// durably as [`Self::end`]. `Conflict` if the credentials have changed since they were verified,
-    /// or the session that asks has ended.
+    /// durably as [`Self::end`]. `Conflict` if the credentials have changed since they were
+    /// verified, or the session that asks has ended.
     async fn change_password(&self, change: &PasswordChange, now: Timestamp) -> Result<CredentialsUpdate>;
 
     /// Must be called after a public field of an account has changed in SQL. Once this returns, no

@@ -16,7 +16,8 @@ use crate::domain::secret::SecretString;
 use crate::domain::{Error, Result};
 use crate::store::sql::error::failure;
 
-/// How long a statement on PostgreSQL may take, so that a client learns of an outage within a second.
+/// How long a statement on PostgreSQL may take, so that a client learns of an outage within a
+/// second.
 pub(crate) const STATEMENT_TIMEOUT: Duration = Duration::from_millis(900);
 /// How long a start waits for PostgreSQL.
 pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(5);
@@ -36,8 +37,8 @@ const CHECKPOINT_PAGES: &str = "4096";
 /// More connections gain nothing.
 const POSTGRES_CONNECTIONS: u32 = 16;
 
-/// Opens the connections that read a file, and the one that writes to it. A missing file is created,
-/// with its folder.
+/// Opens the connections that read a file, and the one that writes to it. A missing file is
+/// created, with its folder.
 pub(crate) async fn open_file(file: &Path) -> Result<(DatabaseConnection, DatabaseConnection)> {
     create_private_file(file).map_err(|error| {
         Error::unavailable(format!(
@@ -58,8 +59,8 @@ pub(crate) async fn open_file(file: &Path) -> Result<(DatabaseConnection, Databa
 }
 
 /// Whether a connection is outside of a transaction. The driver loses track when SQLite rolls a
-/// transaction back by itself, as it does when the disk is full. Later writes over such a connection
-/// would succeed and never be committed.
+/// transaction back by itself, as it does when the disk is full. Later writes over such a
+/// connection would succeed and never be committed.
 async fn is_outside_transaction(connection: &mut SqliteConnection) -> std::result::Result<bool, SqlxError> {
     // A dropped transaction is rolled back before the ping returns.
     connection.ping().await?;

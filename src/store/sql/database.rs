@@ -99,8 +99,9 @@ impl Database {
         Ok(())
     }
 
-    /// Waits a moment until a connection that was just used is back in the pool. A query before that
-    /// would open another PostgreSQL connection, which takes longer than all other work of a start.
+    /// Waits a moment until a connection that was just used is back in the pool. A query before
+    /// that would open another PostgreSQL connection, which takes longer than all other work of a
+    /// start.
     pub async fn wait_idle(&self) {
         if !self.is_postgres() {
             return;

@@ -29,7 +29,7 @@ async fn polled<T>(work: impl Future<Output = T>, times: u32) {
 on_each_store! {
     async fn an_unknown_session_is_not_live(fixture: &StoreFixture) {
         let unknown = SessionId::fresh();
-        assert_eq!(fixture.rotate(unknown, 1, START).await, Outcome::Over);
+        assert_eq!(fixture.rotate(unknown, 1, START).await, Outcome::Ended);
         assert!(!fixture.is_live(unknown, START).await);
         fixture.sessions.end(unknown, EndReason::Logout, START).await.unwrap();
     }
@@ -40,7 +40,7 @@ on_each_store! {
         for reason in [EndReason::Logout, EndReason::EndedElsewhere] {
             fixture.sessions.end(session, reason, START).await.unwrap();
             assert!(!fixture.is_live(session, START).await);
-            assert_eq!(fixture.rotate(session, 1, START).await, Outcome::Over);
+            assert_eq!(fixture.rotate(session, 1, START).await, Outcome::Ended);
         }
         let reason = fixture.stores.text("SELECT end_reason FROM sessions WHERE ended_at IS NOT NULL").await;
         assert_eq!(reason, "logout", "the first end counts");
@@ -82,7 +82,7 @@ on_each_store! {
         for session in [first, second] {
             assert!(!fixture.is_live(session, START).await);
             fixture.forget(session).await;
-            assert_eq!(fixture.rotate(session, 1, START).await, Outcome::Over);
+            assert_eq!(fixture.rotate(session, 1, START).await, Outcome::Ended);
         }
         assert!(fixture.is_live(stranger, START).await);
         assert_eq!(fixture.sessions.find_end(ended).await.unwrap().unwrap().reason, EndReason::Logout);
@@ -162,7 +162,7 @@ on_each_store! {
         }
         assert!(fixture.is_live(live, START).await);
         assert!(!fixture.is_live(ended, START).await);
-        assert_eq!(fixture.rotate(ended, 1, START).await, Outcome::Over);
+        assert_eq!(fixture.rotate(ended, 1, START).await, Outcome::Ended);
         assert_eq!(fixture.rotate(live, 3, START).await, Outcome::Current(4));
         assert_eq!(fixture.rotate(live, 3, START).await, Outcome::Current(4));
     }
@@ -196,7 +196,7 @@ async fn a_promoted_replica_that_missed_writes_neither_revives_nor_ends_a_sessio
     fixture.promote_stale_replica(ended, &held.1).await;
     assert!(!fixture.is_live(ended, START).await);
     fixture.promote_stale_replica(ended, &held.1).await;
-    assert_eq!(fixture.rotate(ended, 3, START).await, Outcome::Over);
+    assert_eq!(fixture.rotate(ended, 3, START).await, Outcome::Ended);
 
     fixture.promote_stale_replica(live, &held.0).await;
     assert!(fixture.is_live(live, START).await);
@@ -244,7 +244,7 @@ async fn a_token_reused_many_times_at_once_ends_its_session_once() {
         for attempt in attempts {
             match attempt.await.unwrap() {
                 Rotation::Reused { ended } => firsts += u32::from(ended.is_some()),
-                Rotation::Over => {}
+                Rotation::Ended => {}
                 Rotation::Current { .. } | Rotation::Limited(_) => panic!("{backend:?} rotated an old token"),
             }
         }
@@ -303,7 +303,7 @@ async fn a_pending_tombstone_is_written_before_the_next_read_of_its_session() {
     assert!(fixture.sessions.flush_pending(START).await.is_err(), "still refused");
     user.allow_writing().await;
     for session in [first, second] {
-        assert_eq!(fixture.rotate(session, 2, START).await, Outcome::Over);
+        assert_eq!(fixture.rotate(session, 2, START).await, Outcome::Ended);
         assert!(!fixture.is_live(session, START).await);
     }
     assert!(fixture.is_live(third, START).await);

@@ -188,7 +188,7 @@ impl StoreFixture {
                 assert!(ended.is_none_or(|account| account == self.account));
                 Outcome::Reused
             }
-            Rotation::Over => Outcome::Over,
+            Rotation::Ended => Outcome::Ended,
             Rotation::Limited(_) => panic!("no limit was given"),
         }
     }
@@ -265,7 +265,7 @@ impl StoreFixture {
 pub enum Outcome {
     Current(u32),
     Reused,
-    Over,
+    Ended,
 }
 
 pub fn session_of(account: AccountId) -> NewSession {

@@ -1,4 +1,5 @@
-//! Lookups of sessions with their account: current on every store, whatever happens at the same time.
+//! Lookups of sessions with their account: current on every store, whatever happens at the same
+//! time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -79,7 +80,7 @@ async fn an_account_deleted_by_sql_has_no_live_session() {
         fixture.by_sql(&format!("DELETE FROM accounts WHERE id {own}")).await;
         fixture.apply_external_changes().await;
         assert!(!fixture.is_live(session, START).await, "{backend:?}");
-        assert_eq!(fixture.rotate(other, 1, START).await, Outcome::Over, "{backend:?}");
+        assert_eq!(fixture.rotate(other, 1, START).await, Outcome::Ended, "{backend:?}");
     }
 }
 
@@ -102,7 +103,7 @@ async fn an_end_by_sql_without_a_reason_is_applied() {
     }
 }
 
-/// The cache does not know of a renewal, and must not take the session for one that nobody uses.
+/// A copy that is older than the rotation must not make the session look unused.
 #[tokio::test]
 async fn a_rotated_session_lives_on_although_it_was_found_before() {
     for backend in BACKENDS {
@@ -248,7 +249,8 @@ async fn a_session_that_ends_during_a_lookup_stays_ended() {
     }
 }
 
-/// Many tasks look two sessions up without a pause, so that reads are batched, and one session ends.
+/// Many tasks look two sessions up without a pause, so that reads are batched, and one session
+/// ends.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_logout_among_lookups_counts_for_every_lookup_that_begins_after_it() {
     const LATE: usize = 25;

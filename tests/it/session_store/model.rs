@@ -1,7 +1,9 @@
-//! The rotation of refresh tokens against a model: whatever happens in whatever order, both stores do what forty lines say.
+//! The rotation of refresh tokens against a model: random histories of events have the same
+//! outcomes in each store and in forty lines of code.
 //!
-//! The model holds the row beside the hot state, since that is where Redis is more lenient after it has lost a key: a token between the
-//! generation of the row, which is told once an hour or so, and the newest one is taken for current once more. In SQL alone both are one.
+//! The model has the row and the state in Redis. After Redis has lost a key, a token between the
+//! generation of the row, which is saved about once an hour, and the newest one counts as current
+//! once more. Without Redis both are the same.
 
 use std::time::Duration;
 
@@ -16,13 +18,12 @@ use crate::session_store::fixture::{LIFETIMES, Outcome, START, StoreFixture};
 /// What can happen to a session.
 #[derive(Debug, Clone, Copy)]
 enum Event {
-    /// A token comes whose generation is so much newer than the newest one.
+    /// A token is presented whose generation is this much above the newest one.
     Rotate(i64),
-    /// Somebody logs out.
+    /// A logout.
     End,
     /// Redis loses the key.
     Forget,
-    /// Time goes by.
     Wait(Duration),
 }
 
@@ -75,7 +76,7 @@ impl Model {
     fn rotate(&mut self, presented: u32, now: Timestamp) -> Outcome {
         let State { generation, rotated_at } = self.state();
         if !self.is_live(now) {
-            return Outcome::Over;
+            return Outcome::Ended;
         }
         if presented >= generation {
             let moved = State {
@@ -127,8 +128,9 @@ fn presented(model: &mut Model, newer: i64) -> u32 {
     u32::try_from((newest + newer).max(1)).unwrap()
 }
 
-/// Lets a session of the store and one of the model live through the same; where they differ, says so.
-async fn live_through(fixture: &StoreFixture, history: &[Event], mut model: Model) -> Result<(), String> {
+/// Lets a session of the store and one of the model live through the same; where they differ, says
+/// so.
+async fn replay(fixture: &StoreFixture, history: &[Event], mut model: Model) -> Result<(), String> {
     let (session, mut now) = (fixture.open().await, START);
     for (at, event) in history.iter().enumerate() {
         match *event {
@@ -168,7 +170,7 @@ fn check(backend: Backend, cases: u32, interval: Duration) {
         .build()
         .unwrap();
     let fixture = runtime.block_on(StoreFixture::new(backend));
-    // A store that starts may have been gone for a while, and is patient at first: that was long ago.
+    // A store that has just started extends the grace period. Here it started long ago.
     let long_ago = START.minus(Duration::from_hours(1));
     runtime.block_on(async { fixture.rotate(fixture.open().await, 1, long_ago).await });
     let config = Config {
@@ -178,7 +180,7 @@ fn check(backend: Backend, cases: u32, interval: Duration) {
     };
     let mut report = AttackReport::new("rotation");
     let outcome = TestRunner::new(config).run(&history(), |history| {
-        let lived = runtime.block_on(live_through(&fixture, &history, Model::new(interval)));
+        let lived = runtime.block_on(replay(&fixture, &history, Model::new(interval)));
         lived.map_err(TestCaseError::fail)
     });
     if let Err(error) = outcome {
@@ -189,19 +191,19 @@ fn check(backend: Backend, cases: u32, interval: Duration) {
 }
 
 #[test]
-fn sql_does_what_the_model_says() {
+fn sql_behaves_like_the_model_on_sqlite() {
     check(Backend::Sqlite, 250, Duration::ZERO);
     check(Backend::Postgres, 100, Duration::ZERO);
 }
 
 #[test]
-fn redis_over_sql_does_what_the_model_says() {
+fn redis_over_postgres_behaves_like_the_model() {
     check(Backend::PostgresRedis, 250, Duration::from_hours(1));
 }
 
 /// Redis is more lenient than SQL where a key was lost, and nowhere else.
 #[test]
-fn hot_state_that_is_never_lost_makes_no_difference() {
+fn redis_that_loses_nothing_behaves_like_sql() {
     let config = Config {
         cases: 5_000,
         failure_persistence: None,

@@ -1,4 +1,4 @@
-//! What Redis holds of an account beside its sessions: believed where the gateway has written it, and as new as SQL says.
+//! The copies of accounts in Redis: trusted only if the gateway wrote them, and as current as SQL.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use auth_gateway::domain::session::{Generation, Rotation};
 use crate::harness::Backend;
 use crate::session_store::fixture::{LIFETIMES, Outcome, START, StoreFixture, claim};
 
-/// A node that was told of a change has taken it away.
+/// Another node has removed the copy because the account changed.
 #[tokio::test]
-async fn a_key_without_an_account_is_filled_in_from_sql() {
+async fn a_redis_key_without_an_account_is_completed_from_sql() {
     let fixture = StoreFixture::new(Backend::PostgresRedis).await;
     let session = fixture.open().await;
     assert_eq!(fixture.rotate(session, 1, START).await, Outcome::Current(2));
@@ -23,9 +23,9 @@ async fn a_key_without_an_account_is_filled_in_from_sql() {
     assert_eq!(fixture.rotate(session, 2, late).await, Outcome::Reused);
 }
 
-/// Whoever can write to Redis may change their own session there, or put another's account beside it; SQL goes on naming the account.
+/// A program that can write to Redis may change a session, or give it the account of another one.
 #[tokio::test]
-async fn an_account_that_somebody_else_wrote_into_redis_is_not_believed() {
+async fn an_account_that_another_program_wrote_to_redis_is_not_trusted() {
     let fixture = StoreFixture::new(Backend::PostgresRedis).await;
     let (mine, admins) = (
         fixture.open().await,
@@ -41,7 +41,7 @@ async fn an_account_that_somebody_else_wrote_into_redis_is_not_believed() {
     assert!(richer != profile && longer != profile);
 
     let mut generation = 1;
-    for written in [&richer, &longer, &unsealed(&profile), "{", "", &theirs] {
+    for written in [&richer, &longer, &without_tag(&profile), "{", "", &theirs] {
         fixture.overwrite_field(mine, "profile", written).await;
         assert_eq!(fixture.account_of(mine).await.as_ref(), Some(&me), "{written}");
         assert_eq!(fixture.field(mine, "profile").await, profile, "it is mended");
@@ -62,20 +62,19 @@ async fn an_account_that_somebody_else_wrote_into_redis_is_not_believed() {
     }
 }
 
-/// When the session ends at the latest, as a profile says it.
+/// The latest expiry in a profile.
 fn expiry(profile: &str) -> String {
     profile.split('.').nth(1).unwrap().to_owned()
 }
 
 /// The same profile without its tag.
-fn unsealed(profile: &str) -> String {
+fn without_tag(profile: &str) -> String {
     let parts: Vec<&str> = profile.splitn(5, '.').collect();
     [parts[0], parts[1], parts[2], "", parts[4]].join(".")
 }
 
-/// Whoever can write to Redis may have left anything there; SQL brings the session back.
 #[tokio::test]
-async fn a_key_that_holds_something_else_is_mended() {
+async fn a_redis_key_with_another_value_is_rebuilt() {
     let fixture = StoreFixture::new(Backend::PostgresRedis).await;
     let (session, neighbour) = (fixture.open().await, fixture.open().await);
     assert_eq!(fixture.rotate(session, 1, START).await, Outcome::Current(2));
@@ -110,9 +109,9 @@ async fn a_key_that_holds_something_else_is_mended() {
     }
 }
 
-/// Whoever can write to Redis keeps nobody from renewing for longer than a limit does.
+/// A program that can write to Redis cannot block a session for longer than a limit does.
 #[tokio::test]
-async fn a_charge_that_no_limit_can_have_made_is_none() {
+async fn a_charge_in_redis_that_no_limit_allows_is_ignored() {
     let fixture = StoreFixture::new(Backend::PostgresRedis).await;
     let session = fixture.open().await;
     for generation in 1..3 {
@@ -126,9 +125,9 @@ async fn a_charge_that_no_limit_can_have_made_is_none() {
     }
 }
 
-/// Redis has the last word on how far a session has come, and none on how long it may live.
+/// Redis decides the generation of a session, and not how long it lives.
 #[tokio::test]
-async fn a_session_does_not_outlast_its_greatest_age_whatever_redis_says() {
+async fn a_session_does_not_exceed_its_greatest_age_whatever_redis_holds() {
     let fixture = StoreFixture::new(Backend::PostgresRedis).await;
     let late = START.plus(LIFETIMES.session);
     for is_found in [true, false] {
@@ -143,14 +142,14 @@ async fn a_session_does_not_outlast_its_greatest_age_whatever_redis_says() {
         if is_found {
             assert!(!fixture.is_live(session, late).await);
         } else {
-            assert_eq!(fixture.rotate(session, 2, late).await, Outcome::Over);
+            assert_eq!(fixture.rotate(session, 2, late).await, Outcome::Ended);
         }
     }
 }
 
-/// SQL that fires no trigger, as a restored backup: the hourly word with SQL is about the account too.
+/// A restored backup fires no trigger. The hourly save reads the account too.
 #[tokio::test]
-async fn a_renewal_that_sql_is_told_of_brings_the_account_up_to_date() {
+async fn a_rotation_that_redis_saves_in_sql_updates_the_account() {
     let fixture = StoreFixture::new(Backend::PostgresRedis).await;
     let session = fixture.open().await;
     let before = fixture.profile().await;
@@ -158,7 +157,11 @@ async fn a_renewal_that_sql_is_told_of_brings_the_account_up_to_date() {
     fixture.by_sql("DROP TRIGGER accounts_note_change ON accounts").await;
     fixture.make_admin().await;
     fixture.apply_external_changes().await;
-    assert_eq!(fixture.account_of(session).await, Some(before), "nobody has told Redis");
+    assert_eq!(
+        fixture.account_of(session).await,
+        Some(before),
+        "Redis still has the old copy"
+    );
     let due = START.plus(Duration::from_hours(1));
     let renewal = fixture.sessions.rotate(claim(session, 1), due, None).await.unwrap();
     let (account, generation) = (fixture.profile().await, Generation(2));

@@ -49,7 +49,7 @@ impl RedisServer {
     async fn plain(folder: &Path) -> Self {
         let port = free_port();
         let redis = Self::start(folder, &port, &["--port", &port]);
-        redis.until_it_answers(folder, &[]).await;
+        redis.wait_until_ready(folder, &[]).await;
         redis
     }
 
@@ -66,7 +66,7 @@ impl RedisServer {
             .unwrap()
     }
 
-    async fn until_it_answers(&self, folder: &Path, options: &[&str]) {
+    async fn wait_until_ready(&self, folder: &Path, options: &[&str]) {
         let ping = [options, &["PING"]].concat();
         let answers = async || self.cli(folder, &ping).stdout.starts_with(b"PONG").then_some(());
         eventually("Redis answers", answers).await;
@@ -141,7 +141,7 @@ async fn a_redis_with_tls_and_a_password() {
     ];
     let redis = RedisServer::start(folder.path(), &port, &[&files[..], &tls[..]].concat());
     redis
-        .until_it_answers(
+        .wait_until_ready(
             folder.path(),
             &["--tls", "--cacert", "cert.pem", "--no-auth-warning", "-a", "secret"],
         )
@@ -159,12 +159,12 @@ async fn a_redis_with_tls_and_a_password() {
     assert_eq!(
         (status.as_u16(), &readiness["redis"]),
         (503, &json!("down")),
-        "a certificate that nobody vouches for"
+        "a certificate of an unknown authority"
     );
 }
 
 #[tokio::test]
-async fn a_cluster_of_three() {
+async fn a_redis_cluster_of_three() {
     let folder = tempfile::tempdir().unwrap();
     let mut nodes = Vec::new();
     for number in 0..3 {
@@ -179,7 +179,7 @@ async fn a_cluster_of_three() {
             &file,
         ];
         nodes.push(RedisServer::start(folder.path(), &port, &cluster));
-        nodes[number].until_it_answers(folder.path(), &[]).await;
+        nodes[number].wait_until_ready(folder.path(), &[]).await;
     }
     let addresses: Vec<String> = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
     let create: Vec<&str> = ["--cluster", "create"]
@@ -266,7 +266,7 @@ async fn a_redis_that_cannot_be_written_is_down_until_it_can() {
 
 /// README.md names them.
 #[tokio::test]
-async fn a_user_who_may_run_the_commands_of_the_gateway_alone() {
+async fn a_redis_user_with_only_the_commands_of_the_gateway_works() {
     let user = RedisUser::new().await;
     user.allow_only(&COMMANDS).await;
     let folder = tempfile::tempdir().unwrap();
@@ -275,9 +275,9 @@ async fn a_user_who_may_run_the_commands_of_the_gateway_alone() {
     a_session_lives_and_ends(&gateway, "john").await;
 }
 
-/// A full Redis still answers, also with what is no longer so; but what takes room away from it, it does.
+/// A full Redis still answers reads, and refuses writes except those that free memory.
 #[tokio::test]
-async fn what_an_operator_changes_shows_while_redis_is_full_too() {
+async fn a_change_by_sql_is_applied_while_redis_is_full() {
     let folder = tempfile::tempdir().unwrap();
     let redis = RedisServer::plain(folder.path()).await;
     let fixture = StoreFixture::over_redis(&redis.url()).await;
@@ -308,9 +308,10 @@ async fn what_an_operator_changes_shows_while_redis_is_full_too() {
     assert_eq!(fixture.account_of(ended).await, None);
 }
 
-/// A primary that was made a replica keeps its connections open: the gateway must leave by itself to find the new primary.
+/// A primary that was demoted keeps its connections open. The gateway must leave it to find the
+/// new primary.
 #[tokio::test]
-async fn a_primary_that_became_a_replica_is_left() {
+async fn a_redis_primary_that_became_a_replica_is_left() {
     let folder = tempfile::tempdir().unwrap();
     let redis = RedisServer::plain(folder.path()).await;
     let gateway = Process::start(

@@ -26,7 +26,7 @@ on_each_store! {
         let late = START.plus(LIFETIMES.grace).plus(Duration::from_millis(1));
         assert_eq!(fixture.rotate(session, 1, late).await, Outcome::Reused);
         assert!(!fixture.is_live(session, late).await);
-        assert_eq!(fixture.rotate(session, 2, late).await, Outcome::Over);
+        assert_eq!(fixture.rotate(session, 2, late).await, Outcome::Ended);
     }
 
     async fn an_older_token_ends_this_session_only(fixture: &StoreFixture) {
@@ -34,8 +34,8 @@ on_each_store! {
         assert_eq!(fixture.rotate(session, 1, START).await, Outcome::Current(2));
         assert_eq!(fixture.rotate(session, 2, START).await, Outcome::Current(3));
         assert_eq!(fixture.rotate(session, 1, START).await, Outcome::Reused);
-        assert_eq!(fixture.rotate(session, 3, START).await, Outcome::Over);
-        assert_eq!(fixture.rotate(session, 1, START).await, Outcome::Over);
+        assert_eq!(fixture.rotate(session, 3, START).await, Outcome::Ended);
+        assert_eq!(fixture.rotate(session, 1, START).await, Outcome::Ended);
         assert_eq!(fixture.rotate(sibling, 1, START).await, Outcome::Current(2));
     }
 
@@ -51,7 +51,7 @@ on_each_store! {
         let last = START.plus(LIFETIMES.refresh_token);
         assert!(fixture.is_live(session, last.minus(Duration::from_millis(1))).await);
         assert!(!fixture.is_live(session, last).await);
-        assert_eq!(fixture.rotate(session, 1, last).await, Outcome::Over);
+        assert_eq!(fixture.rotate(session, 1, last).await, Outcome::Ended);
     }
 
     async fn rotation_does_not_extend_the_greatest_age(fixture: &StoreFixture) {
@@ -63,7 +63,7 @@ on_each_store! {
         let end = START.plus(LIFETIMES.session);
         assert!(fixture.is_live(session, end.minus(Duration::from_millis(1))).await);
         assert!(!fixture.is_live(session, end).await);
-        assert_eq!(fixture.rotate(session, 4, end).await, Outcome::Over);
+        assert_eq!(fixture.rotate(session, 4, end).await, Outcome::Ended);
     }
 
     async fn fifty_simultaneous_rotations_get_the_same_successor(fixture: &StoreFixture) {
@@ -98,7 +98,7 @@ on_each_store! {
             assert!(!matches!(renewal.await.unwrap(), Rotation::Reused { .. }));
         }
         assert!(!fixture.is_live(session, START).await);
-        assert_eq!(fixture.rotate(session, 2, START).await, Outcome::Over);
+        assert_eq!(fixture.rotate(session, 2, START).await, Outcome::Ended);
     }
 
     async fn a_session_in_use_survives_the_loss_of_its_key(fixture: &StoreFixture) {
@@ -140,7 +140,7 @@ on_each_store! {
         let unknown = SessionId::fresh();
         let renewals = [first, ended, unknown, last].map(|session| fixture.rotate(session, 1, START));
         let outcomes = join_all(renewals).await;
-        assert_eq!(outcomes, [Outcome::Current(2), Outcome::Over, Outcome::Over, Outcome::Current(2)]);
+        assert_eq!(outcomes, [Outcome::Current(2), Outcome::Ended, Outcome::Ended, Outcome::Current(2)]);
     }
 }
 
@@ -154,7 +154,7 @@ async fn a_session_whose_account_is_gone_is_over_in_sqlite_and_postgres() {
             fixture.add_account(AccountId::random(), "jane").await,
         );
         fixture.delete_account_only().await;
-        assert_eq!(fixture.rotate(session, 1, START).await, Outcome::Over, "{backend:?}");
+        assert_eq!(fixture.rotate(session, 1, START).await, Outcome::Ended, "{backend:?}");
         assert!(!fixture.is_live(session, START).await, "{backend:?}");
         assert!(fixture.is_live(other, START).await, "{backend:?}");
     }

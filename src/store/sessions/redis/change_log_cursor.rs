@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::domain::clock::Timestamp;
 
-/// How long an entry may become visible after one with a greater number, because transactions commit
-/// in any order. The triggers write at the end of a transaction, so this is the time of a commit.
+/// How long an entry may become visible after one with a greater number, because transactions
+/// commit in any order. The triggers write at the end of a transaction, so this is the time of a
+/// commit.
 const OVERLAP: Duration = Duration::from_mins(1);
 /// Most gaps that are kept apart. Beyond that they are merged, and some entries are applied twice,
 /// which changes nothing.
@@ -58,8 +59,8 @@ impl ChangeLogCursor {
         self.add_gap(number, number, now);
     }
 
-    /// Every unread range has been read. A number that stayed invisible for long enough belongs to a
-    /// transaction that was rolled back.
+    /// Every unread range has been read. A number that stayed invisible for long enough belongs to
+    /// a transaction that was rolled back.
     pub(crate) fn finish_pass(&mut self, now: Timestamp) {
         self.gaps.retain(|gap| now <= gap.since.plus(OVERLAP));
         if let [first, .., last] = self.gaps[..]

@@ -34,8 +34,8 @@ impl ExternalChanges {
         }
     }
 
-    /// Removes the account of each session from Redis, together with the lease of a rebuild that has
-    /// read the account from SQL before.
+    /// Removes the account of each session from Redis, together with the lease of a rebuild that
+    /// has read the account from SQL before.
     pub(crate) async fn forget_accounts(&self, ids: &[SessionId]) -> Result<()> {
         first_failure(for_each(ids, |id| self.forget_account(id)).await)
     }

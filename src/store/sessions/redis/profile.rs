@@ -1,7 +1,7 @@
 //! The profile of a session in Redis: when it expires at the latest, and a copy of its account.
 //!
-//! A profile stays the same while the session lives and its account does not change. A tag covers it
-//! and the session's id, so that a program that can write to Redis cannot change or swap it.
+//! A profile stays the same while the session lives and its account does not change. A tag covers
+//! it and the session's id, so that a program that can write to Redis cannot change or swap it.
 
 use std::sync::Arc;
 

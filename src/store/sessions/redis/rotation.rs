@@ -28,7 +28,7 @@ impl RedisSessions {
         let mut reply = self.rotate_in_redis(claim, now, limit).await?;
         let allowance = limit.map(|limit| reply.allowance(limit, now));
         let is_over = Renewal {
-            rotation: Rotation::Over,
+            rotation: Rotation::Ended,
             allowance,
         };
         // A Redis that is being emptied may lose the session repeatedly.
@@ -38,7 +38,7 @@ impl RedisSessions {
             }
             match Box::pin(self.rebuild(claim.session, reply.reply.lease(), now)).await? {
                 Rebuilt::Yes => {}
-                Rebuilt::Over => return Ok(is_over),
+                Rebuilt::Ended => return Ok(is_over),
                 Rebuilt::Refused(error) => return Err(error),
             }
             // The limit was charged by the first try.
@@ -88,7 +88,7 @@ impl RedisSessions {
             "reused" => Ok(Rotation::Reused {
                 ended: self.end(id, EndReason::Reuse, now).await?,
             }),
-            "over" => Ok(Rotation::Over),
+            "over" => Ok(Rotation::Ended),
             "limited" => Ok(Rotation::Limited(rotated.refused_for().unwrap_or_default())),
             _ => Err(Error::unavailable(format!(
                 "redis loses session {} as soon as it is written",
@@ -97,9 +97,9 @@ impl RedisSessions {
         }
     }
 
-    /// Writes the generation to SQL, which now and then is due. SQL decides whether the session lives
-    /// and who owns it. If SQL fails, the rotation stands: Redis has made it, and the client must get
-    /// its token.
+    /// Writes the generation to SQL, which now and then is due. SQL decides whether the session
+    /// lives and who owns it. If SQL fails, the rotation stands: Redis has made it, and the client
+    /// must get its token.
     async fn save(&self, id: SessionId, reply: &Reply, now: Timestamp) -> Result<Rotation> {
         let saved = async {
             self.sql.catch_up(id, reply.generation, reply.rotated_at).await?;
@@ -119,7 +119,7 @@ impl RedisSessions {
             }
             Ok(None) => {
                 self.tombstones.write(&[id]).await?;
-                Ok(Rotation::Over)
+                Ok(Rotation::Ended)
             }
             Err(error) => {
                 tracing::warn!(

@@ -1,13 +1,13 @@
 //! The session store over Redis and SQL.
 //!
-//! One key a session and one script a step: every script touches one slot, so a cluster works. A key
-//! that Redis has lost is rebuilt from its row. So is a key that was written under another
+//! One key a session and one script a step: every script touches one slot, so a cluster works. A
+//! key that Redis has lost is rebuilt from its row. So is a key that was written under another
 //! replication id: a promoted replica, or a server that started from an old file, may have missed
 //! what came after it.
 //!
 //! The row may lag behind in generation. A newer token proves itself by its tag, and is adopted.
-//! Until then a token between the row's generation and the newest one counts as current; that is the
-//! price of not writing SQL at each rotation.
+//! Until then a token between the row's generation and the newest one counts as current; that is
+//! the price of not writing SQL at each rotation.
 //!
 //! An end is written to SQL first and to Redis second, so whatever Redis loses, an ended session
 //! stays ended.
@@ -41,8 +41,8 @@ use crate::store::sessions::redis::tombstones::{TOMBSTONE_LIFETIME, Tombstones};
 use crate::store::sessions::sql::SqlSessions;
 use crate::threads::PerThread;
 
-/// How much longer than the session Redis keeps its key. The scripts compare the times themselves. A
-/// key must not vanish between two of them, nor because the clock of Redis differs a little.
+/// How much longer than the session Redis keeps its key. The scripts compare the times themselves.
+/// A key must not vanish between two of them, nor because the clock of Redis differs a little.
 pub(crate) const KEY_MARGIN: Duration = Duration::from_mins(1);
 
 /// How long a client may take to repeat a logout of several sessions. The repetition writes the
@@ -75,7 +75,7 @@ pub(crate) enum Rebuilt {
     /// Redis has it again.
     Yes,
     /// SQL says that it has ended or expired.
-    Over,
+    Ended,
     /// SQL says that it lives, but Redis did not accept the write.
     Refused(Error),
 }
@@ -115,8 +115,8 @@ impl RedisSessions {
         self.outage.record(known.await, now)
     }
 
-    /// Reads Redis by the script. A session that Redis does not know is rebuilt from SQL. `None` if it
-    /// has ended or expired.
+    /// Reads Redis by the script. A session that Redis does not know is rebuilt from SQL. `None` if
+    /// it has ended or expired.
     async fn find_or_rebuild(&self, id: SessionId, now: Timestamp) -> Result<Option<LiveSession>> {
         for _ in 0..ATTEMPTS {
             let found: Result<Reply> = self.run(&self.scripts.find, id, &[nonce()], now).await;
@@ -132,7 +132,7 @@ impl RedisSessions {
             }
             match self.rebuild(id, reply.lease(), now).await? {
                 Rebuilt::Yes => {}
-                Rebuilt::Over => return Ok(None),
+                Rebuilt::Ended => return Ok(None),
                 Rebuilt::Refused(_) => break,
             }
         }
@@ -143,7 +143,7 @@ impl RedisSessions {
     /// Rebuilds a live session from SQL, under the lease that Redis gave for it before.
     pub(crate) async fn rebuild(&self, id: SessionId, lease: &str, now: Timestamp) -> Result<Rebuilt> {
         let Some(live) = self.sql.find(id, now).await? else {
-            return Ok(Rebuilt::Over);
+            return Ok(Rebuilt::Ended);
         };
         match self.load(&live, lease, now).await {
             Ok(()) => Ok(Rebuilt::Yes),
@@ -177,8 +177,8 @@ impl RedisSessions {
         result
     }
 
-    /// Writes the tombstones of recent ends, at the start and after a failed end in SQL. A node that
-    /// was killed between SQL and Redis leaves pending tombstones that no other node knows of.
+    /// Writes the tombstones of recent ends, at the start and after a failed end in SQL. A node
+    /// that was killed between SQL and Redis leaves pending tombstones that no other node knows of.
     async fn replay_recent_tombstones(&self, now: Timestamp) -> Result<()> {
         if self.has_replayed_tombstones.load(Ordering::Relaxed) {
             return Ok(());
@@ -237,7 +237,8 @@ impl SessionStore for RedisSessions {
         let found = match self.look_up(id, now).await {
             Ok(Some(Known::Live(live))) => Some(live),
             Ok(Some(Known::Ended)) => None,
-            // Boxed because it is rare: otherwise every request would carry the size of this future.
+            // Boxed because it is rare: otherwise every request would carry the size of this
+            // future.
             Ok(None) => Box::pin(self.find_or_rebuild(id, now)).await?,
             // A Redis that does not answer is not asked twice.
             Err(_) => self.sql.find(id, now).await?,

@@ -47,7 +47,7 @@ impl Tombstones {
     }
 
     /// Writes the pending tombstone of this session, if there is one, so that Redis can be trusted
-    /// about the session. Other sessions' tombstones delay nobody.
+    /// about the session. Other sessions' tombstones cause no delay.
     pub(crate) async fn flush_pending_for(&self, id: SessionId) -> Result<()> {
         let is_pending = self.pending().contains(&id);
         // Boxed because it is rare: otherwise every request would carry the size of this future.

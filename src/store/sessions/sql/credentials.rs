@@ -16,9 +16,9 @@ use crate::store::sessions::sql::store::{OpenSessions, SqlSessions};
 use crate::store::sql::entity::{accounts, sessions};
 
 impl SqlSessions {
-    /// One guarded statement. On PostgreSQL it locks the account's row against updates: it waits for
-    /// a change that is under way and then sees the new version, and a change that comes later sees
-    /// this session.
+    /// One guarded statement. On PostgreSQL it locks the account's row against updates: it waits
+    /// for a change that is under way and then sees the new version, and a change that comes later
+    /// sees this session.
     pub(crate) async fn open_guarded(
         &self,
         session: &NewSession,

@@ -125,7 +125,7 @@ impl SqlSessions {
         let expired_since = now.minus(self.lifetimes.refresh_token);
         let rotated = rotation::rotate(&self.database, claim, now, expired_since).await;
         let Some(LiveSession { session, account }) = self.outage.record(rotated, now)? else {
-            return Ok(Rotation::Over);
+            return Ok(Rotation::Ended);
         };
         let lifetimes = Lifetimes {
             grace: self.outage.grace(now),
@@ -138,7 +138,7 @@ impl SqlSessions {
                 let generation = session.generation;
                 Ok(Rotation::Current { account, generation })
             }
-            TokenStatus::Expired => Ok(Rotation::Over),
+            TokenStatus::Expired => Ok(Rotation::Ended),
             TokenStatus::Reused => Ok(Rotation::Reused {
                 ended: self.end(session.id, EndReason::Reuse, now).await?,
             }),
@@ -157,8 +157,8 @@ impl SqlSessions {
         reason: EndReason,
         now: Timestamp,
     ) -> Result<u64> {
-        // By id: a statement that a hanging server runs late must not end sessions opened since, and
-        // the clocks of the nodes that opened them may differ.
+        // By id: a statement that a hanging server runs late must not end sessions opened since,
+        // and the clocks of the nodes that opened them may differ.
         let open = self.open_ids(connection, of).await?;
         let mut count = 0;
         for batch in open.chunks(END_BATCH) {

@@ -36,8 +36,8 @@ impl ActiveModelBehavior for ActiveModel {}
 /// Every statement that returns an account selects these.
 pub(crate) const PUBLIC: [Column; 4] = [Column::Email, Column::Username, Column::ProfileImageUrl, Column::Roles];
 
-/// Reads the columns of [`PUBLIC`]. `None` if the account is gone: a connection without foreign keys
-/// may delete an account and leave its sessions.
+/// Reads the columns of [`PUBLIC`]. `None` if the account is gone: a connection without foreign
+/// keys may delete an account and leave its sessions.
 pub(crate) fn public_account(id: Uuid, row: &mut RowReader<'_>) -> Result<Option<Account>, DbErr> {
     let Some(email) = row.read()? else {
         return Ok(None);

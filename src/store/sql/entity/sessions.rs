@@ -97,8 +97,8 @@ impl From<&NewSession> for ActiveModel {
     }
 }
 
-/// A stored generation. One out of range can only be a broken row. Then the newest generation is the
-/// safe reading, because older tokens count as reused.
+/// A stored generation. One out of range can only be a broken row. Then the newest generation is
+/// the safe reading, because older tokens count as reused.
 pub(crate) fn generation(stored: i64) -> Generation {
     Generation(u32::try_from(stored).unwrap_or(u32::MAX))
 }

@@ -14,6 +14,7 @@ pub mod context_words;
 pub mod credential;
 pub mod document_limits;
 pub mod email;
+pub mod encryption;
 pub mod error;
 pub mod key_publication;
 pub mod message_authenticator;

@@ -4,6 +4,7 @@
 
 pub(crate) mod access_token;
 mod derived_key;
+mod encryption;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod hmac_tag;
@@ -14,6 +15,7 @@ mod refresh_token;
 pub(crate) mod signing_key;
 
 pub use access_token::{AccessTokens, TokenRules, Verification};
+pub use encryption::PayloadEncryption;
 pub use keyed_hash::KeyedHash;
 pub use password::{PasswordPool, PasswordVerification};
 pub use profile_authenticator::ProfileAuthenticator;

@@ -1,6 +1,5 @@
 //! The keys that sign access tokens: generated, encrypted for storage, opened and published.
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use jsonwebtoken::DecodingKey;
 use zeroize::Zeroizing;
 
@@ -8,10 +7,8 @@ use crate::domain::clock::Timestamp;
 use crate::domain::secret::SecretBytes;
 use crate::domain::signing_key::{PublicKey, SigningAlgorithm, StoredSigningKey, signing_key};
 use crate::domain::{Error, Result};
-use crate::security::derived_key::Keys;
+use crate::security::encryption::SealingKeys;
 use crate::security::signing_key::key_pair::{KeyPair, decoding_key, jwk_members, thumbprint};
-
-const NONCE_BYTES: usize = 12;
 
 /// A generated key that is not stored yet.
 pub struct FreshKey {
@@ -21,7 +18,7 @@ pub struct FreshKey {
 
 /// Encrypts private keys for storage, and decrypts stored ones.
 pub struct KeyVault {
-    keys: Keys<RandomizedNonceKey>,
+    keys: SealingKeys,
 }
 
 /// The opened keys: those that verify now, and those that will sign soon.
@@ -49,12 +46,8 @@ impl FreshKey {
 impl KeyVault {
     /// Derives a key from each secret: the first one encrypts, all of them decrypt.
     pub fn new(secrets: &[SecretBytes]) -> Result<Self> {
-        let key = |bytes: &[u8]| {
-            RandomizedNonceKey::new(&AES_256_GCM, bytes)
-                .map_err(|_| Error::internal("the key for stored signing keys cannot be derived"))
-        };
         Ok(Self {
-            keys: Keys::derive(secrets, "signing keys at rest", key)?,
+            keys: SealingKeys::derive(secrets, "signing keys at rest")?,
         })
     }
 
@@ -113,37 +106,18 @@ impl KeyVault {
         Ok(OpenKey { shown, private, public })
     }
 
-    /// Nonce, ciphertext and tag. The key id is authenticated too, so that the private key of one
-    /// row does not open in another.
+    /// The key id is authenticated too, so that the private key of one row does not open in another.
     fn seal(&self, private: &[u8], kid: &str) -> Result<Vec<u8>> {
-        let mut sealed = Zeroizing::new(private.to_vec());
-        let nonce = self
-            .keys
-            .first()
-            .seal_in_place_append_tag(Aad::from(kid.as_bytes()), &mut *sealed)
-            .map_err(|_| Error::internal("a signing key could not be encrypted"))?;
-        Ok([nonce.as_ref().as_slice(), sealed.as_slice()].concat())
+        self.keys.seal(private, kid.as_bytes())
     }
 
     pub(crate) fn unseal(&self, sealed: &[u8], kid: &str) -> Result<Zeroizing<Vec<u8>>> {
-        self.keys.all().find_map(|key| unseal_with(key, sealed, kid)).ok_or_else(|| {
+        self.keys.open(sealed, kid.as_bytes()).ok_or_else(|| {
             Error::internal(
                 "the stored signing key cannot be opened with this AUTH_SECRET; set the one that it was stored under",
             )
         })
     }
-}
-
-fn unseal_with(key: &RandomizedNonceKey, sealed: &[u8], kid: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let (nonce, rest) = sealed.split_at_checked(NONCE_BYTES)?;
-    let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-    let mut opened = Zeroizing::new(rest.to_vec());
-    let length = key
-        .open_in_place(nonce, Aad::from(kid.as_bytes()), opened.as_mut_slice())
-        .ok()?
-        .len();
-    opened.truncate(length);
-    Some(opened)
 }
 
 impl KeyRing {

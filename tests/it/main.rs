@@ -23,6 +23,7 @@ mod attack;
 mod credentials;
 mod graphql;
 mod http;
+mod one_time_token;
 mod operation;
 mod project;
 mod rate_limit;

@@ -30,6 +30,7 @@ const KEY_LOCK: i64 = MIGRATION_LOCK + 16;
 pub(crate) enum Sweep {
     Sessions,
     Audit,
+    OneTimeTokens,
 }
 
 /// The database that holds accounts, sessions, signing keys and audit events.
@@ -215,6 +216,7 @@ impl Database {
         let name = match sweep {
             Sweep::Sessions => MIGRATION_LOCK + 1,
             Sweep::Audit => MIGRATION_LOCK + 2,
+            Sweep::OneTimeTokens => MIGRATION_LOCK + 3,
         };
         let locked = transaction.query_one_raw(lock("SELECT pg_try_advisory_xact_lock($1)", name));
         let locked = self.run(locked).await?;

@@ -93,6 +93,23 @@ pub fn start_metrics() -> Result<PrometheusHandle> {
         "auth_gateway_audit_dropped_total",
         "Audit events that were logged, but not stored in the database"
     );
+    describe_counter!(
+        "auth_gateway_outbox_queued_total",
+        "Messages that were stored for delivery, by kind"
+    );
+    describe_counter!(
+        "auth_gateway_outbox_delivered_total",
+        "Messages that were delivered, by kind"
+    );
+    describe_counter!(
+        "auth_gateway_outbox_failed_total",
+        "Messages that were given up, by kind"
+    );
+    describe_gauge!(
+        "auth_gateway_outbox_oldest_age_seconds",
+        Unit::Seconds,
+        "Age of the oldest message that waits for its delivery"
+    );
     describe_gauge!("auth_gateway_password_queue", "Passwords waiting for a hashing thread");
     let upkeep = handle.clone();
     tokio::spawn(async move {

@@ -16,6 +16,7 @@ mod m20261125_000006_noted_ends;
 mod m20261125_000007_ended_index;
 mod m20261201_000008_credentials_version;
 mod m20261201_000009_one_time_tokens;
+mod m20261201_000010_outbox;
 mod statements;
 
 /// Applies the migrations in their order.
@@ -35,6 +36,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000007_ended_index::Step),
             Box::new(m20261201_000008_credentials_version::Step),
             Box::new(m20261201_000009_one_time_tokens::Step),
+            Box::new(m20261201_000010_outbox::Step),
         ]
     }
 }

@@ -19,6 +19,7 @@ pub mod error;
 pub mod key_publication;
 pub mod message_authenticator;
 pub mod one_time_token;
+pub mod outbox;
 pub mod password;
 pub mod rate_limit;
 pub mod refresh_token;

@@ -12,6 +12,7 @@ mod facade;
 mod health;
 mod maintenance;
 mod metrics;
+mod outbox;
 mod rate_limit;
 mod session;
 mod sign_in;
@@ -25,6 +26,7 @@ pub use credentials::{ChangePasswordInput, CredentialsService};
 pub use facade::Service;
 pub use health::{Health, HealthCheck};
 pub use maintenance::Maintenance;
+pub use outbox::{Delivery, DeliveryError, OutboxWorker};
 pub use rate_limit::RateLimiter;
 pub use session::{
     Authenticator, EndedSessions, LogoutInput, LogoutScope, SessionEnder, SessionService, SessionWatch, SignedIn,

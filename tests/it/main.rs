@@ -25,6 +25,7 @@ mod graphql;
 mod http;
 mod one_time_token;
 mod operation;
+mod outbox;
 mod project;
 mod rate_limit;
 mod server;

@@ -31,6 +31,7 @@ pub(crate) enum Sweep {
     Sessions,
     Audit,
     OneTimeTokens,
+    Outbox,
 }
 
 /// The database that holds accounts, sessions, signing keys and audit events.
@@ -217,6 +218,7 @@ impl Database {
             Sweep::Sessions => MIGRATION_LOCK + 1,
             Sweep::Audit => MIGRATION_LOCK + 2,
             Sweep::OneTimeTokens => MIGRATION_LOCK + 3,
+            Sweep::Outbox => MIGRATION_LOCK + 4,
         };
         let locked = transaction.query_one_raw(lock("SELECT pg_try_advisory_xact_lock($1)", name));
         let locked = self.run(locked).await?;

@@ -336,7 +336,8 @@ mod tests {
         let enqueued = outbox.enqueue_in(&transaction, &committed).await.unwrap();
         transaction.commit().await.unwrap();
         enqueued.announce();
-        outbox.announced().await;
+        let announced = tokio::time::timeout(Duration::from_secs(10), outbox.announced());
+        announced.await.unwrap();
         let claimed = outbox.claim(START, LEASE, 10).await.unwrap();
         let ids: Vec<_> = claimed.iter().map(|message| message.id).collect();
         assert_eq!(ids, [committed.id]);

@@ -18,6 +18,8 @@ use crate::outbox::fixture::{OutboxFixture, message_at, outbox_at};
 const CHILD: &str = "AUTH_GATEWAY_TEST_OUTBOX";
 /// The line that the child writes once its deliveries are under way.
 const UNDER_WAY: &str = "deliveries are under way";
+/// After this time the child ends by itself, which fails the test.
+const TIMEOUT: Duration = Duration::from_secs(15);
 const MESSAGES: usize = 20;
 /// A worker has so many deliveries at the same time.
 const CLAIMED: usize = 16;
@@ -47,7 +49,8 @@ async fn deliver_forever(database_url: &str) {
         outbox.enqueue(&message_at(SystemClock.now())).await.unwrap();
     }
     let delivery = Arc::<EndlessDelivery>::default();
-    OutboxWorker::new(outbox, delivery, Arc::new(SystemClock)).run().await;
+    let worker = OutboxWorker::new(outbox, delivery, Arc::new(SystemClock));
+    let _killed_before = tokio::time::timeout(TIMEOUT, worker.run()).await;
 }
 
 /// Runs this test in a process of its own until its deliveries are under way, and kills it.

@@ -1,8 +1,8 @@
 //! One-time tokens: mailed links and codes, challenges, ceremonies, exchange codes.
 //!
 //! `subject` is no foreign key, because a token may be about an address that has no account.
-//! `exclusive_subject` is the subject of a token that replaces earlier ones, and null for others; its
-//! unique index makes the replacement one statement.
+//! `exclusive_subject` is the subject of a token that replaces earlier ones, and null for others;
+//! its unique index makes the replacement one statement.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,4 +1,5 @@
-//! Messages that wait for their delivery. Their contents are encrypted, and deleted with the delivery.
+//! Messages that wait for their delivery. Their contents are encrypted, and deleted with the
+//! delivery.
 //!
 //! `account_id` is no foreign key: a message may tell of the end of its account.
 

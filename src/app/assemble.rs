@@ -18,8 +18,10 @@ use crate::config::Settings;
 use crate::domain::Error;
 use crate::domain::clock::Clock;
 use crate::server::{self, ConnectionOptions, RequestHandler};
-use crate::service::{Audit, AuditWriter, OneProofSuffices, Service, WATCH_INTERVAL};
-use crate::store::AuditLog;
+use crate::service::{
+    Audit, AuditWriter, Delivery, ExpiredRows, OneProofSuffices, OutboxWorker, Service, WATCH_INTERVAL,
+};
+use crate::store::{AuditLog, Outbox};
 use crate::threads::Threads;
 
 /// How often maintenance runs. The service decides by its own clock what is due.
@@ -41,9 +43,16 @@ impl App {
         let (database, redis) = tokio::try_join!(stores::open_database(settings), stores::redis(settings))?;
         let audit_log = AuditLog::new(database.clone());
         let (audit, audit_writer) = Audit::start(audit_log, settings.log.audit_events, clock.clone());
+        let outbox = stores::outbox(&database, &secrets)?;
+        start_delivery(&outbox, delivery(settings), &clock);
+        let expired = ExpiredRows {
+            one_time_tokens: stores::one_time_tokens(&database, redis.as_ref(), &secrets)?,
+            outbox,
+        };
         let backends = Backends {
             database,
             redis,
+            expired,
             secrets,
             audit,
             clock,
@@ -78,6 +87,17 @@ impl App {
 impl RequestHandler for Api {
     fn answer(self, request: Request<Body>) -> impl Future<Output = Response<Body>> + Send + 'static {
         Self::answer(self, request)
+    }
+}
+
+/// How messages leave the gateway. No setting asks for a delivery yet.
+fn delivery(_settings: &Settings) -> Option<Arc<dyn Delivery>> {
+    None
+}
+
+fn start_delivery(outbox: &Outbox, delivery: Option<Arc<dyn Delivery>>, clock: &Arc<dyn Clock>) {
+    if let Some(delivery) = delivery {
+        tokio::spawn(OutboxWorker::new(outbox.clone(), delivery, clock.clone()).run());
     }
 }
 

@@ -10,9 +10,9 @@ use crate::domain::clock::Clock;
 use crate::domain::secret::SecretBytes;
 use crate::security::{AccessTokens, KeyVault, KeyedHash, PasswordPool, RefreshTokens};
 use crate::service::{
-    AccountService, Audit, Authenticator, CompleteSignIn, CredentialsService, HealthCheck, KeyRotation, Maintenance,
-    RateLimiter, Service, SessionEnder, SessionService, SignInPolicy, SignInService, SigningKeyService, Throttle,
-    TokenIssuer, Watchers,
+    AccountService, Audit, Authenticator, CompleteSignIn, CredentialsService, ExpiredRows, HealthCheck, KeyRotation,
+    Maintenance, RateLimiter, Service, SessionEnder, SessionService, SignInPolicy, SignInService, SigningKeyService,
+    Throttle, TokenIssuer, Watchers,
 };
 use crate::store::{Accounts, AuditLog, Database, Redis, SigningKeys};
 
@@ -20,6 +20,7 @@ use crate::store::{Accounts, AuditLog, Database, Redis, SigningKeys};
 pub(super) struct Backends {
     pub(super) database: Database,
     pub(super) redis: Option<Redis>,
+    pub(super) expired: ExpiredRows,
     pub(super) secrets: Vec<SecretBytes>,
     pub(super) audit: Audit,
     pub(super) clock: Arc<dyn Clock>,
@@ -37,6 +38,7 @@ pub(super) async fn build(settings: &Settings, backends: Backends) -> Result<Ser
     let Backends {
         database,
         redis,
+        expired,
         secrets,
         audit,
         clock,
@@ -113,6 +115,7 @@ pub(super) async fn build(settings: &Settings, backends: Backends) -> Result<Ser
         },
         maintenance: Maintenance {
             sessions,
+            expired,
             signing_keys: signing_keys.clone(),
             redis,
             audit_log: AuditLog::new(database),

@@ -23,7 +23,7 @@ use crate::domain::challenge::{Challenge, ChallengeMethod, ChallengeReason};
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::email::Email;
 use crate::domain::secret::SecretString;
-use crate::service::{Audit, OneProofSuffices, Proof, Service, SignInPolicy};
+use crate::service::{Audit, ExpiredRows, OneProofSuffices, Proof, Service, SignInPolicy};
 
 const EMAIL: &str = "john.doe@example.com";
 const PASSWORD: &str = "Password@123";
@@ -54,10 +54,16 @@ impl Gateway {
         let settings = settings(folder);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (audit, records) = Audit::with_capacity(16, settings.log.audit_events, clock.clone());
+        let database = stores::open_database(&settings).await.unwrap();
+        let secrets = settings.auth_secret().unwrap().0;
         let backends = Backends {
-            database: stores::open_database(&settings).await.unwrap(),
+            expired: ExpiredRows {
+                one_time_tokens: stores::one_time_tokens(&database, None, &secrets).unwrap(),
+                outbox: stores::outbox(&database, &secrets).unwrap(),
+            },
+            database,
             redis: None,
-            secrets: settings.auth_secret().unwrap().0,
+            secrets,
             audit,
             clock,
             sign_in_policy,

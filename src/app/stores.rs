@@ -7,10 +7,11 @@ use crate::app::start_error::{StartError, cause};
 use crate::config::{SettingError, Settings};
 use crate::domain::Error;
 use crate::domain::secret::SecretBytes;
-use crate::security::ProfileAuthenticator;
+use crate::security::{PayloadEncryption, ProfileAuthenticator};
 use crate::store::limits::{LimitsInProcess, LimitsInRedis};
+use crate::store::one_time_tokens::{RedisTokens, SqlTokens, TokensByLifetime};
 use crate::store::sessions::{RedisSessions, SqlSessions};
-use crate::store::{Database, Limits, MigrationState, Redis, SessionStore};
+use crate::store::{Database, Limits, MigrationState, OneTimeTokenStore, Outbox, Redis, SessionStore};
 
 /// Connects to the database.
 pub async fn connect(settings: &Settings) -> Result<Database, StartError> {
@@ -78,6 +79,25 @@ pub(super) fn sessions(
         )),
         None => Arc::new(sql),
     })
+}
+
+/// One-time tokens in SQL. With Redis the short-lived ones are there.
+pub(super) fn one_time_tokens(
+    database: &Database,
+    redis: Option<&Redis>,
+    secrets: &[SecretBytes],
+) -> Result<Arc<dyn OneTimeTokenStore>, Error> {
+    let encryption = Arc::new(PayloadEncryption::new(secrets, "one-time tokens")?);
+    let sql = SqlTokens::new(database.clone(), encryption.clone());
+    Ok(match redis {
+        Some(redis) => Arc::new(TokensByLifetime::new(RedisTokens::new(redis.clone(), encryption), sql)),
+        None => Arc::new(sql),
+    })
+}
+
+pub(super) fn outbox(database: &Database, secrets: &[SecretBytes]) -> Result<Outbox, Error> {
+    let encryption = PayloadEncryption::new(secrets, "outbox")?;
+    Ok(Outbox::new(database.clone(), Arc::new(encryption)))
 }
 
 /// The counters of rate limits; `None` if `RATE_LIMIT` is off.

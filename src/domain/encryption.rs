@@ -23,7 +23,7 @@ pub trait Encryption: Send + Sync {
     /// `Internal`, when the system has no random numbers.
     fn seal(&self, payload: &[u8], context: EncryptionContext<'_>) -> Result<Vec<u8>>;
 
-    /// The payload that was sealed for this context; `None` if it was sealed under another secret or
-    /// for another context, or was changed.
+    /// The payload that was sealed for this context; `None` if it was sealed under another secret
+    /// or for another context, or was changed.
     fn open(&self, sealed: &[u8], context: EncryptionContext<'_>) -> Option<SecretBytes>;
 }

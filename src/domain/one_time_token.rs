@@ -1,15 +1,15 @@
-//! One-time tokens: every secret that is handed out once and comes back once. Mailed links and codes,
-//! challenges of a half-finished login, ceremonies, provider flows and exchange codes.
+//! One-time tokens: every secret that is handed out once and comes back once. Mailed links and
+//! codes, challenges of a half-finished login, ceremonies, provider flows and exchange codes.
 //!
-//! To add a kind, add a variant to [`TokenPurpose`], its row in [`TokenPurpose::rules`] and its place
-//! in [`TokenPurpose::ALL`]. Then, in the use case:
+//! To add a kind, add a variant to [`TokenPurpose`], its row in [`TokenPurpose::rules`] and its
+//! place in [`TokenPurpose::ALL`]. Then, in the use case:
 //!
 //! 1. Make the secret with `security::OneTimeTokens`, and keep only its digest.
-//! 2. Store a [`NewOneTimeToken`] with `OneTimeTokenStore::create`. The payload is whatever the use
-//!    case needs when the token comes back; the store encrypts it.
+//! 2. Store a [`NewOneTimeToken`] with `OneTimeTokenStore::create`. The payload is whatever the
+//!    use case needs when the token comes back; the store encrypts it.
 //! 3. When a secret comes back, call `consume`. When it comes with a code of six digits, call
-//!    `try_code`. When the code is verified elsewhere, as a TOTP code is, call `count_try`, verify
-//!    the code, and then call `consume`.
+//!    `try_code`. When the code is verified elsewhere, as a TOTP code is, call `count_try`,
+//!    verify the code, and then call `consume`.
 
 use std::time::Duration;
 
@@ -112,8 +112,9 @@ impl TokenPurpose {
         self.rules().name
     }
 
-    /// Whether tokens of this purpose may be kept in Redis. A restart or a failover of Redis may lose
-    /// them, or bring one back that was just used. For minutes that is acceptable, for days it is not.
+    /// Whether tokens of this purpose may be kept in Redis. A restart or a failover of Redis may
+    /// lose them, or bring one back that was just used. For minutes that is acceptable, for days
+    /// it is not.
     #[must_use]
     pub fn is_short_lived(self) -> bool {
         self.rules().max_lifetime <= SHORT
@@ -156,8 +157,8 @@ pub struct OneTimeToken(pub SecretString);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenDigest(pub [u8; 32]);
 
-/// Whom a token is about: all tokens of a subject can be ended together. It holds no personal data,
-/// because it is stored as it is.
+/// Whom a token is about: all tokens of a subject can be ended together. It holds no personal
+/// data, because it is stored as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TokenSubject(String);
 
@@ -235,8 +236,8 @@ pub enum CodeAttempt {
         /// How many more codes may be tried. After zero the next answer is `Gone`.
         tries_left: u32,
     },
-    /// There is no such token: it never existed, was used or replaced, has expired or was tried too
-    /// often.
+    /// There is no such token: it never existed, was used or replaced, has expired or was tried
+    /// too often.
     Gone,
 }
 

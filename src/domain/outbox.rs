@@ -1,16 +1,16 @@
 //! Messages that leave the gateway after a commit: mail, and later webhooks.
 //!
-//! The outbox makes "store it and tell somebody" one step. The message is written in the transaction
-//! of what it tells of. A worker delivers it afterwards, and repeats that until it succeeds. So a
-//! message may be delivered twice, when a node dies between delivery and its record, and its id lets
-//! the receiver notice that.
+//! A message is written in the transaction of the change that it reports. So it is stored if, and
+//! only if, the change is. A worker delivers it afterwards, and repeats that until it succeeds. A
+//! message may be delivered twice, when a node dies between the delivery and its record. Its id
+//! lets the receiver recognise that.
 //!
 //! To send a message from a new use case:
 //!
 //! 1. Choose a `kind`, and serialise what the delivery needs into the contents.
-//! 2. In the store method that changes the data, call `Outbox::enqueue_in` with its transaction. After
-//!    the commit call `Enqueued::announce`, so that the worker of this node need not poll. If nothing
-//!    else is stored, `Outbox::enqueue` does all of it.
+//! 2. In the store method that changes the data, call `Outbox::enqueue_in` with its transaction.
+//!    After the commit call `Enqueued::announce`, so that the worker of this node need not poll.
+//!    If nothing else is stored, `Outbox::enqueue` does all of it.
 //! 3. Let the `Delivery` that `app.rs` gives to the worker know the new kind.
 
 use std::time::Duration;
@@ -25,7 +25,8 @@ use crate::domain::secret::SecretBytes;
 const GIVE_UP_AFTER: Duration = Duration::from_hours(24);
 /// The pause after the first failure.
 const FIRST_PAUSE: Duration = Duration::from_secs(4);
-/// The longest pause. RFC 5321 section 4.5.4.1 allows less than its 30 minutes while a person waits.
+/// The longest pause. RFC 5321 section 4.5.4.1 allows less than its 30 minutes while a person
+/// waits.
 const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 
 /// Names a message. The receiver may use it to recognise a message that comes twice.

@@ -1,11 +1,11 @@
-//! Authenticated encryption at rest: AES-256-GCM under keys that are derived from `AUTH_SECRET`, one
-//! for each purpose.
+//! Authenticated encryption at rest: AES-256-GCM under keys that are derived from `AUTH_SECRET`,
+//! one for each purpose.
 //!
 //! A sealed text is nonce ‖ ciphertext ‖ tag. The nonce is random, 96 bits long: NIST SP 800-38D
 //! section 8.3 allows 2³² texts under one key.
 //!
-//! To seal one more kind of row, make a [`PayloadEncryption`] for a purpose of its own and give it to
-//! the store as `Arc<dyn Encryption>`.
+//! To seal one more kind of row, make a [`PayloadEncryption`] for a purpose of its own and give
+//! it to the store as `Arc<dyn Encryption>`.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use zeroize::Zeroizing;

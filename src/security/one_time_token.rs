@@ -1,9 +1,9 @@
 //! Secrets of one-time tokens: how they are made, and what is stored of them.
 //!
-//! A secret has 256 random bits, so a plain SHA-256 protects it. A code has six digits, and a plain
-//! digest would reveal it after a million guesses. Its digest is an HMAC under a key derived from
-//! `AUTH_SECRET`, over the id of its token too: a leaked database reveals no code, and equal codes
-//! have different digests.
+//! A secret has 256 random bits, so a plain SHA-256 protects it. A code has six digits, and a
+//! plain digest would reveal it after a million guesses. Its digest is an HMAC under a key
+//! derived from `AUTH_SECRET`, over the id of its token too: a leaked database reveals no code,
+//! and equal codes have different digests.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::{hmac, rand};
@@ -76,8 +76,8 @@ impl OneTimeTokens {
         code_digest(self.code_keys.first(), purpose, id, code)
     }
 
-    /// The digests under which a presented code may be stored: one for each `AUTH_SECRET`, so that a
-    /// code outlives a change of the first one.
+    /// The digests under which a presented code may be stored: one for each `AUTH_SECRET`, so
+    /// that a code outlives a change of the first one.
     #[must_use]
     pub fn code_digests(&self, purpose: TokenPurpose, id: TokenId, code: &str) -> Vec<TokenDigest> {
         let digests = self.code_keys.all().map(|key| code_digest(key, purpose, id, code));

@@ -1,15 +1,16 @@
-//! Periodic work: signing keys, sessions, the audit log.
+//! Periodic work: signing keys, sessions, expired rows, the audit log.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::Result;
 use crate::domain::clock::{Clock, Timestamp};
+use crate::service::expired::ExpiredRows;
 use crate::service::signing_key::SigningKeyService;
 use crate::service::throttle::Throttle;
 use crate::store::{AuditLog, Redis, SessionStore};
 
-/// How often old sessions and old audit events are deleted.
+/// How often old rows are deleted.
 const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 /// At most this many batches in one sweep: pending tombstones and signing keys wait for it.
 const SWEEP_BATCHES: usize = 20;
@@ -19,6 +20,7 @@ pub struct Maintenance {
     pub(crate) sessions: Arc<dyn SessionStore>,
     pub(crate) signing_keys: Arc<SigningKeyService>,
     pub(crate) redis: Option<Redis>,
+    pub(crate) expired: ExpiredRows,
     pub(crate) audit_log: AuditLog,
     pub(crate) audit_retention: Duration,
     pub(crate) last_sweep: Throttle,
@@ -27,7 +29,7 @@ pub struct Maintenance {
 }
 
 impl Maintenance {
-    /// Maintains the session store and the signing keys, and deletes old sessions.
+    /// Maintains the session store and the signing keys, and deletes old rows.
     ///
     /// # Errors
     /// The first failure. The other steps run all the same, and the failed one is retried.
@@ -35,7 +37,7 @@ impl Maintenance {
         let now = self.clock.now();
         let flushed = self.sessions.flush_pending(now).await;
         let reloaded = self.signing_keys.maintain(now).await;
-        let swept = self.sweep_sessions(now).await;
+        let swept = self.sweep(now).await;
         flushed.and(reloaded).and(swept)
     }
 
@@ -74,12 +76,19 @@ impl Maintenance {
         Ok(())
     }
 
+    async fn sweep(&self, now: Timestamp) -> Result<()> {
+        if !self.last_sweep.is_due(now, SWEEP_INTERVAL) {
+            return Ok(());
+        }
+        let sessions = self.sweep_sessions(now).await;
+        let expired = self.expired.sweep(now).await;
+        sessions.and(expired)
+    }
+
     async fn sweep_sessions(&self, now: Timestamp) -> Result<()> {
-        if self.last_sweep.is_due(now, SWEEP_INTERVAL) {
-            for _ in 0..SWEEP_BATCHES {
-                if self.sessions.sweep(now).await? == 0 {
-                    break;
-                }
+        for _ in 0..SWEEP_BATCHES {
+            if self.sessions.sweep(now).await? == 0 {
+                break;
             }
         }
         Ok(())

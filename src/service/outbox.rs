@@ -46,8 +46,8 @@ pub trait Delivery: Send + Sync {
     /// may come again.
     async fn deliver(&self, message: &Message) -> std::result::Result<(), DeliveryError>;
 
-    /// Called once for each message that will not be delivered, on one node: the place for an audit
-    /// event.
+    /// Called once for each message that will not be delivered, on one node: the place for an
+    /// audit event.
     fn on_undelivered(&self, _message: &UndeliveredMessage) {}
 }
 
@@ -101,8 +101,8 @@ impl OutboxWorker {
         }
     }
 
-    /// Delivers what is due now, and waits until every delivery has ended. Returns how many messages
-    /// were tried.
+    /// Delivers what is due now, and waits until every delivery has ended. Returns how many
+    /// messages were tried.
     ///
     /// # Errors
     /// `Unavailable` while the database is down.

@@ -1,9 +1,9 @@
-//! The outbox in SQL. Messages enter it in the transaction of what they tell of, and workers of all
-//! nodes take them out. `domain::outbox` explains how a use case sends a message.
+//! The outbox in SQL. Messages enter it in the transaction of the change that they report, and
+//! workers of all nodes take them out. `domain::outbox` explains how a use case sends a message.
 //!
-//! A claim moves the next attempt into the future: a lease. While it holds, no other worker sees the
-//! message. If the node dies, the message becomes due again by itself. The clocks of the nodes may
-//! differ by less than what a lease is longer than a delivery.
+//! A claim moves the next attempt into the future: a lease. While it holds, no other worker sees
+//! the message. If the node dies, the message becomes due again by itself. The clocks of the
+//! nodes may differ by less than what a lease is longer than a delivery.
 
 use std::fmt;
 use std::sync::Arc;
@@ -65,14 +65,14 @@ impl Outbox {
         }
     }
 
-    /// Stores a message that tells of nothing else in the database.
+    /// Stores a message that reports no change of the database.
     pub async fn enqueue(&self, message: &NewMessage) -> Result<()> {
         self.enqueue_in(&self.database.writer(), message).await?.announce();
         Ok(())
     }
 
-    /// Stores a message in the caller's transaction: it is delivered if that commits, and else never
-    /// existed.
+    /// Stores a message in the caller's transaction: it is delivered if that commits, and else
+    /// never existed.
     pub(crate) async fn enqueue_in(
         &self,
         transaction: &impl ConnectionTrait,
@@ -105,8 +105,8 @@ impl Outbox {
         self.announcements.notified().await;
     }
 
-    /// Takes messages that are due, the ones that waited longest first. Until the lease ends, no other
-    /// claim returns them.
+    /// Takes messages that are due, the ones that waited longest first. Until the lease ends, no
+    /// other claim returns them.
     pub async fn claim(&self, now: Timestamp, lease: Duration, limit: u64) -> Result<Vec<Message>> {
         let update = Entity::update_many()
             .col_expr(Column::NextAttemptAt, Expr::value(now.plus(lease).millis()))
@@ -117,8 +117,8 @@ impl Outbox {
         Ok(rows.into_iter().filter_map(|row| self.open(row)).collect())
     }
 
-    /// PostgreSQL may run a subquery of `IN` more than once, and then locks more rows than the limit.
-    /// It runs that of `ARRAY` once.
+    /// PostgreSQL may run a subquery of `IN` more than once, and then locks more rows than the
+    /// limit. It runs that of `ARRAY` once.
     fn is_one_of(&self, rows: SelectStatement) -> Expr {
         if self.database.is_postgres() {
             Expr::cust_with_expr("\"id\" = ANY(ARRAY $1)", Expr::from(rows))
@@ -127,8 +127,8 @@ impl Outbox {
         }
     }
 
-    /// Contents that do not open were sealed under another `AUTH_SECRET`. The message stays, because
-    /// the operator may set that secret again.
+    /// Contents that do not open were sealed under another `AUTH_SECRET`. The message stays,
+    /// because the operator may set that secret again.
     fn open(&self, row: Model) -> Option<Message> {
         let id = MessageId(row.id);
         let sealed = row.sealed_contents.unwrap_or_default();
@@ -171,8 +171,8 @@ impl Outbox {
         self.update(update).await.map(drop)
     }
 
-    /// Gives a message up, and deletes the contents. `None` if another worker has claimed it in the
-    /// meantime.
+    /// Gives a message up, and deletes the contents. `None` if another worker has claimed it in
+    /// the meantime.
     pub async fn give_up(&self, message: &Message, error: &str, now: Timestamp) -> Result<Option<UndeliveredMessage>> {
         let update = giving_up(now)
             .col_expr(Column::LastError, Expr::value(shortened(error)))
@@ -230,8 +230,8 @@ impl Outbox {
     }
 }
 
-/// Rows that another claim has locked at this moment are passed over. SQLite has one writer, and its
-/// statements lock no rows.
+/// Rows that another claim has locked at this moment are passed over. SQLite has one writer, and
+/// its statements lock no rows.
 fn due(now: Timestamp, limit: u64) -> SelectStatement {
     Query::select()
         .column(Column::Id)

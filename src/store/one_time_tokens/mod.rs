@@ -1,8 +1,8 @@
 //! One-time tokens: in SQL, or in Redis for those that live for minutes.
 //!
-//! Every store implements [`OneTimeTokenStore`], and one suite of tests runs the same cases on each.
-//! The payloads are encrypted. Neither a database nor a Redis that leaks reveals a secret, a code or
-//! a payload. `domain::one_time_token` explains how to add a purpose.
+//! Every store implements [`OneTimeTokenStore`], and one suite of tests runs the same cases on
+//! each. The payloads are encrypted. Neither a database nor a Redis that leaks reveals a secret,
+//! a code or a payload. `domain::one_time_token` explains how to add a purpose.
 
 mod by_lifetime;
 mod contract;

@@ -29,8 +29,8 @@ impl Payloads {
             .seal(token.payload.expose(), context(token.id, token.purpose))
     }
 
-    /// `None` if the payload does not open: it was sealed under an `AUTH_SECRET` that is not set any
-    /// more, or moved from another row. Such a token is as good as none.
+    /// `None` if the payload does not open: it was sealed under an `AUTH_SECRET` that is not set
+    /// any more, or moved from another row. Such a token is as good as none.
     pub(crate) fn open(&self, sealed: SealedToken, purpose: TokenPurpose) -> Option<OpenedToken> {
         let opened = self
             .encryption

@@ -1,7 +1,8 @@
 //! One-time tokens in SQL: each step is one statement.
 //!
-//! A statement repeats every condition in its own `WHERE`. PostgreSQL lets the second of two updates
-//! of a row wait, and then checks the conditions again on the new row; SQLite has one writer.
+//! A statement repeats every condition in its own `WHERE`. PostgreSQL lets the second of two
+//! updates of a row wait, and then checks the conditions again on the new row; SQLite has one
+//! writer.
 
 use std::sync::Arc;
 
@@ -160,7 +161,8 @@ impl OneTimeTokenStore for SqlTokens {
         digests: &[TokenDigest],
         now: Timestamp,
     ) -> Result<CodeAttempt> {
-        // A comparison in SQL takes no constant time. Without the key of the HMAC that tells nothing.
+        // SQL does not compare in constant time. Without the key of the HMAC the time reveals
+        // nothing.
         let is_right = Column::Digest.is_in(digests.iter().map(|digest| digest.0.to_vec()));
         let consumed_at = Expr::case(is_right, now.millis()).finally(Column::ConsumedAt.into_expr());
         let update = Entity::update_many()

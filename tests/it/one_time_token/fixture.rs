@@ -65,7 +65,8 @@ pub struct TokenFixture {
 }
 
 impl TokenFixture {
-    /// With Redis every token is kept there, also the long-lived ones, so that each case runs on it.
+    /// With Redis every token is kept there, also the long-lived ones, so that each case runs on
+    /// it.
     pub async fn new(backend: Backend) -> Self {
         let stores = Stores::new(backend).await;
         let tokens: Arc<dyn OneTimeTokenStore> = match &stores.redis_url {

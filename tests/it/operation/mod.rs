@@ -2,6 +2,7 @@
 
 mod audit;
 mod command_line;
+mod maintenance;
 mod metrics;
 mod migrations;
 mod nodes;

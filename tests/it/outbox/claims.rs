@@ -1,4 +1,4 @@
-//! Claims: exclusive while their lease holds, whoever asks.
+//! Claims: exclusive while their lease holds, on every node.
 
 use std::collections::HashSet;
 use std::time::Duration;

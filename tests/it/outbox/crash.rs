@@ -83,7 +83,8 @@ async fn a_killed_node_loses_no_message(backend: Backend, test: &str) {
         MESSAGES as u64
     );
 
-    // Past the times by the clock of the child, and within the leases of the messages that it claimed.
+    // Past the times by the clock of the child, and within the leases of the messages that it
+    // claimed.
     fixture.clock.advance(Duration::from_secs(45));
     let worker = fixture.worker();
     assert_eq!(worker.deliver_due().await.unwrap(), MESSAGES - CLAIMED);

@@ -69,7 +69,8 @@ pub(crate) fn text_of(token: &NewOneTimeToken, sealed_payload: &[u8]) -> String 
     )
 }
 
-/// Reads the end of the text of a token, which the scripts return; `None` for a text of another form.
+/// Reads the end of the text of a token, which the scripts return; `None` for a text of another
+/// form.
 pub(crate) fn parse(rest: &str) -> Option<SealedToken> {
     let mut parts = rest.split(' ');
     let id = TokenId(Uuid::try_parse(parts.next()?).ok()?);

@@ -1,4 +1,5 @@
-//! The scripts that read and write tokens. Each one works on one key, so that a cluster can run it.
+//! The scripts that read and write tokens. Each one works on one key, so that a cluster can run
+//! it.
 
 use redis::Script;
 

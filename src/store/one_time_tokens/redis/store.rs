@@ -1,9 +1,9 @@
 //! One-time tokens in Redis: each step on a token is one script on one key.
 //!
-//! The tokens of a subject are in a list of their own, which in a cluster may be on another server.
-//! `create` writes the token first and then the list. If it fails in between, nobody has the secret.
-//! Tokens are deleted before they leave the list, so that `revoke_all` can be repeated after a
-//! failure.
+//! The tokens of a subject are in a list of their own, which in a cluster may be on another
+//! server. `create` writes the token first and then the list. If it fails in between, the secret
+//! is never handed out. Tokens are deleted before they leave the list, so that `revoke_all` can be
+//! repeated after a failure.
 //!
 //! Replication is asynchronous: a failover may lose a token, or bring one back that was used a
 //! moment before. So only short-lived purposes belong here, see [`TokenPurpose::is_short_lived`].

@@ -1,7 +1,7 @@
 -- Precedes every script that works on the list of a subject's tokens.
 
--- The list is one text: for each token when it expires, in ms, and its name, separated by spaces, the
--- oldest first. A token that was used may still be in it.
+-- The list is one text: for each token when it expires, in ms, and its name, separated by spaces,
+-- the oldest first. A token that was used may still be in it.
 
 -- The tokens of the list that have not expired.
 local function read(key, now)

@@ -1,7 +1,8 @@
 -- Counts a try and compares the code. A right code uses the token up.
 -- KEYS[1]  the token
 -- ARGV     1 now, in ms; then the digests that a right code may have
--- returns  {'right', what the gateway reads of the token}, {'wrong', how many tries are left} or {'gone', ''}
+-- returns  {'right', what the gateway reads of the token}, {'wrong', how many tries are left} or
+--          {'gone', ''}
 local token = read(KEYS[1], ARGV[1])
 if not token or not has_tries_left(token) then
   return {'gone', ''}

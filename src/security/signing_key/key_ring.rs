@@ -106,7 +106,8 @@ impl KeyVault {
         Ok(OpenKey { shown, private, public })
     }
 
-    /// The key id is authenticated too, so that the private key of one row does not open in another.
+    /// The key id is authenticated too, so that the private key of one row does not open in
+    /// another.
     fn seal(&self, private: &[u8], kid: &str) -> Result<Vec<u8>> {
         self.keys.seal(private, kid.as_bytes())
     }

@@ -4,8 +4,8 @@ use crate::domain::account::{Account, AccountId};
 use crate::domain::password::PasswordHash;
 use crate::domain::session::SessionId;
 
-/// Counts the changes of an account's credentials: of its password today, later of its second
-/// factors and identities too.
+/// Counts the changes of an account's credentials, and of whatever else decides whether it may sign
+/// in: of its password today, later of its second factors, identities and status too.
 ///
 /// A credential is verified outside of the database, which takes time. A step that rests on the
 /// verification repeats this version in its own statement, so that it fails if the credential has

@@ -66,7 +66,7 @@ impl CompleteSignIn {
         }
         let session = self.new_session(proved.account.id, client);
         let signed_in = self.issue_tokens(proved.account, &session)?;
-        // Guarded by the version: what the policy has read cannot have changed either.
+        // Guarded by the version, which every change of a fact that the policy reads must raise.
         if self.sessions.open(&session, proved.verified).await? == CredentialsUpdate::Conflict {
             return Ok(None);
         }

@@ -16,7 +16,9 @@ pub enum Proof {
 }
 
 /// Demands the next steps of sign-ins. Second factors, the verified e-mail, disabled accounts and
-/// the duty to enrol a second factor belong here.
+/// the duty to enrol a second factor belong here. Every fact that a policy reads must raise the
+/// account's `CredentialsVersion` when it changes. Otherwise a login that is under way would open a
+/// session in spite of the change.
 #[async_trait]
 pub trait SignInPolicy: Send + Sync {
     /// The step that the client must take before a session opens; `None` if nothing is missing.

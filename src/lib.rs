@@ -11,7 +11,8 @@
 //! - `server`: the listener
 //! - `app`: builds the gateway from all of them
 //!
-//! `bounded_cache`, `log_span` and `threads` use none of them.
+//! `bounded_cache`, `log_span` and `threads` use none of them. `telemetry` sets up logs and
+//! metrics.
 
 pub mod api;
 pub mod app;

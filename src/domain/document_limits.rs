@@ -17,3 +17,15 @@ pub struct DocumentLimits {
     /// Lexical tokens of the text (GraphQL specification, section 2.1.6).
     pub tokens: usize,
 }
+
+impl DocumentLimits {
+    /// The defaults of `GRAPHQL_MAX_DEPTH` and the settings after it.
+    pub const DEFAULT: Self = Self {
+        depth: 20,
+        fields: 300,
+        aliases: 30,
+        root_fields: 30,
+        directives: 30,
+        tokens: 2000,
+    };
+}

@@ -2,7 +2,7 @@
 //!
 //! Each variant has a stable code and a message that is safe to show. Causes are kept as sources
 //! for the log and never reach a client. The API adds the errors of the transport, and maps each
-//! code to an HTTP status (`api::http::error`).
+//! code to an HTTP status (`api::http::error_codes`).
 
 use std::error::Error as StdError;
 use std::time::Duration;

@@ -20,6 +20,8 @@ impl KeyPublicationLead {
     /// The shortest lead. Nodes then load the keys every two seconds.
     pub const LEAST: Duration = Duration::from_secs(30);
     pub const MOST: Duration = Duration::from_hours(7 * 24);
+    /// The default of `SIGNING_KEY_LEAD`: seven minutes.
+    pub const DEFAULT: Self = Self(Duration::from_mins(7));
 
     /// Clamps the span to the bounds.
     #[must_use]

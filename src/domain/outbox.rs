@@ -11,7 +11,7 @@
 //! 2. In the store method that changes the data, call `Outbox::enqueue_in` with its transaction.
 //!    After the commit call `Enqueued::announce`, so that the worker of this node need not poll.
 //!    If nothing else is stored, `Outbox::enqueue` does all of it.
-//! 3. Let the `Delivery` that `app.rs` gives to the worker know the new kind.
+//! 3. Let the `Delivery` that `app/assemble.rs` gives to the worker know the new kind.
 
 use std::time::Duration;
 

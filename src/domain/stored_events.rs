@@ -1,4 +1,5 @@
-//! Which audit events are stored in SQL. All of them are logged.
+//! The setting `AUDIT_EVENTS`: which audit events are stored in SQL. All of them are logged. Each
+//! row of `audit::EVENTS` says whether its event is stored by default.
 
 use std::fmt;
 

@@ -74,3 +74,13 @@ fn key_lead(text: &str) -> Result<KeyPublicationLead, String> {
 fn jwt_algorithm(text: &str) -> Result<SigningAlgorithm, String> {
     SigningAlgorithm::parse(text).ok_or_else(|| "must be EdDSA, ES256 or RS256, for example EdDSA".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_lead_is_that_of_the_domain() {
+        assert_eq!(key_lead("7m"), Ok(KeyPublicationLead::DEFAULT));
+    }
+}

@@ -2,9 +2,9 @@
 
 use crate::domain::audit::{AuditEvent, EventKind};
 use crate::domain::client::{ClientInfo, Credentials};
-use crate::domain::refresh_token::RefreshClaim;
+use crate::domain::refresh_token::{RefreshClaim, TokenStatus};
 use crate::domain::secret::SecretString;
-use crate::domain::session::{EndReason, SessionId, TokenStatus};
+use crate::domain::session::{EndReason, SessionId};
 use crate::domain::{Error, Result};
 use crate::service::detached::spawn_detached;
 use crate::service::metrics::measured;
@@ -59,9 +59,10 @@ impl SessionService {
         ending: EndSession,
     ) -> Result<()> {
         let (session, now) = (claim.session, ending.now);
+        let lifetimes = ending.sessions.lifetimes_at(now);
         if scope != LogoutScope::Current
             && let Some(found) = ending.sessions.find(session, now).await?
-            && found.session.token_status(claim.generation, now, &self.lifetimes) == TokenStatus::Reused
+            && found.session.token_status(claim.generation, now, &lifetimes) == TokenStatus::Reused
         {
             let reused = AuditEvent::new(EventKind::RefreshTokenReused);
             spawn_detached(async move { ending.end(session, EndReason::Reuse, reused).await }).await?;

@@ -3,9 +3,9 @@
 use crate::domain::audit::{AuditEvent, EventKind};
 use crate::domain::client::ClientInfo;
 use crate::domain::clock::Timestamp;
-use crate::domain::refresh_token::RefreshClaim;
+use crate::domain::refresh_token::{RefreshClaim, Renewal, Rotation};
 use crate::domain::secret::SecretString;
-use crate::domain::session::{Renewal, Rotation, SessionId};
+use crate::domain::session::SessionId;
 use crate::domain::{Error, Result};
 use crate::service::detached::spawn_detached;
 use crate::service::metrics::measured;

@@ -7,8 +7,8 @@ use crate::domain::account::AccountId;
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::{CredentialsUpdate, CredentialsVersion, PasswordChange};
 use crate::domain::rate_limit::Limit;
-use crate::domain::refresh_token::RefreshClaim;
-use crate::domain::session::{EndReason, LiveSession, NewSession, Renewal, SessionEnd, SessionId, SessionRecord};
+use crate::domain::refresh_token::{RefreshClaim, Renewal};
+use crate::domain::session::{EndReason, Lifetimes, LiveSession, NewSession, SessionEnd, SessionId, SessionRecord};
 
 /// What the service asks of sessions. Every method is one atomic step, whatever else happens at the
 /// same time. It fails with `Unavailable` while a store that it needs is down.
@@ -35,6 +35,10 @@ pub trait SessionStore: Send + Sync {
     /// limit, if one is given. A reused token ends the session in the same step. The grace period
     /// stands still while a store is down.
     async fn rotate(&self, claim: RefreshClaim, now: Timestamp, limit: Option<Limit>) -> Result<Renewal>;
+
+    /// The lifetimes by which a refresh token is judged at `now`. The grace period is longer by the
+    /// duration of a recent outage.
+    fn lifetimes_at(&self, now: Timestamp) -> Lifetimes;
 
     /// Ends a session. Once this returns, every node refuses the session, and a store that loses
     /// data does not bring it back. Returns the account, or `None` if the session was not open.

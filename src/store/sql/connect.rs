@@ -26,7 +26,7 @@ pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that was idle for this long is tested before use, so that a restart of the server
 /// fails no request.
 const IDLE_BEFORE_TEST: Duration = Duration::from_secs(1);
-/// More readers than cores gain nothing.
+/// Readers of one file compete for the same cores, so more of them gain little.
 const SQLITE_READERS: u32 = 4;
 /// A file has one writer at a time. With one connection the writers of this process queue in order.
 /// SQLite itself would let them sleep, and the first one to wake at the right moment would win.
@@ -34,7 +34,7 @@ const SQLITE_WRITERS: u32 = 1;
 /// Length of the write-ahead log before a checkpoint, in pages of 4 KiB. Rows that change often, as
 /// sessions do, reach the file once a checkpoint. Reading 16 MiB again delays no start.
 const CHECKPOINT_PAGES: &str = "4096";
-/// More connections gain nothing.
+/// Connections of one node. More of them only queue in PostgreSQL.
 const POSTGRES_CONNECTIONS: u32 = 16;
 
 /// Opens the connections that read a file, and the one that writes to it. A missing file is

@@ -149,6 +149,10 @@ async fn an_outage_of_redis_does_not_consume_the_grace_period() {
         .await
         .expect("the outage extends the grace period");
     assert_eq!(app.me(&again.access_token).await.unwrap(), john.user);
+    app.client()
+        .logout(None, Some(&renewed.refresh_token), Some("others"))
+        .await
+        .expect("a logout judges the token by the same grace period");
     app.clock.advance(Duration::from_secs(11));
     assert_eq!(code(app.refresh(&renewed.refresh_token).await), "REFRESH_TOKEN_REUSED");
 }

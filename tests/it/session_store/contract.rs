@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use auth_gateway::domain::account::AccountId;
 use auth_gateway::domain::credential::{CredentialsUpdate, CredentialsVersion};
-use auth_gateway::domain::session::{EndReason, Generation, NewSession, Rotation, SessionId};
+use auth_gateway::domain::refresh_token::Rotation;
+use auth_gateway::domain::session::{EndReason, Generation, NewSession, SessionId};
 use futures_util::future::join_all;
 
 use crate::harness::{Backend, RedisUser};

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use auth_gateway::domain::account::AccountId;
 use auth_gateway::domain::rate_limit::Limit;
-use auth_gateway::domain::session::{Generation, Rotation};
+use auth_gateway::domain::refresh_token::Rotation;
+use auth_gateway::domain::session::Generation;
 
 use crate::harness::Backend;
 use crate::session_store::fixture::{LIFETIMES, Outcome, START, StoreFixture, claim};

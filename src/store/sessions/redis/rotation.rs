@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::domain::clock::{Timestamp, millis};
 use crate::domain::rate_limit::{Limit, Quota};
-use crate::domain::refresh_token::RefreshClaim;
-use crate::domain::session::{EndReason, Renewal, Rotation, SessionId};
+use crate::domain::refresh_token::{RefreshClaim, Renewal, Rotation};
+use crate::domain::session::{EndReason, SessionId};
 use crate::domain::{Error, Result};
 use crate::store::sessions::SessionStore;
 use crate::store::sessions::redis::script::nonce;

@@ -25,8 +25,8 @@ use crate::domain::clock::{Timestamp, millis};
 use crate::domain::credential::{CredentialsUpdate, CredentialsVersion, PasswordChange};
 use crate::domain::message_authenticator::MessageAuthenticator;
 use crate::domain::rate_limit::Limit;
-use crate::domain::refresh_token::RefreshClaim;
-use crate::domain::session::{EndReason, LiveSession, NewSession, Renewal, SessionEnd, SessionId, SessionRecord};
+use crate::domain::refresh_token::{RefreshClaim, Renewal};
+use crate::domain::session::{EndReason, Lifetimes, LiveSession, NewSession, SessionEnd, SessionId, SessionRecord};
 use crate::domain::{Error, Result};
 use crate::store::Redis;
 use crate::store::batch::Batcher;
@@ -263,6 +263,13 @@ impl SessionStore for RedisSessions {
 
     async fn rotate(&self, claim: RefreshClaim, now: Timestamp, limit: Option<Limit>) -> Result<Renewal> {
         self.rotate_or_rebuild(claim, now, limit).await
+    }
+
+    fn lifetimes_at(&self, now: Timestamp) -> Lifetimes {
+        Lifetimes {
+            grace: self.outage.grace(now),
+            ..*self.sql.lifetimes()
+        }
     }
 
     async fn end(&self, id: SessionId, reason: EndReason, now: Timestamp) -> Result<Option<AccountId>> {

@@ -11,10 +11,9 @@ use crate::domain::account::AccountId;
 use crate::domain::clock::Timestamp;
 use crate::domain::credential::{CredentialsUpdate, CredentialsVersion, PasswordChange};
 use crate::domain::rate_limit::Limit;
-use crate::domain::refresh_token::RefreshClaim;
+use crate::domain::refresh_token::{RefreshClaim, Renewal, Rotation, TokenStatus};
 use crate::domain::session::{
-    EndReason, Generation, Lifetimes, LiveSession, NewSession, Renewal, Rotation, Session, SessionEnd, SessionId,
-    SessionRecord, TokenStatus,
+    EndReason, Generation, Lifetimes, LiveSession, NewSession, Session, SessionEnd, SessionId, SessionRecord,
 };
 use crate::domain::{Error, Result};
 use crate::store::batch::Batcher;
@@ -120,17 +119,14 @@ impl SqlSessions {
         &self.lifetimes
     }
 
-    /// The rotation table, row by row.
+    /// Applies the rotation table in ARCHITECTURE.md.
     async fn rotate_row(&self, claim: RefreshClaim, now: Timestamp) -> Result<Rotation> {
         let expired_since = now.minus(self.lifetimes.refresh_token);
         let rotated = rotation::rotate(&self.database, claim, now, expired_since).await;
         let Some(LiveSession { session, account }) = self.outage.record(rotated, now)? else {
             return Ok(Rotation::Ended);
         };
-        let lifetimes = Lifetimes {
-            grace: self.outage.grace(now),
-            ..self.lifetimes
-        };
+        let lifetimes = self.lifetimes_at(now);
         match session.token_status(claim.generation, now, &lifetimes) {
             // The usual case: the statement moved the session on, so that the presented generation
             // is the previous one now.
@@ -199,7 +195,8 @@ impl SqlSessions {
 #[async_trait]
 impl SessionStore for SqlSessions {
     async fn check_ready(&self) -> Result<()> {
-        // The next statement fails by itself.
+        // Without Redis there is nothing to check before: a statement on a database that is down
+        // fails, and changes nothing.
         Ok(())
     }
 
@@ -234,6 +231,13 @@ impl SessionStore for SqlSessions {
             None => self.rotate_row(claim, now).await?,
         };
         Ok(Renewal { rotation, allowance })
+    }
+
+    fn lifetimes_at(&self, now: Timestamp) -> Lifetimes {
+        Lifetimes {
+            grace: self.outage.grace(now),
+            ..self.lifetimes
+        }
     }
 
     async fn end(&self, id: SessionId, reason: EndReason, now: Timestamp) -> Result<Option<AccountId>> {

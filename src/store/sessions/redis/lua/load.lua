@@ -1,6 +1,6 @@
 -- Writes a session that was read from SQL, if its lease is still valid. Then no end and no change of
--- the account has come since the read. A session of another replication id is only trusted for its
--- tombstone and its generation.
+-- the account has come since the read. Of a session of another replication id, only its tombstone and
+-- its generation are used.
 -- KEYS[1]  the session
 -- ARGV     1 generation, 2 rotated at, 3 expires at, 4 now, 5 lifetime of a refresh token, 6 how much
 --          longer than the session its key is kept (times in ms), 7 the lease, 8 the profile

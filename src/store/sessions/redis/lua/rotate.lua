@@ -20,9 +20,9 @@ local presented, now, lifetime = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(
 local grace, interval, margin = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local every, burst = tonumber(ARGV[8]), tonumber(ARGV[9])
 
--- The rule of `Limit::charge`, before anything else: tokens of an ended session are charged too. No
--- charge sets an arrival time further ahead than one burst. One that is two bursts ahead, since the
--- clocks of nodes differ, was not written by a charge and does not count.
+-- The rule of `Limit::charge`, before anything else: tokens of an ended session are charged too.
+-- A charge sets the arrival time at most one burst ahead of the clock of its node. Allowing for nodes
+-- whose clocks differ, a time that is two bursts ahead was not written by a charge, and is ignored.
 local arrival = 0
 if every > 0 then
   arrival = math.max(whole(session.arrival, now + 2 * burst) or now, now) + every

@@ -49,7 +49,7 @@ local function write(key, session, time)
   redis.call('SET', key, text, 'PX', time)
 end
 
--- Writes a session that Redis keeps no shorter than before, and at least for this time, in ms.
+-- Writes a session. It expires no earlier than before, and lives at least for this time, in ms.
 local function keep(key, session, time)
   write(key, session, math.max(redis.call('PTTL', key), time))
 end

@@ -16,7 +16,8 @@ use crate::domain::clock::Clock;
 use crate::domain::outbox::{Message, UndeliveredMessage};
 use crate::store::Outbox;
 
-/// How often the worker looks for messages that other nodes stored, or that are due again.
+/// How often the worker looks for messages that other nodes stored, or that are due again, unless
+/// it is told otherwise.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// How long one delivery may take, unless the worker is told otherwise.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -57,6 +58,7 @@ pub struct OutboxWorker {
     delivery: Arc<dyn Delivery>,
     clock: Arc<dyn Clock>,
     delivery_timeout: Duration,
+    poll_interval: Duration,
 }
 
 impl OutboxWorker {
@@ -68,6 +70,7 @@ impl OutboxWorker {
             delivery,
             clock,
             delivery_timeout: DELIVERY_TIMEOUT,
+            poll_interval: POLL_INTERVAL,
         }
     }
 
@@ -75,6 +78,13 @@ impl OutboxWorker {
     #[must_use]
     pub fn with_delivery_timeout(mut self, timeout: Duration) -> Self {
         self.delivery_timeout = timeout;
+        self
+    }
+
+    /// The same worker, which polls this often. Messages of its own node wake it all the same.
+    #[must_use]
+    pub fn with_poll_interval(mut self, interval: Duration) -> Self {
+        self.poll_interval = interval;
         self
     }
 
@@ -95,7 +105,7 @@ impl OutboxWorker {
             tokio::select! {
                 () = worker.outbox.announced(), if has_room => {}
                 Some(_) = deliveries.join_next(), if !has_room => {}
-                () = sleep(POLL_INTERVAL) => {}
+                () = sleep(worker.poll_interval) => {}
             }
             while deliveries.try_join_next().is_some() {}
         }

@@ -13,6 +13,8 @@ pub struct EncryptionContext<'a> {
     pub purpose: &'a str,
     /// The id of the row.
     pub id: Uuid,
+    /// The other columns of the row that must not change, in an encoding that is unambiguous.
+    pub columns: &'a [u8],
 }
 
 /// Seals payloads under a key that no store has.

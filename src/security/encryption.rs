@@ -95,9 +95,10 @@ impl Encryption for PayloadEncryption {
     }
 }
 
-/// The id has a fixed length, so that no two contexts have the same bytes.
+/// The zero byte ends the purpose, and the id has a fixed length. So no two contexts have the same
+/// bytes.
 fn associated_data(context: EncryptionContext<'_>) -> Vec<u8> {
-    [context.purpose.as_bytes(), &[0], context.id.as_bytes()].concat()
+    [context.purpose.as_bytes(), &[0], context.id.as_bytes(), context.columns].concat()
 }
 
 #[cfg(test)]
@@ -116,7 +117,11 @@ mod tests {
     }
 
     fn context(purpose: &str, id: Uuid) -> EncryptionContext<'_> {
-        EncryptionContext { purpose, id }
+        EncryptionContext {
+            purpose,
+            id,
+            columns: b"columns",
+        }
     }
 
     fn opens(encryption: &PayloadEncryption, sealed: &[u8], context: EncryptionContext<'_>) -> bool {
@@ -131,6 +136,13 @@ mod tests {
         assert!(opens(&own, &sealed, context("reset", ID)));
         assert!(!opens(&own, &sealed, context("reset", Uuid::from_u128(8))));
         assert!(!opens(&own, &sealed, context("rese", ID)));
+        for columns in [b"".as_slice(), b"column", b"columns2"] {
+            let changed = EncryptionContext {
+                columns,
+                ..context("reset", ID)
+            };
+            assert!(!opens(&own, &sealed, changed), "{columns:?}");
+        }
         assert!(!opens(&encryption(&[2], "tokens"), &sealed, context("reset", ID)));
         assert!(!opens(&encryption(&[1], "outbox"), &sealed, context("reset", ID)));
     }

@@ -270,6 +270,7 @@ fn context(id: MessageId, kind: &str) -> EncryptionContext<'_> {
     EncryptionContext {
         purpose: kind,
         id: id.0,
+        columns: &[],
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
+use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, OnConflict};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, UpdateMany};
 use uuid::Uuid;
 
@@ -49,13 +49,15 @@ impl SqlTokens {
         Ok(rows.into_iter().next())
     }
 
-    fn open(&self, row: Model, purpose: TokenPurpose) -> Option<OpenedToken> {
+    fn open(&self, row: Model, purpose: TokenPurpose, presented: TokenDigest) -> Option<OpenedToken> {
         let sealed = SealedToken {
             id: TokenId(row.id),
             subject: row.subject.map(TokenSubject::from_stored),
+            expires_at: Timestamp::from_millis(row.expires_at),
+            max_tries: u32::try_from(row.max_tries).ok()?,
             sealed_payload: row.sealed_payload,
         };
-        self.payloads.open(sealed, purpose)
+        self.payloads.open(sealed, purpose, presented)
     }
 }
 
@@ -123,7 +125,7 @@ impl OneTimeTokenStore for SqlTokens {
             .filter(with_digest(digest))
             .filter(is_unused(purpose, now));
         let row = self.update(update).await?;
-        Ok(row.and_then(|row| self.open(row, purpose)))
+        Ok(row.and_then(|row| self.open(row, purpose, digest)))
     }
 
     async fn peek(&self, digest: TokenDigest, purpose: TokenPurpose, now: Timestamp) -> Result<Option<OpenedToken>> {
@@ -132,7 +134,7 @@ impl OneTimeTokenStore for SqlTokens {
             .filter(is_unused(purpose, now))
             .filter(has_tries_left());
         let row = self.database.run(live.one(&self.database.connection())).await?;
-        Ok(row.and_then(|row| self.open(row, purpose)))
+        Ok(row.and_then(|row| self.open(row, purpose, digest)))
     }
 
     async fn count_try(
@@ -149,7 +151,7 @@ impl OneTimeTokenStore for SqlTokens {
         let row = self.update(update).await?;
         Ok(row.and_then(|row| {
             let tries_left = tries_left(&row);
-            let token = self.open(row, purpose)?;
+            let token = self.open(row, purpose, digest)?;
             Some(CountedTry { token, tries_left })
         }))
     }
@@ -178,7 +180,9 @@ impl OneTimeTokenStore for SqlTokens {
             let tries_left = tries_left(&row);
             return Ok(CodeAttempt::Wrong { tries_left });
         }
-        Ok(self.open(row, purpose).map_or(CodeAttempt::Gone, CodeAttempt::Right))
+        let matched = digests.iter().find(|digest| row.digest == digest.0);
+        let token = matched.and_then(|digest| self.open(row, purpose, *digest));
+        Ok(token.map_or(CodeAttempt::Gone, CodeAttempt::Right))
     }
 
     async fn find_code(
@@ -212,11 +216,16 @@ impl OneTimeTokenStore for SqlTokens {
         let is_over = Condition::any()
             .add(Column::ConsumedAt.is_not_null())
             .add(Column::ExpiresAt.lte(now.millis()));
-        let over = Entity::find()
+        let mut over = Entity::find()
             .select_only()
             .column(Column::Id)
             .filter(is_over)
             .limit(SWEEP_BATCH);
+        // `revoke_all` locks several rows too, in another order. A sweep that waits for one of them
+        // while it holds others would be a deadlock.
+        if self.database.is_postgres() {
+            over = over.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+        }
         let ids: Vec<Uuid> = self.database.run(over.into_tuple().all(&transaction)).await?;
         let removed = Entity::delete_many().filter(Column::Id.is_in(ids));
         let removed = self.database.run(removed.exec(&transaction)).await?.rows_affected;

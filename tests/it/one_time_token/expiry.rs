@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sea_orm::{ConnectionTrait, TransactionTrait};
+
 use crate::harness::Backend;
 use crate::one_time_token::fixture::{
     Attempt, CHALLENGE, CODE, LIFETIME, RIGHT_CODE, SECRET, TokenFixture, on_each_store,
@@ -73,4 +75,20 @@ async fn tokens_that_are_over_are_deleted_on_sqlite() {
 #[tokio::test]
 async fn tokens_that_are_over_are_deleted_on_postgres() {
     tokens_that_are_over_are_deleted_and_no_others(Backend::Postgres).await;
+}
+
+/// The transaction stands for a `revoke_all` that has locked one of the rows. A sweep that waited
+/// for that row while it holds another could be a deadlock.
+#[tokio::test]
+async fn a_sweep_on_postgres_passes_over_rows_that_are_locked() {
+    let fixture = TokenFixture::new(Backend::Postgres).await;
+    let locked = fixture.create(SECRET).await;
+    fixture.create(SECRET).await;
+    fixture.clock.advance(LIFETIME);
+    let transaction = fixture.stores.connect().await.begin().await.unwrap();
+    let lock = format!("SELECT id FROM one_time_tokens WHERE id = '{}' FOR UPDATE", locked.id.0);
+    transaction.execute_unprepared(&lock).await.unwrap();
+    assert_eq!(fixture.tokens.sweep(fixture.now()).await.unwrap(), 1);
+    transaction.commit().await.unwrap();
+    assert_eq!(fixture.tokens.sweep(fixture.now()).await.unwrap(), 1);
 }

@@ -20,6 +20,16 @@ on_each_store! {
         assert_eq!(fixture.try_code(after_use.id, RIGHT_CODE).await, Attempt::Right);
     }
 
+    async fn a_new_code_whose_creation_was_repeated_is_accepted(fixture: &TokenFixture) {
+        let earlier = fixture.create(CODE).await;
+        let token = fixture.create(CODE).await;
+        fixture.tokens.create(&token).await.unwrap();
+        let found = fixture.tokens.find_code(&fixture.subject, CODE, fixture.now()).await.unwrap();
+        assert_eq!(found, Some(token.id));
+        assert_eq!(fixture.try_code(earlier.id, RIGHT_CODE).await, Attempt::Gone);
+        assert_eq!(fixture.try_code(token.id, RIGHT_CODE).await, Attempt::Right);
+    }
+
     async fn of_parallel_new_codes_one_is_left(fixture: &TokenFixture) {
         let created = join_all((0..16).map(|_| fixture.create(CODE))).await;
         let mut right = 0;

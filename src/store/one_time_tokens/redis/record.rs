@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
 
+use crate::domain::clock::Timestamp;
 use crate::domain::one_time_token::{NewOneTimeToken, TokenDigest, TokenForm, TokenId, TokenPurpose, TokenSubject};
 use crate::store::one_time_tokens::payload::SealedToken;
 
@@ -69,10 +70,14 @@ pub(crate) fn text_of(token: &NewOneTimeToken, sealed_payload: &[u8]) -> String 
     )
 }
 
-/// Reads the end of the text of a token, which the scripts return; `None` for a text of another
-/// form.
-pub(crate) fn parse(rest: &str) -> Option<SealedToken> {
-    let mut parts = rest.split(' ');
+/// Reads the text of a token without its tries, which the scripts return; `None` for a text of
+/// another form.
+pub(crate) fn parse(fixed: &str) -> Option<SealedToken> {
+    let mut parts = fixed.split(' ');
+    let max_tries = parts.next()?.parse().ok()?;
+    let expires_at = Timestamp::from_millis(parts.next()?.parse().ok()?);
+    // The payload is authenticated with the digest that was presented, not with the stored one.
+    let _digest = parts.next()?;
     let id = TokenId(Uuid::try_parse(parts.next()?).ok()?);
     let subject = match parts.next()? {
         NO_SUBJECT => None,
@@ -84,6 +89,8 @@ pub(crate) fn parse(rest: &str) -> Option<SealedToken> {
     Some(SealedToken {
         id,
         subject,
+        expires_at,
+        max_tries,
         sealed_payload,
     })
 }

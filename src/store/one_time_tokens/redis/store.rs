@@ -12,12 +12,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::domain::Result;
 use crate::domain::clock::{Timestamp, millis};
 use crate::domain::encryption::Encryption;
 use crate::domain::one_time_token::{
     CodeAttempt, CountedTry, NewOneTimeToken, OpenedToken, TokenDigest, TokenId, TokenPurpose, TokenSubject,
 };
-use crate::domain::{Error, Result};
 use crate::store::one_time_tokens::contract::OneTimeTokenStore;
 use crate::store::one_time_tokens::payload::Payloads;
 use crate::store::one_time_tokens::redis::record;
@@ -74,8 +74,8 @@ impl RedisTokens {
         self.redis.run(&self.scripts.subject_remove, &key, &arguments).await
     }
 
-    fn open(&self, rest: &str, purpose: TokenPurpose) -> Option<OpenedToken> {
-        self.payloads.open(record::parse(rest)?, purpose)
+    fn open(&self, fixed: &str, purpose: TokenPurpose, presented: TokenDigest) -> Option<OpenedToken> {
+        self.payloads.open(record::parse(fixed)?, purpose, presented)
     }
 }
 
@@ -102,14 +102,14 @@ impl OneTimeTokenStore for RedisTokens {
 
     async fn consume(&self, digest: TokenDigest, purpose: TokenPurpose, now: Timestamp) -> Result<Option<OpenedToken>> {
         let key = record::key(&record::secret_name(purpose, digest));
-        let rest: Option<String> = self.redis.run(&self.scripts.consume, &key, &[text(now)]).await?;
-        Ok(rest.and_then(|rest| self.open(&rest, purpose)))
+        let fixed: Option<String> = self.redis.run(&self.scripts.consume, &key, &[text(now)]).await?;
+        Ok(fixed.and_then(|fixed| self.open(&fixed, purpose, digest)))
     }
 
     async fn peek(&self, digest: TokenDigest, purpose: TokenPurpose, now: Timestamp) -> Result<Option<OpenedToken>> {
         let key = record::key(&record::secret_name(purpose, digest));
-        let rest: Option<String> = self.redis.run(&self.scripts.peek, &key, &[text(now)]).await?;
-        Ok(rest.and_then(|rest| self.open(&rest, purpose)))
+        let fixed: Option<String> = self.redis.run(&self.scripts.peek, &key, &[text(now)]).await?;
+        Ok(fixed.and_then(|fixed| self.open(&fixed, purpose, digest)))
     }
 
     async fn count_try(
@@ -120,8 +120,8 @@ impl OneTimeTokenStore for RedisTokens {
     ) -> Result<Option<CountedTry>> {
         let key = record::key(&record::secret_name(purpose, digest));
         let counted: Option<(u32, String)> = self.redis.run(&self.scripts.count_try, &key, &[text(now)]).await?;
-        Ok(counted.and_then(|(tries_left, rest)| {
-            let token = self.open(&rest, purpose)?;
+        Ok(counted.and_then(|(tries_left, fixed)| {
+            let token = self.open(&fixed, purpose, digest)?;
             Some(CountedTry { token, tries_left })
         }))
     }
@@ -133,17 +133,18 @@ impl OneTimeTokenStore for RedisTokens {
         digests: &[TokenDigest],
         now: Timestamp,
     ) -> Result<CodeAttempt> {
-        let digests = digests.iter().map(|digest| record::digest_text(*digest));
-        let arguments: Vec<String> = std::iter::once(text(now)).chain(digests).collect();
+        let texts = digests.iter().map(|digest| record::digest_text(*digest));
+        let arguments: Vec<String> = std::iter::once(text(now)).chain(texts).collect();
         let key = record::key(&record::code_name(purpose, id));
-        let (outcome, detail): (String, String) = self.redis.run(&self.scripts.try_code, &key, &arguments).await?;
+        let (outcome, number, fixed): (String, u32, String) =
+            self.redis.run(&self.scripts.try_code, &key, &arguments).await?;
         match outcome.as_str() {
-            "right" => Ok(self
-                .open(&detail, purpose)
-                .map_or(CodeAttempt::Gone, CodeAttempt::Right)),
-            "wrong" => Ok(CodeAttempt::Wrong {
-                tries_left: detail.parse().map_err(Error::internal)?,
-            }),
+            "right" => {
+                let matched = usize::try_from(number).ok().and_then(|index| digests.get(index));
+                let token = matched.and_then(|digest| self.open(&fixed, purpose, *digest));
+                Ok(token.map_or(CodeAttempt::Gone, CodeAttempt::Right))
+            }
+            "wrong" => Ok(CodeAttempt::Wrong { tries_left: number }),
             _ => Ok(CodeAttempt::Gone),
         }
     }

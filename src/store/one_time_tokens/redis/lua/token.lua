@@ -4,16 +4,17 @@
 --   tries, max_tries  how many codes were tried, and how many may be
 --   expires           when the token expires, in ms by the clock of the gateway
 --   digest            of the secret or of the code
---   rest              what only the gateway reads: id, subject and encrypted payload
-local PARTS = '^(%d+) (%d+) (%d+) (%S+) (.+)$'
+--   id, subject, encrypted payload, which only the gateway reads
+-- All of it but the tries is fixed.
+local PARTS = '^(%d+) ((%d+) (%d+) (%S+) .+)$'
 
 -- The token at this key. Nil if there is none, or if it has expired.
 local function read(key, now)
-  local tries, max_tries, expires, digest, rest = string.match(redis.call('GET', key) or '', PARTS)
+  local tries, fixed, max_tries, expires, digest = string.match(redis.call('GET', key) or '', PARTS)
   if tries and tonumber(expires) > tonumber(now) then
     return {
       tries = tonumber(tries), max_tries = tonumber(max_tries),
-      expires = expires, digest = digest, rest = rest,
+      digest = digest, fixed = fixed,
     }
   end
 end
@@ -26,7 +27,6 @@ end
 -- Writes down that a code was tried.
 local function count_try(key, token)
   token.tries = token.tries + 1
-  local text = table.concat({token.tries, token.max_tries, token.expires, token.digest, token.rest}, ' ')
-  redis.call('SET', key, text, 'KEEPTTL')
+  redis.call('SET', key, token.tries .. ' ' .. token.fixed, 'KEEPTTL')
 end
 

@@ -113,6 +113,9 @@ fn start_maintenance(service: &Arc<Service>, threads: &Threads) {
     tokio::spawn(repeat(MAINTENANCE_INTERVAL, service.clone(), |service| async move {
         service.maintenance.sweep_audit().await
     }));
+    tokio::spawn(repeat(MAINTENANCE_INTERVAL, service.clone(), |service| async move {
+        service.maintenance.sweep_expired().await
+    }));
     tokio::spawn(repeat(WATCH_INTERVAL, service.clone(), |service| async move {
         service.session.notify_watchers().await
     }));

@@ -121,6 +121,7 @@ pub(super) async fn build(settings: &Settings, backends: Backends) -> Result<Ser
             audit_log: AuditLog::new(database),
             audit_retention: settings.log.audit_retention,
             last_sweep: Throttle::starting_at(clock.now()),
+            last_expired_sweep: Throttle::starting_at(clock.now()),
             last_audit_sweep: Throttle::starting_at(clock.now()),
             clock,
         },

@@ -24,6 +24,7 @@ pub struct Maintenance {
     pub(crate) audit_log: AuditLog,
     pub(crate) audit_retention: Duration,
     pub(crate) last_sweep: Throttle,
+    pub(crate) last_expired_sweep: Throttle,
     pub(crate) last_audit_sweep: Throttle,
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -58,6 +59,19 @@ impl Maintenance {
         }
     }
 
+    /// Deletes one-time tokens and messages that are over. It runs apart from `run`: there may be
+    /// many of them, and the signing keys must not wait.
+    ///
+    /// # Errors
+    /// The first failure. The remaining rows are deleted by a later run.
+    pub async fn sweep_expired(&self) -> Result<()> {
+        let now = self.clock.now();
+        if self.last_expired_sweep.is_due(now, SWEEP_INTERVAL) {
+            self.expired.sweep(now).await?;
+        }
+        Ok(())
+    }
+
     /// Deletes old audit events. It runs apart from `run`: there may be many of them, and the
     /// signing keys must not wait.
     ///
@@ -80,12 +94,6 @@ impl Maintenance {
         if !self.last_sweep.is_due(now, SWEEP_INTERVAL) {
             return Ok(());
         }
-        let sessions = self.sweep_sessions(now).await;
-        let expired = self.expired.sweep(now).await;
-        sessions.and(expired)
-    }
-
-    async fn sweep_sessions(&self, now: Timestamp) -> Result<()> {
         for _ in 0..SWEEP_BATCHES {
             if self.sessions.sweep(now).await? == 0 {
                 break;

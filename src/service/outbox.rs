@@ -3,10 +3,12 @@
 //! Delivery is at least once. `domain::outbox` explains how a use case sends a message.
 
 use std::error::Error as StdError;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use metrics::{counter, gauge};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -24,6 +26,10 @@ const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How much longer than a delivery a claimed message is hidden from other workers: for the time to
 /// record the outcome, and for the difference between the clocks of two nodes.
 const LEASE_MARGIN: Duration = Duration::from_mins(1);
+/// How often, and with which pause, the outcome of a delivery is recorded until the database takes
+/// it. All of it is shorter than [`LEASE_MARGIN`].
+const RECORD_ATTEMPTS: u32 = 20;
+const RECORD_PAUSE: Duration = Duration::from_secs(1);
 /// Deliveries at the same time. A server that hangs holds up this many, for the timeout at most.
 const CONCURRENCY: usize = 16;
 /// How often the age of the oldest message is measured.
@@ -47,8 +53,8 @@ pub trait Delivery: Send + Sync {
     /// may come again.
     async fn deliver(&self, message: &Message) -> std::result::Result<(), DeliveryError>;
 
-    /// Called once for each message that will not be delivered, on one node: the place for an
-    /// audit event.
+    /// Called at most once for each message that will not be delivered, on one node: the place for
+    /// an audit event. A node that is killed at that moment does not call it.
     fn on_undelivered(&self, _message: &UndeliveredMessage) {}
 }
 
@@ -127,8 +133,13 @@ impl OutboxWorker {
     /// Claims no more messages than can start at once, because their leases begin now.
     async fn start_due(self: &Arc<Self>, deliveries: &mut JoinSet<()>) -> Result<()> {
         let now = self.clock.now();
-        for message in self.outbox.give_up_expired(now).await? {
-            self.report_undelivered(&message);
+        match self.outbox.give_up_expired(now).await {
+            Ok(expired) => expired.iter().for_each(|message| self.report_undelivered(message)),
+            // The claim decides whether the database is down.
+            Err(error) => tracing::warn!(
+                error = &error as &dyn StdError,
+                "expired messages could not be given up, and are tried again"
+            ),
         }
         let room = CONCURRENCY.saturating_sub(deliveries.len());
         if room == 0 {
@@ -144,40 +155,54 @@ impl OutboxWorker {
     }
 
     async fn deliver(&self, message: Message) {
-        let outcome = match timeout(self.delivery_timeout, self.delivery.deliver(&message)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(DeliveryError::Transient("the delivery took too long".to_owned())),
-        };
-        if let Err(error) = self.record(&message, outcome).await {
+        let outcome = self.attempt(&message).await;
+        match &outcome {
+            Ok(()) => {
+                counter!("auth_gateway_outbox_delivered_total", "kind" => message.kind.clone()).increment(1);
+            }
+            Err(error) => tracing::info!(
+                message = %message.id.0,
+                kind = message.kind,
+                attempts = message.attempts,
+                error = error as &dyn StdError,
+                "a message could not be delivered"
+            ),
+        }
+        for _ in 0..RECORD_ATTEMPTS {
+            let Err(error) = self.record(&message, &outcome).await else {
+                return;
+            };
             tracing::warn!(
                 message = %message.id.0,
                 kind = message.kind,
                 error = &error as &dyn StdError,
-                "the outcome of a delivery could not be recorded; the message may be delivered again"
+                "the outcome of a delivery could not be recorded; without it the message is delivered again"
             );
+            sleep(RECORD_PAUSE).await;
         }
     }
 
-    async fn record(&self, message: &Message, outcome: std::result::Result<(), DeliveryError>) -> Result<()> {
+    /// One delivery. A panic counts as a failure that may pass.
+    async fn attempt(&self, message: &Message) -> std::result::Result<(), DeliveryError> {
+        let transient = |error: &str| Err(DeliveryError::Transient(error.to_owned()));
+        let delivery = AssertUnwindSafe(self.delivery.deliver(message)).catch_unwind();
+        match timeout(self.delivery_timeout, delivery).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_panic)) => transient("the delivery panicked"),
+            Err(_elapsed) => transient("the delivery took too long"),
+        }
+    }
+
+    async fn record(&self, message: &Message, outcome: &std::result::Result<(), DeliveryError>) -> Result<()> {
         let now = self.clock.now();
         match outcome {
-            Ok(()) => {
-                counter!("auth_gateway_outbox_delivered_total", "kind" => message.kind.clone()).increment(1);
-                self.outbox.record_delivery(message, now).await
-            }
+            Ok(()) => self.outbox.record_delivery(message, now).await,
             Err(DeliveryError::Transient(error)) => {
-                tracing::info!(
-                    message = %message.id.0,
-                    kind = message.kind,
-                    attempts = message.attempts,
-                    error,
-                    "a message could not be delivered, and is tried again"
-                );
                 let next = message.next_attempt(now);
-                self.outbox.record_failure(message, &error, next).await
+                self.outbox.record_failure(message, error, next).await
             }
             Err(DeliveryError::Permanent(error)) => {
-                if let Some(undelivered) = self.outbox.give_up(message, &error, now).await? {
+                if let Some(undelivered) = self.outbox.give_up(message, error, now).await? {
                     self.report_undelivered(&undelivered);
                 }
                 Ok(())

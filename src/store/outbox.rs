@@ -27,6 +27,8 @@ use crate::store::sql::entity::outbox::{ActiveModel, Column, Entity, Model};
 /// How long delivered and failed messages can be looked up, without their contents.
 const RETENTION: Duration = Duration::from_hours(7 * 24);
 /// Most messages that one sweep deletes.
+/// Most messages that one statement gives up.
+const GIVE_UP_BATCH: u64 = 100;
 const SWEEP_BATCH: u64 = 1000;
 /// Most characters of an error that are stored.
 const ERROR_LENGTH: usize = 500;
@@ -180,13 +182,9 @@ impl Outbox {
         Ok(self.update(update).await?.pop().map(UndeliveredMessage::from))
     }
 
-    /// Gives up every message that has expired. Each one is returned once, on one node.
+    /// Gives up a batch of messages that have expired. Each one is returned once, on one node.
     pub async fn give_up_expired(&self, now: Timestamp) -> Result<Vec<UndeliveredMessage>> {
-        let update = giving_up(now)
-            .filter(is_pending())
-            .filter(Column::ExpiresAt.lte(now.millis()))
-            // A message that is being delivered may still arrive.
-            .filter(Column::NextAttemptAt.lte(now.millis()));
+        let update = giving_up(now).filter(is_pending()).filter(self.is_one_of(expired(now)));
         let rows = self.update(update).await?;
         Ok(rows.into_iter().map(UndeliveredMessage::from).collect())
     }
@@ -202,8 +200,8 @@ impl Outbox {
         Ok(oldest.flatten().map(Timestamp::from_millis))
     }
 
-    /// Deletes a batch of old messages that were delivered or given up, and returns how many. Zero
-    /// also while another node sweeps.
+    /// Deletes a batch of old messages, and returns how many. Zero also while another node sweeps.
+    /// A message that old has expired, also if no worker has ever looked at it.
     pub async fn sweep(&self, now: Timestamp) -> Result<u64> {
         let Some(transaction) = self.database.try_lock_sweep(Sweep::Outbox).await? else {
             return Ok(0);
@@ -212,7 +210,6 @@ impl Outbox {
             .select_only()
             .column(Column::Id)
             .filter(Column::CreatedAt.lt(now.minus(RETENTION).millis()))
-            .filter(is_pending().not())
             .limit(SWEEP_BATCH);
         let ids: Vec<Uuid> = self.database.run(old.into_tuple().all(&transaction)).await?;
         let removed = Entity::delete_many().filter(Column::Id.is_in(ids));
@@ -239,6 +236,19 @@ fn due(now: Timestamp, limit: u64) -> SelectStatement {
         .and_where(Column::ExpiresAt.gt(now.millis()))
         .order_by(Column::NextAttemptAt, sea_orm::Order::Asc)
         .limit(limit)
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+        .to_owned()
+}
+
+/// A message that is being delivered may still arrive, so its lease is waited for.
+fn expired(now: Timestamp) -> SelectStatement {
+    Query::select()
+        .column(Column::Id)
+        .from(Entity)
+        .cond_where(is_pending())
+        .and_where(Column::ExpiresAt.lte(now.millis()))
+        .and_where(Column::NextAttemptAt.lte(now.millis()))
+        .limit(GIVE_UP_BATCH)
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
         .to_owned()
 }

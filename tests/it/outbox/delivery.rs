@@ -73,17 +73,37 @@ on_each_database! {
         assert_eq!(fixture.count("delivered_at IS NOT NULL").await, 1);
     }
 
-    async fn old_messages_are_deleted_and_waiting_ones_are_not(fixture: &OutboxFixture) {
+    async fn a_delivery_that_panics_is_tried_again(fixture: &OutboxFixture) {
+        fixture.enqueue().await;
+        let panicking = OutboxWorker::new(fixture.outbox.clone(), Arc::new(PanickingDelivery), fixture.clock.clone());
+        assert_eq!(Arc::new(panicking).deliver_due().await.unwrap(), 1);
+        assert_eq!(fixture.count("last_error = 'the delivery panicked'").await, 1);
+        fixture.clock.advance(Duration::from_secs(4));
+        assert_eq!(fixture.worker().deliver_due().await.unwrap(), 1);
+        assert_eq!(fixture.count("delivered_at IS NOT NULL").await, 1);
+    }
+
+    async fn old_messages_are_deleted_also_if_no_worker_has_seen_them(fixture: &OutboxFixture) {
         fixture.enqueue().await;
         assert_eq!(fixture.worker().deliver_due().await.unwrap(), 1);
         let week = Duration::from_hours(7 * 24);
         fixture.clock.advance(week);
         assert_eq!(fixture.outbox.sweep(fixture.now()).await.unwrap(), 0);
-        let waiting = message_at(fixture.now().minus(week * 2));
-        fixture.outbox.enqueue(&waiting).await.unwrap();
+        let forgotten = message_at(fixture.now().minus(week * 2));
+        fixture.outbox.enqueue(&forgotten).await.unwrap();
+        fixture.enqueue().await;
         fixture.clock.advance(Duration::from_millis(1));
-        assert_eq!(fixture.outbox.sweep(fixture.now()).await.unwrap(), 1);
-        assert_eq!(fixture.count("delivered_at IS NULL").await, 1);
+        assert_eq!(fixture.outbox.sweep(fixture.now()).await.unwrap(), 2);
+        assert_eq!(fixture.count("delivered_at IS NULL").await, 1, "a new message waits");
+    }
+}
+
+struct PanickingDelivery;
+
+#[async_trait]
+impl Delivery for PanickingDelivery {
+    async fn deliver(&self, _message: &Message) -> Result<(), DeliveryError> {
+        panic!("as a library may");
     }
 }
 

@@ -27,6 +27,9 @@ use crate::threads::Threads;
 /// How often maintenance runs. The service decides by its own clock what is due.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
 
+/// The pause before a worker that has panicked is started again.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
+
 /// A gateway, ready to serve.
 pub struct App {
     api: Api,
@@ -97,7 +100,24 @@ fn delivery(_settings: &Settings) -> Option<Arc<dyn Delivery>> {
 
 fn start_delivery(outbox: &Outbox, delivery: Option<Arc<dyn Delivery>>, clock: &Arc<dyn Clock>) {
     if let Some(delivery) = delivery {
-        tokio::spawn(OutboxWorker::new(outbox.clone(), delivery, clock.clone()).run());
+        let worker = OutboxWorker::new(outbox.clone(), delivery, clock.clone());
+        tokio::spawn(keep_running(move || worker.clone().run()));
+    }
+}
+
+/// Starts work again whenever it ends. Only a panic ends the worker of the outbox.
+async fn keep_running<F>(work: impl Fn() -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    loop {
+        if let Err(error) = tokio::spawn(work()).await {
+            tracing::error!(
+                error = &error as &dyn StdError,
+                "the worker of the outbox has panicked, and is started again"
+            );
+        }
+        tokio::time::sleep(RESTART_PAUSE).await;
     }
 }
 
@@ -141,5 +161,33 @@ where
                 "a maintenance task failed, and is retried"
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn work_that_panics_is_started_again() {
+        let starts = Arc::new(AtomicUsize::new(0));
+        let counted = starts.clone();
+        let kept = tokio::spawn(keep_running(move || {
+            let starts = counted.clone();
+            async move {
+                assert!(starts.fetch_add(1, Ordering::SeqCst) > 0, "the first start fails");
+                std::future::pending::<()>().await;
+            }
+        }));
+        tokio::time::timeout(Duration::from_secs(10), async {
+            while starts.load(Ordering::SeqCst) < 2 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .expect("the work is started again");
+        kept.abort();
     }
 }

@@ -1,4 +1,4 @@
-//! Deletes what is over: one-time tokens, and messages of the outbox that were delivered long ago.
+//! Deletes what is over: one-time tokens, and old messages of the outbox.
 
 use std::sync::Arc;
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use metrics::{counter, gauge};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::domain::Result;
@@ -26,9 +26,10 @@ const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How much longer than a delivery a claimed message is hidden from other workers: for the time to
 /// record the outcome, and for the difference between the clocks of two nodes.
 const LEASE_MARGIN: Duration = Duration::from_mins(1);
-/// How often, and with which pause, the outcome of a delivery is recorded until the database takes
-/// it. All of it is shorter than [`LEASE_MARGIN`].
-const RECORD_ATTEMPTS: u32 = 20;
+/// How long the worker tries to record the outcome of a delivery. It is half of [`LEASE_MARGIN`]:
+/// the rest is for the last attempt, which has the timeout of a statement, and for the clocks.
+const RECORD_TIMEOUT: Duration = Duration::from_secs(30);
+/// The pause between two attempts to record an outcome.
 const RECORD_PAUSE: Duration = Duration::from_secs(1);
 /// Deliveries at the same time. A server that hangs holds up this many, for the timeout at most.
 const CONCURRENCY: usize = 16;
@@ -59,6 +60,7 @@ pub trait Delivery: Send + Sync {
 }
 
 /// Delivers what is in the outbox.
+#[derive(Clone)]
 pub struct OutboxWorker {
     outbox: Outbox,
     delivery: Arc<dyn Delivery>,
@@ -110,10 +112,12 @@ impl OutboxWorker {
             let has_room = deliveries.len() < CONCURRENCY;
             tokio::select! {
                 () = worker.outbox.announced(), if has_room => {}
-                Some(_) = deliveries.join_next(), if !has_room => {}
+                Some(ended) = deliveries.join_next(), if !has_room => log_panic(ended),
                 () = sleep(worker.poll_interval) => {}
             }
-            while deliveries.try_join_next().is_some() {}
+            while let Some(ended) = deliveries.try_join_next() {
+                log_panic(ended);
+            }
         }
     }
 
@@ -126,7 +130,9 @@ impl OutboxWorker {
         let mut deliveries = JoinSet::new();
         self.start_due(&mut deliveries).await?;
         let started = deliveries.len();
-        while deliveries.join_next().await.is_some() {}
+        while let Some(ended) = deliveries.join_next().await {
+            log_panic(ended);
+        }
         Ok(started)
     }
 
@@ -168,24 +174,27 @@ impl OutboxWorker {
                 "a message could not be delivered"
             ),
         }
-        for _ in 0..RECORD_ATTEMPTS {
-            let Err(error) = self.record(&message, &outcome).await else {
-                return;
-            };
+        let started = Instant::now();
+        while let Err(error) = self.record(&message, &outcome).await {
             tracing::warn!(
                 message = %message.id.0,
                 kind = message.kind,
                 error = &error as &dyn StdError,
                 "the outcome of a delivery could not be recorded; without it the message is delivered again"
             );
+            if started.elapsed() + RECORD_PAUSE > RECORD_TIMEOUT {
+                return;
+            }
             sleep(RECORD_PAUSE).await;
         }
     }
 
-    /// One delivery. A panic counts as a failure that may pass.
+    /// One delivery. A panic counts as a transient failure. Its text is not stored, because it may
+    /// contain secrets.
     async fn attempt(&self, message: &Message) -> std::result::Result<(), DeliveryError> {
         let transient = |error: &str| Err(DeliveryError::Transient(error.to_owned()));
-        let delivery = AssertUnwindSafe(self.delivery.deliver(message)).catch_unwind();
+        // A block, because `deliver` may panic before it returns its future.
+        let delivery = AssertUnwindSafe(async { self.delivery.deliver(message).await }).catch_unwind();
         match timeout(self.delivery_timeout, delivery).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_panic)) => transient("the delivery panicked"),
@@ -232,5 +241,15 @@ impl OutboxWorker {
             let age = oldest.map(|oldest| self.clock.now().since(oldest));
             gauge!("auth_gateway_outbox_oldest_age_seconds").set(age.unwrap_or_default());
         }
+    }
+}
+
+/// A panic of the delivery itself is caught before; this one came from recording its outcome.
+fn log_panic(ended: std::result::Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(
+            error = &error as &dyn StdError,
+            "the outcome of a delivery was not recorded, because of a panic; the message may be delivered again"
+        );
     }
 }

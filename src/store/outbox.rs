@@ -26,9 +26,9 @@ use crate::store::sql::entity::outbox::{ActiveModel, Column, Entity, Model};
 
 /// How long delivered and failed messages can be looked up, without their contents.
 const RETENTION: Duration = Duration::from_hours(7 * 24);
-/// Most messages that one sweep deletes.
-/// Most messages that one statement gives up.
+/// Most messages that one statement gives up. It precedes each claim, so it must be short.
 const GIVE_UP_BATCH: u64 = 100;
+/// Most messages that one sweep deletes.
 const SWEEP_BATCH: u64 = 1000;
 /// Most characters of an error that are stored.
 const ERROR_LENGTH: usize = 500;
@@ -182,7 +182,8 @@ impl Outbox {
         Ok(self.update(update).await?.pop().map(UndeliveredMessage::from))
     }
 
-    /// Gives up a batch of messages that have expired. Each one is returned once, on one node.
+    /// Gives up a batch of messages that have expired. Each one is returned at most once, on one
+    /// node.
     pub async fn give_up_expired(&self, now: Timestamp) -> Result<Vec<UndeliveredMessage>> {
         let update = giving_up(now).filter(is_pending()).filter(self.is_one_of(expired(now)));
         let rows = self.update(update).await?;

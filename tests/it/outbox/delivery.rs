@@ -83,6 +83,27 @@ on_each_database! {
         assert_eq!(fixture.count("delivered_at IS NOT NULL").await, 1);
     }
 
+    async fn a_delivery_is_recorded_after_a_short_outage(fixture: &OutboxFixture) {
+        let message = fixture.enqueue().await;
+        let (worker, stores) = (fixture.worker(), &fixture.stores);
+        let gate = fixture.delivery.hold();
+        let delivering = tokio::spawn(async move { worker.deliver_due().await.unwrap() });
+        let begun = async || fixture.delivery.deliveries().contains_key(&message.id).then_some(());
+        eventually("the delivery has begun", async || {
+            tokio::task::yield_now().await;
+            begun().await
+        }).await;
+        stores.execute("ALTER TABLE outbox RENAME TO outbox_during_outage").await;
+        drop(gate);
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        stores.execute("ALTER TABLE outbox_during_outage RENAME TO outbox").await;
+        assert_eq!(delivering.await.unwrap(), 1);
+        assert_eq!(fixture.count("delivered_at IS NOT NULL").await, 1);
+        fixture.clock.advance(Duration::from_hours(1));
+        assert_eq!(fixture.worker().deliver_due().await.unwrap(), 0);
+        assert_eq!(fixture.delivery.deliveries()[&message.id], 1);
+    }
+
     async fn old_messages_are_deleted_also_if_no_worker_has_seen_them(fixture: &OutboxFixture) {
         fixture.enqueue().await;
         assert_eq!(fixture.worker().deliver_due().await.unwrap(), 1);

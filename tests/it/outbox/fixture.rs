@@ -13,6 +13,7 @@ use auth_gateway::domain::secret::{SecretBytes, SecretString};
 use auth_gateway::security::PayloadEncryption;
 use auth_gateway::service::{Delivery, DeliveryError, OutboxWorker};
 use auth_gateway::store::{Database, Outbox};
+use tokio::sync::OwnedMutexGuard;
 
 use crate::harness::{Backend, ManualClock, Stores};
 
@@ -124,11 +125,17 @@ pub struct RecordingDelivery {
     deliveries: Mutex<HashMap<MessageId, u32>>,
     error: Mutex<Option<DeliveryError>>,
     undelivered: Mutex<Vec<UndeliveredMessage>>,
+    gate: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl RecordingDelivery {
     pub fn fail_with(&self, error: Option<DeliveryError>) {
         *self.error.lock().unwrap() = error;
+    }
+
+    /// Deliveries begin, and do not end before this is dropped.
+    pub fn hold(&self) -> OwnedMutexGuard<()> {
+        self.gate.clone().try_lock_owned().unwrap()
     }
 
     /// How often each message came.
@@ -147,6 +154,7 @@ impl Delivery for RecordingDelivery {
         assert_eq!(message.contents.expose(), CONTENTS);
         *self.deliveries.lock().unwrap().entry(message.id).or_default() += 1;
         tokio::task::yield_now().await;
+        drop(self.gate.lock().await);
         self.error.lock().unwrap().clone().map_or(Ok(()), Err)
     }
 

@@ -85,6 +85,31 @@ on_each_database! {
         assert_eq!(fixture.delivery.undelivered().len(), 1);
     }
 
+    async fn expired_messages_are_given_up_in_batches(fixture: &OutboxFixture) {
+        for _ in 0..101 {
+            fixture.enqueue().await;
+        }
+        fixture.clock.advance(Duration::from_hours(24));
+        for expected in [100, 1, 0] {
+            assert_eq!(fixture.outbox.give_up_expired(fixture.now()).await.unwrap().len(), expected);
+        }
+    }
+
+    async fn due_messages_are_delivered_while_expired_ones_cannot_be_given_up(fixture: &OutboxFixture) {
+        fixture.enqueue().await;
+        fixture.clock.advance(Duration::from_hours(24));
+        let due = fixture.enqueue().await;
+        let refuse = if fixture.stores.database_url.starts_with("sqlite") {
+            "CREATE TRIGGER refuse BEFORE UPDATE OF failed_at ON outbox BEGIN SELECT RAISE(ABORT, 'refused'); END"
+        } else {
+            "ALTER TABLE outbox ADD CHECK (failed_at IS NULL)"
+        };
+        fixture.stores.execute(refuse).await;
+        assert!(fixture.outbox.give_up_expired(fixture.now()).await.is_err());
+        assert_eq!(fixture.worker().deliver_due().await.unwrap(), 1);
+        assert_eq!(fixture.delivery.deliveries()[&due.id], 1);
+    }
+
     async fn a_message_that_is_being_delivered_is_not_given_up(fixture: &OutboxFixture) {
         let mut message = message_at(fixture.now());
         message.useless_at = fixture.now().plus(Duration::from_secs(10));

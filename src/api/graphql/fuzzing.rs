@@ -16,21 +16,20 @@ use crate::api::graphql::schema::{self, GraphqlSchema};
 use crate::api::http::error::Result;
 use crate::domain::document_limits::DocumentLimits;
 
-/// The default limits.
-const DEFAULT_RULES: DocumentRules = rules(20, 300, 30, 2000);
+const DEFAULT_RULES: DocumentRules = rules(DocumentLimits::DEFAULT);
 /// The largest limits that the settings accept.
-const MAX_RULES: DocumentRules = rules(60, 100_000, 100_000, 100_000);
+const MAX_RULES: DocumentRules = rules(DocumentLimits {
+    depth: 60,
+    fields: 100_000,
+    aliases: 100_000,
+    root_fields: 100_000,
+    directives: 100_000,
+    tokens: 100_000,
+});
 
-const fn rules(depth: usize, fields: usize, others: usize, tokens: usize) -> DocumentRules {
+const fn rules(limits: DocumentLimits) -> DocumentRules {
     DocumentRules {
-        limits: DocumentLimits {
-            depth,
-            fields,
-            aliases: others,
-            root_fields: others,
-            directives: others,
-            tokens,
-        },
+        limits,
         is_introspection_on: true,
     }
 }
